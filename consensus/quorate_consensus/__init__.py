@@ -1,0 +1,1 @@
+"""A committee member: re-verifies evidence, signs certificates and the state."""

@@ -1,0 +1,1 @@
+"""The pure library: types, verification and decisions. Opens no socket and reads no clock."""

@@ -1,0 +1,53 @@
+"""Every bound that more than one part relies on. Sizes in bytes, times in seconds.
+
+A bound is a decision about memory and time under attack; change it here and nowhere else.
+"""
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# Documents ------------------------------------------------------------------------------------
+JSON_DEPTH: Final = 64
+"""Nesting of any JSON document. Deeper ones exist only to exhaust a parser's stack."""
+EVIDENCE_BYTES: Final = 1 * MIB
+"""One DSSE envelope or OMS bundle, decoded."""
+BUNDLE_FILES: Final = 100_000
+"""Files one model manifest may list."""
+SIGNATURES: Final = 16
+"""Signatures in one envelope; verifying is the expensive part."""
+SUBJECTS: Final = 64
+"""Subjects of one in-toto statement."""
+STATEMENT_BYTES: Final = 4 * MIB
+"""A signed state or a certificate as sent over the wire."""
+FILE_NAME_BYTES: Final = 1024
+"""One file name, relative to the model's directory, in UTF-8."""
+
+# Objects --------------------------------------------------------------------------------------
+POLICIES_PER_POD: Final = 16
+"""Policies that may select one pod. More is a DENY: nobody could say why a pod was refused."""
+MODELS_PER_CLUSTER: Final = 10_000
+PODS_PER_CLUSTER: Final = 50_000
+OBJECT_BYTES: Final = 1_536 * KIB
+"""etcd's own bound on one object."""
+
+# Admission ------------------------------------------------------------------------------------
+REVIEW_BYTES: Final = 8 * MIB
+"""An AdmissionReview holds the object twice, and each may reach etcd's bound."""
+REVIEW_DEADLINE: Final = 2.0
+"""Answer DENY after this, well inside the webhook configuration's time-out."""
+
+# Times ----------------------------------------------------------------------------------------
+CERTIFICATE_LIFE: Final = 3600
+"""The longest life of a certificate; a shorter one may be configured."""
+STATE_LIFE: Final = 600
+"""The longest life of a signed state: beyond it a sidecar denies."""
+CLOCK_SKEW: Final = 30
+"""How far in the future a document's time may lie before it is refused."""
+
+# Serving --------------------------------------------------------------------------------------
+REQUEST_BYTES: Final = 4 * MIB
+"""The largest request body a sidecar accepts unless a policy says less."""
+RESPONSE_BYTES: Final = 16 * MIB
+"""The largest response a sidecar releases unless a policy says less."""

@@ -1,0 +1,44 @@
+"""Names that users and clusters hold on to. They do not change between releases."""
+
+from typing import Final
+
+GROUP: Final = "quorate.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+NAMESPACE: Final = "quorate-system"
+AUDIENCE: Final = "quorate"
+"""Audience of the projected tokens that sidecars and the operator show to members."""
+
+MODE_LABEL: Final = f"{GROUP}/mode"
+"""Namespace label: ``enforce``, ``warn`` or ``audit``."""
+MODEL_LABEL: Final = f"{GROUP}/model"
+"""Pod label: the AttestedModel of the same namespace that the pod serves."""
+SCHEDULING_GATE: Final = f"{GROUP}/verified"
+
+MEASURE_CONTAINER: Final = "quorate-measure"
+SIDECAR_CONTAINER: Final = "quorate-sidecar"
+VOLUME_PREFIX: Final = "quorate-"
+TOKEN_VOLUME: Final = "quorate-token"
+WORK_VOLUME: Final = "quorate-work"
+NO_TOKEN_VOLUME: Final = "quorate-no-api-token"
+"""An empty directory mounted where the API token would appear."""
+
+API_TOKEN_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
+TOKEN_PATH: Final = "/var/run/secrets/quorate.dev"
+WORK_PATH: Final = "/run/quorate"
+MODEL_PATH: Final = "/run/quorate-model"
+"""Where ``quorate-measure`` and the sidecar see the model, always read-only."""
+
+OPERATOR_ACCOUNT: Final = "quorate-operator"
+OPERATOR_USER: Final = f"system:serviceaccount:{NAMESPACE}:{OPERATOR_ACCOUNT}"
+MEMBER_SERVICE: Final = "quorate-member"
+MEMBER_PORT: Final = 8443
+WEBHOOK_SERVICE: Final = "quorate-webhook"
+FIELD_MANAGER: Final = "quorate-operator"
+
+MANIFEST_SUBJECT: Final = "quorate-manifest.json"
+"""Name of the in-toto subject that carries a model's manifest digest."""
+CERTIFICATE_TYPE: Final = "application/vnd.quorate.certificate.v1alpha1+json"
+STATE_TYPE: Final = "application/vnd.quorate.state.v1alpha1+json"
+INTOTO_TYPE: Final = "application/vnd.in-toto+json"

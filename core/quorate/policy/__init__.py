@@ -1,0 +1,1 @@
+"""Policies: compile what people wrote, intersect what selects a pod, evaluate evidence."""

@@ -1,0 +1,1 @@
+"""What the services share that does I/O: TLS, the member client, health and metrics, logs."""

@@ -1,0 +1,1 @@
+"""The operator: turns evidence into certificates and releases pods that may run."""

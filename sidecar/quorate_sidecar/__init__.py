@@ -1,0 +1,1 @@
+"""The injected containers: measuring the model, and the proxy in front of it."""

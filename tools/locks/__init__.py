@@ -1,0 +1,1 @@
+"""Makes the hashed lock files from one resolution of pyproject.toml."""
