@@ -1,0 +1,11 @@
+"""DSSE, the envelope that carries every signed statement (protocol v1.0.2).
+
+:func:`verify` counts distinct key material; a ``keyid`` is a hint about which key to try first and
+is neither trusted nor required.
+"""
+
+from quorate.evidence.dsse.envelope import Envelope, Signature, pae
+from quorate.evidence.dsse.signing import sign
+from quorate.evidence.dsse.verification import KEYS_MAX, Verified, verify
+
+__all__ = ["KEYS_MAX", "Envelope", "Signature", "Verified", "pae", "sign", "verify"]

@@ -1,0 +1,70 @@
+"""k-of-n over distinct key material."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from quorate.errors import InvalidInput, LimitExceeded, SignatureError
+from quorate.evidence.dsse.envelope import Envelope, Signature, pae
+from quorate.keys import PublicKey
+
+KEYS_MAX = 64
+"""Keys that may be tried; with limits.SIGNATURES it bounds the work of one hostile envelope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A payload, and the ids of the keys that signed it: at least the threshold."""
+
+    payload: bytes
+    signers: frozenset[str]
+
+
+def verify(
+    envelope: Envelope, keys: Iterable[PublicKey], threshold: int, payload_type: str
+) -> Verified:
+    """Return the payload if at least ``threshold`` of the distinct ``keys`` signed it.
+
+    Signatures by other keys neither count nor harm. Raises InvalidInput if the threshold cannot be
+    meant (below 1, or above the number of distinct keys) or the payload is of another type,
+    SignatureError if too few keys signed.
+    """
+    waiting = distinct_keys(keys, threshold)
+    if envelope.payload_type != payload_type:
+        kind = envelope.payload_type[:80]
+        raise InvalidInput(f"must be {payload_type}, not {kind}", field="payloadType")
+    message = pae(payload_type, envelope.payload)
+    total, signers = len(waiting), set[str]()
+    for signature in envelope.signatures:
+        signer = _signer(signature, message, waiting)
+        if signer:
+            signers.add(signer)
+            del waiting[signer]
+    if len(signers) < threshold:
+        raise SignatureError(
+            f"{len(signers)} of {total} accepted keys signed; {threshold} must", field="signatures"
+        )
+    return Verified(envelope.payload, frozenset(signers))
+
+
+def distinct_keys(keys: Iterable[PublicKey], threshold: int) -> dict[str, PublicKey]:
+    """The keys by id, each once. Raises InvalidInput if ``threshold`` of them cannot be meant."""
+    distinct = {key.key_id: key for key in keys}
+    if len(distinct) > KEYS_MAX:
+        raise LimitExceeded(f"more than {KEYS_MAX}", field="keys")
+    if not 1 <= threshold <= len(distinct):
+        raise InvalidInput(
+            f"must be between 1 and the number of distinct keys, {len(distinct)}; is {threshold}",
+            field="threshold",
+        )
+    return distinct
+
+
+def _signer(signature: Signature, message: bytes, keys: dict[str, PublicKey]) -> str | None:
+    hinted = [signature.keyid] if signature.keyid in keys else []
+    for key_id in dict.fromkeys([*hinted, *keys]):
+        try:
+            keys[key_id].verify(signature.sig, message)
+        except SignatureError:
+            continue
+        return key_id
+    return None
