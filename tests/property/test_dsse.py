@@ -20,7 +20,7 @@ SIGNED = dsse.sign(PAYLOAD, TYPE, SIGNERS)
 def verified_payload(data: bytes, threshold: int) -> bytes | None:
     """The payload if the envelope verifies, None if it is refused in an orderly way."""
     try:
-        return dsse.verify(dsse.Envelope.parse(data), KEYS, threshold, TYPE).payload
+        return dsse.verify(dsse.parse(data), KEYS, threshold, TYPE).payload
     except QuorateError:
         return None
 
@@ -52,7 +52,7 @@ def test_splices_are_refused_or_harmless(start: int, stop: int, insert: bytes) -
 @settings(max_examples=50)
 def test_round_trip(payload: bytes, payload_type: str) -> None:
     """Whatever is signed comes back unchanged, with every signer."""
-    envelope = dsse.Envelope.parse(dsse.sign(payload, payload_type, SIGNERS))
+    envelope = dsse.parse(dsse.sign(payload, payload_type, SIGNERS))
     verified = dsse.verify(envelope, KEYS, 2, payload_type)
     assert verified.payload == payload
     assert verified.signers == {key.key_id for key in KEYS}

@@ -55,14 +55,14 @@ def test_pae_counts_bytes_not_characters() -> None:
 def test_signed_envelope_verifies(key: Any) -> None:
     """Every accepted kind of key signs and verifies."""
     signer = LocalSigner(key)
-    envelope = dsse.Envelope.parse(dsse.sign(PAYLOAD, TYPE, [signer]))
+    envelope = dsse.parse(dsse.sign(PAYLOAD, TYPE, [signer]))
     verified = dsse.verify(envelope, [signer.public_key], 1, TYPE)
     assert verified == dsse.Verified(PAYLOAD, frozenset({signer.public_key.key_id}))
 
 
 def test_other_signatures_do_not_spoil(signers: list[LocalSigner]) -> None:
     """A signature by an unknown key neither counts nor harms."""
-    envelope = dsse.Envelope.parse(dsse.sign(PAYLOAD, TYPE, signers))
+    envelope = dsse.parse(dsse.sign(PAYLOAD, TYPE, signers))
     known = [signer.public_key for signer in signers[1:]]
     assert dsse.verify(envelope, known, 2, TYPE).signers == {key.key_id for key in known}
 
@@ -91,7 +91,7 @@ def test_one_key_under_two_pem_spellings_counts_once() -> None:
     body = base64.b64encode(prefix + der).decode()
     compressed = f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
     keys = [load_public_key(plain), load_public_key(compressed)]
-    envelope = dsse.Envelope.parse(dsse.sign(PAYLOAD, TYPE, [signer]))
+    envelope = dsse.parse(dsse.sign(PAYLOAD, TYPE, [signer]))
     with pytest.raises(InvalidInput, match="distinct keys, 1"):
         dsse.verify(envelope, keys, 2, TYPE)
     assert len(dsse.verify(envelope, keys, 1, TYPE).signers) == 1
@@ -111,14 +111,14 @@ def test_missing_keyid_is_accepted(signers: list[LocalSigner]) -> None:
     """keyid is optional in DSSE."""
     value = json.loads(dsse.sign(PAYLOAD, TYPE, signers[:1]))
     del value["signatures"][0]["keyid"]
-    envelope = dsse.Envelope.parse(json.dumps(value).encode())
+    envelope = dsse.parse(json.dumps(value).encode())
     assert dsse.verify(envelope, [signers[0].public_key], 1, TYPE).payload == PAYLOAD
 
 
 @pytest.mark.requirement("wrong media types are refused")
 def test_wrong_payload_type_is_refused(signers: list[LocalSigner]) -> None:
     """A true signature over another type of payload is not accepted for this one."""
-    envelope = dsse.Envelope.parse(dsse.sign(PAYLOAD, "application/other", signers[:1]))
+    envelope = dsse.parse(dsse.sign(PAYLOAD, "application/other", signers[:1]))
     with pytest.raises(InvalidInput, match="payloadType"):
         dsse.verify(envelope, [signers[0].public_key], 1, TYPE)
 
@@ -126,14 +126,14 @@ def test_wrong_payload_type_is_refused(signers: list[LocalSigner]) -> None:
 def test_relabelled_payload_type_is_refused(signers: list[LocalSigner]) -> None:
     """The type is signed: writing another one over it breaks the signature."""
     signed = dsse.sign(PAYLOAD, "application/other", signers[:1])
-    envelope = dsse.Envelope.parse(rewritten(signed, payloadType=TYPE))
+    envelope = dsse.parse(rewritten(signed, payloadType=TYPE))
     with pytest.raises(SignatureError):
         dsse.verify(envelope, [signers[0].public_key], 1, TYPE)
 
 
 def test_wrong_key_is_refused(signers: list[LocalSigner]) -> None:
     """A signature by a key that is not listed proves nothing."""
-    envelope = dsse.Envelope.parse(dsse.sign(PAYLOAD, TYPE, signers[:1]))
+    envelope = dsse.parse(dsse.sign(PAYLOAD, TYPE, signers[:1]))
     with pytest.raises(SignatureError, match="0 of 2"):
         dsse.verify(envelope, [signer.public_key for signer in signers[1:]], 1, TYPE)
 
@@ -141,14 +141,14 @@ def test_wrong_key_is_refused(signers: list[LocalSigner]) -> None:
 @pytest.mark.parametrize("threshold", [-1, 0, 4])
 def test_impossible_threshold_is_refused(signers: list[LocalSigner], threshold: int) -> None:
     """Zero signers can never be enough, and more than there are keys is a mistake to report."""
-    envelope = dsse.Envelope.parse(dsse.sign(PAYLOAD, TYPE, signers))
+    envelope = dsse.parse(dsse.sign(PAYLOAD, TYPE, signers))
     with pytest.raises(InvalidInput, match="threshold"):
         dsse.verify(envelope, [signer.public_key for signer in signers], threshold, TYPE)
 
 
 def test_no_keys_is_refused(signers: list[LocalSigner]) -> None:
     """An empty key list is never vacuously met."""
-    envelope = dsse.Envelope.parse(dsse.sign(PAYLOAD, TYPE, signers))
+    envelope = dsse.parse(dsse.sign(PAYLOAD, TYPE, signers))
     with pytest.raises(InvalidInput):
         dsse.verify(envelope, [], 0, TYPE)
 
@@ -156,7 +156,7 @@ def test_no_keys_is_refused(signers: list[LocalSigner]) -> None:
 def test_too_many_keys_are_refused() -> None:
     """Work is bounded: signatures times keys."""
     many = [ed25519_signer() for _ in range(dsse.KEYS_MAX + 1)]
-    envelope = dsse.Envelope.parse(dsse.sign(PAYLOAD, TYPE, many[:1]))
+    envelope = dsse.parse(dsse.sign(PAYLOAD, TYPE, many[:1]))
     with pytest.raises(LimitExceeded):
         dsse.verify(envelope, [signer.public_key for signer in many], 1, TYPE)
 
@@ -202,26 +202,26 @@ MALFORMED: dict[str, bytes] = {
 def test_malformed_envelope_is_refused(data: bytes) -> None:
     """Anything but an exact envelope is InvalidInput, never another exception."""
     with pytest.raises(InvalidInput):
-        dsse.Envelope.parse(data)
+        dsse.parse(data)
 
 
 def test_well_formed_control() -> None:
     """The document the malformed ones are made from does parse."""
-    envelope = dsse.Envelope.parse(json.dumps(GOOD).encode())
+    envelope = dsse.parse(json.dumps(GOOD).encode())
     assert envelope == dsse.Envelope(TYPE, b"{}", (dsse.Signature(b"\0\0\0", "k"),))
 
 
 def test_huge_envelope_is_refused() -> None:
     """The size bound holds before anything is parsed."""
     with pytest.raises(LimitExceeded):
-        dsse.Envelope.parse(b"x" * (limits.EVIDENCE_BYTES + 1))
+        dsse.parse(b"x" * (limits.EVIDENCE_BYTES + 1))
 
 
 def test_too_many_signatures_are_refused() -> None:
     """Signatures are bounded: verifying is the expensive part."""
     many = GOOD["signatures"] * (limits.SIGNATURES + 1)
     with pytest.raises(LimitExceeded):
-        dsse.Envelope.parse(json.dumps({**GOOD, "signatures": many}).encode())
+        dsse.parse(json.dumps({**GOOD, "signatures": many}).encode())
 
 
 @pytest.mark.parametrize("count", [0, limits.SIGNATURES + 1])

@@ -4,8 +4,18 @@
 is neither trusted nor required.
 """
 
-from quorate.evidence.dsse.envelope import Envelope, Signature, pae
+from quorate.evidence.dsse.envelope import Envelope, Signature, from_object, pae, parse
 from quorate.evidence.dsse.signing import sign
 from quorate.evidence.dsse.verification import KEYS_MAX, Verified, verify
 
-__all__ = ["KEYS_MAX", "Envelope", "Signature", "Verified", "pae", "sign", "verify"]
+__all__ = [
+    "KEYS_MAX",
+    "Envelope",
+    "Signature",
+    "Verified",
+    "from_object",
+    "pae",
+    "parse",
+    "sign",
+    "verify",
+]

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from quorate import limits
 from quorate.canonical import parse_object
@@ -29,37 +29,14 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A parsed envelope. Nothing in it is to be believed before :func:`verify`."""
+    """A parsed envelope. Nothing in it is to be believed before it is verified."""
 
     payload_type: str
     payload: bytes
     signatures: tuple[Signature, ...]
 
-    @classmethod
-    def parse(cls, data: bytes, *, bytes_max: int = limits.EVIDENCE_BYTES) -> Self:
-        """Read the JSON form. Raises InvalidInput for anything but an exact envelope."""
-        return cls.from_object(parse_object(data, bytes_max=bytes_max, what="DSSE envelope"))
-
-    @classmethod
-    def from_object(cls, value: Any) -> Self:
-        """Read an envelope that is a part of a document already parsed, such as a bundle."""
-        if not isinstance(value, dict):
-            raise InvalidInput("DSSE envelope must be an object")
-        if set(value) != _FIELDS:
-            odd = sorted(set(value) ^ _FIELDS)
-            raise InvalidInput("must have payloadType, payload and signatures", field=odd[0][:80])
-        payload_type, signatures = value["payloadType"], value["signatures"]
-        if not isinstance(payload_type, str) or not payload_type:
-            raise InvalidInput("must be a non-empty string", field="payloadType")
-        if not isinstance(signatures, list) or not signatures:
-            raise InvalidInput("must be a non-empty list", field="signatures")
-        if len(signatures) > limits.SIGNATURES:
-            raise LimitExceeded(f"more than {limits.SIGNATURES}", field="signatures")
-        payload = _base64(value["payload"], "payload")
-        return cls(payload_type, payload, tuple(_signature(item) for item in signatures))
-
     def encode(self) -> bytes:
-        """The JSON form that :meth:`parse` reads."""
+        """The JSON form that :func:`parse` reads."""
         signatures = [
             {"keyid": item.keyid, "sig": base64.b64encode(item.sig).decode("ascii")}
             for item in self.signatures
@@ -70,6 +47,29 @@ class Envelope:
             "signatures": signatures,
         }
         return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def parse(data: bytes, *, bytes_max: int = limits.EVIDENCE_BYTES) -> Envelope:
+    """Read the JSON form. Raises InvalidInput for anything but an exact envelope."""
+    return from_object(parse_object(data, bytes_max=bytes_max, what="DSSE envelope"))
+
+
+def from_object(value: Any) -> Envelope:
+    """Read an envelope that is a part of a document already parsed, such as a bundle."""
+    if not isinstance(value, dict):
+        raise InvalidInput("DSSE envelope must be an object")
+    if set(value) != _FIELDS:
+        odd = sorted(set(value) ^ _FIELDS)
+        raise InvalidInput("must have payloadType, payload and signatures", field=odd[0][:80])
+    payload_type, signatures = value["payloadType"], value["signatures"]
+    if not isinstance(payload_type, str) or not payload_type:
+        raise InvalidInput("must be a non-empty string", field="payloadType")
+    if not isinstance(signatures, list) or not signatures:
+        raise InvalidInput("must be a non-empty list", field="signatures")
+    if len(signatures) > limits.SIGNATURES:
+        raise LimitExceeded(f"more than {limits.SIGNATURES}", field="signatures")
+    payload = _base64(value["payload"], "payload")
+    return Envelope(payload_type, payload, tuple(_signature(item) for item in signatures))
 
 
 def _base64(value: Any, field: str) -> bytes:
