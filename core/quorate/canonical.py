@@ -7,6 +7,7 @@ that two programs read differently is an attack. So all of that is refused on th
 import hashlib
 import itertools
 import json
+import math
 from typing import Any, NoReturn
 
 import rfc8785
@@ -19,6 +20,13 @@ _TYPE_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", ty
 
 def _refuse_constant(token: str) -> NoReturn:
     raise InvalidInput(f"{token} is not JSON")
+
+
+def _finite(token: str) -> float:
+    value = float(token)
+    if math.isinf(value):
+        raise InvalidInput(f"{token[:80]} is out of range")
+    return value
 
 
 def _strict_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -68,7 +76,12 @@ def parse(data: bytes, *, bytes_max: int = limits.EVIDENCE_BYTES, what: str = "d
         # str.count is fast; only a text that could be too deep is walked character by character.
         if text.count("[") + text.count("{") > limits.JSON_DEPTH:
             _check_depth(text, limits.JSON_DEPTH)
-        value = json.loads(text, object_pairs_hook=_strict_object, parse_constant=_refuse_constant)
+        value = json.loads(
+            text,
+            object_pairs_hook=_strict_object,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
         # A lone surrogate parses, but has no UTF-8 form and so no canonical one.
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")

@@ -75,9 +75,12 @@ class Manifest:
 
     @cached_property
     def oms_root(self) -> str:
-        """Hex SHA-256 over the files' digests in name order: the subject of an OMS statement."""
+        """Hex SHA-256 over the files' digests: the subject of an OMS statement.
+
+        OMS orders paths part by part (``a/x`` before ``a-b/x``), unlike :attr:`document`.
+        """
         root = hashlib.sha256()
-        for name in sorted(self.files):
+        for name in sorted(self.files, key=lambda name: name.split("/")):
             root.update(bytes.fromhex(self.files[name]))
         return root.hexdigest()
 

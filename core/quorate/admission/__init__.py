@@ -1,0 +1,1 @@
+"""What happens to a pod at admission: one source for mutate, validate and the floor."""

@@ -1,0 +1,169 @@
+"""The containers and volumes that go into a model pod, to the byte.
+
+Mutate adds exactly these, validate and the floor compare with exactly these. Every field that the
+API server would default is written out, so that what comes back from it is equal to what went in.
+"""
+
+from typing import Any
+
+import msgspec
+
+from quorate import names
+from quorate.errors import InvalidInput
+from quorate.manifest import check_digest
+from quorate.statements import convert
+
+Pod = dict[str, Any]
+"""A pod as JSON. It is never re-serialised from a typed form: unknown fields must survive."""
+
+
+class Resources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Requests and limits, equal so that Guaranteed pods stay Guaranteed. Kubernetes quantities."""
+
+    cpu: str
+    memory: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The container's ``resources`` field."""
+        amounts = {"cpu": self.cpu, "memory": self.memory}
+        return {"limits": dict(amounts), "requests": dict(amounts)}
+
+
+class InjectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """What the injected containers are made of; the same for every pod of an installation."""
+
+    image: str
+    genesis_digest: str
+    member_url: str
+    measure_resources: Resources
+    sidecar_resources: Resources
+    drain_seconds: int
+
+
+def parse_config(document: Any) -> InjectionConfig:
+    """Read the configuration; raises InvalidInput, and refuses an image without a digest."""
+    config = convert(document, InjectionConfig, "injection")
+    check_digest(config.genesis_digest, "injection.genesisDigest")
+    _, _, digest = config.image.rpartition("@")
+    check_digest(digest, "injection.image")
+    if not config.member_url.startswith("https://"):
+        raise InvalidInput("must begin with https://", field="injection.memberUrl")
+    if not 0 <= config.drain_seconds <= 600:
+        raise InvalidInput("must be between 0 and 600", field="injection.drainSeconds")
+    return config
+
+
+def _field(path: str) -> dict[str, Any]:
+    return {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}
+
+
+ENVIRONMENT = (
+    ("QUORATE_POD_NAME", "metadata.name"),
+    ("QUORATE_POD_NAMESPACE", "metadata.namespace"),
+    ("QUORATE_POD_UID", "metadata.uid"),
+    ("QUORATE_MODEL", f"metadata.labels['{names.MODEL_LABEL}']"),
+    ("QUORATE_POD_IPS", "status.podIPs"),
+)
+"""Facts about the pod, by the downward API, so that arguments are the same in every pod."""
+
+STARTUP_SECONDS = 600
+"""How long the sidecar may take until it is ready: it may have to measure the model again."""
+
+
+def _mounts(model_volume: str) -> list[dict[str, Any]]:
+    return [
+        {"name": model_volume, "mountPath": names.MODEL_PATH, "readOnly": True},
+        {"name": names.TOKEN_VOLUME, "mountPath": names.TOKEN_PATH, "readOnly": True},
+        {"name": names.WORK_VOLUME, "mountPath": names.WORK_PATH},
+        {"name": names.NO_TOKEN_VOLUME, "mountPath": names.API_TOKEN_PATH, "readOnly": True},
+    ]
+
+
+def _container(
+    config: InjectionConfig, name: str, command: str, resources: Resources, model_volume: str
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": config.image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": [
+            command,
+            "--genesis-digest",
+            config.genesis_digest,
+            "--member",
+            config.member_url,
+        ],
+        "env": [{"name": key, "valueFrom": _field(path)} for key, path in ENVIRONMENT],
+        "resources": resources.document,
+        "volumeMounts": _mounts(model_volume),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "privileged": False,
+            "readOnlyRootFilesystem": True,
+            "runAsGroup": 65532,
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+    }
+
+
+def _probe(kind: str, period_seconds: int, failure_threshold: int) -> dict[str, Any]:
+    return {
+        "exec": {"command": ["python3", "-m", "quorate_sidecar.probe", kind]},
+        "failureThreshold": failure_threshold,
+        "periodSeconds": period_seconds,
+        "successThreshold": 1,
+        "timeoutSeconds": 5,
+    }
+
+
+def measure_container(config: InjectionConfig, model_volume: str) -> dict[str, Any]:
+    """The init container that hashes the model before anything serves it."""
+    return _container(
+        config, names.MEASURE_CONTAINER, "measure", config.measure_resources, model_volume
+    )
+
+
+def sidecar_container(config: InjectionConfig, model_volume: str) -> dict[str, Any]:
+    """The native sidecar that stands between clients and the model server."""
+    container = _container(
+        config, names.SIDECAR_CONTAINER, "serve", config.sidecar_resources, model_volume
+    )
+    return container | {
+        "restartPolicy": "Always",
+        "startupProbe": _probe("startup", 1, STARTUP_SECONDS),
+        "readinessProbe": _probe("ready", 5, 2),
+    }
+
+
+def volumes() -> list[dict[str, Any]]:
+    """The volumes of the injected containers. No other container may mount them."""
+    return [
+        {
+            "name": names.TOKEN_VOLUME,
+            "projected": {
+                "defaultMode": 0o444,
+                "sources": [
+                    {
+                        "serviceAccountToken": {
+                            "audience": names.AUDIENCE,
+                            "expirationSeconds": 600,
+                            "path": "token",
+                        }
+                    }
+                ],
+            },
+        },
+        {"name": names.WORK_VOLUME, "emptyDir": {"sizeLimit": "128Mi"}},
+        {"name": names.NO_TOKEN_VOLUME, "emptyDir": {"sizeLimit": "1Mi"}},
+    ]
+
+
+def drain_hook(config: InjectionConfig) -> dict[str, Any]:
+    """The model container's ``preStop``: streams drain before the server gets SIGTERM."""
+    return {"sleep": {"seconds": config.drain_seconds}}

@@ -1,0 +1,80 @@
+"""Reading pods: small questions about the JSON of a pod, asked in one place."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from quorate import names
+from quorate.admission.injection import Pod
+from quorate.api.v1alpha1.attested_model import Source
+
+INJECTED = (names.MEASURE_CONTAINER, names.SIDECAR_CONTAINER)
+
+
+def labels(pod: Pod) -> dict[str, str]:
+    """The pod's labels."""
+    return pod["metadata"].get("labels") or {}
+
+
+def model_name(pod: Pod) -> str:
+    """Which AttestedModel the pod says it serves; empty if it does not say."""
+    return labels(pod).get(names.MODEL_LABEL, "")
+
+
+def gates(pod: Pod) -> list[str]:
+    """Names of the pod's scheduling gates."""
+    return [gate["name"] for gate in pod["spec"].get("schedulingGates") or []]
+
+
+def is_gated(pod: Pod) -> bool:
+    """Whether the pod still waits for verification."""
+    return names.SCHEDULING_GATE in gates(pod)
+
+
+def init_containers(pod: Pod) -> list[dict[str, Any]]:
+    """The pod's init containers, native sidecars included."""
+    return pod["spec"].get("initContainers") or []
+
+
+def all_containers(pod: Pod) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every container with its field path: init, regular and ephemeral."""
+    for field in ("initContainers", "containers", "ephemeralContainers"):
+        for index, container in enumerate(pod["spec"].get(field) or []):
+            yield f"spec.{field}[{index}]", container
+
+
+def users_containers(pod: Pod) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every container but the two that were injected."""
+    return ((path, c) for path, c in all_containers(pod) if c["name"] not in INJECTED)
+
+
+def image_digest(container: dict[str, Any]) -> str:
+    """``sha256:…`` of the container's image reference; empty if it names none."""
+    _, at, digest = str(container.get("image", "")).rpartition("@")
+    return digest if at else ""
+
+
+def image_digests(pod: Pod) -> frozenset[str]:
+    """Digests of all images of all containers, with an empty one for each that names none."""
+    return frozenset(image_digest(container) for _, container in all_containers(pod))
+
+
+def model_volumes(pod: Pod, source: Source) -> list[dict[str, Any]]:
+    """The pod's volumes that are the model's source."""
+    return [volume for volume in pod["spec"].get("volumes") or [] if is_source(volume, source)]
+
+
+def is_source(volume: dict[str, Any], source: Source) -> bool:
+    """Whether a volume is where the model's bytes are said to be."""
+    if source.image is not None:
+        return (volume.get("image") or {}).get("reference") == source.image.reference
+    if source.persistent_volume_claim is not None:
+        claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
+        return bool(claim == source.persistent_volume_claim.claim_name)
+    return False
+
+
+def display_name(pod: Pod) -> str:
+    """``namespace/name`` or ``namespace/generateName…`` for messages."""
+    metadata = pod["metadata"]
+    name = metadata.get("name") or f"{metadata.get('generateName', '')}…"
+    return f"{metadata.get('namespace', '')}/{name}"

@@ -1,0 +1,1 @@
+"""The Kubernetes API of this project, a folder a version."""

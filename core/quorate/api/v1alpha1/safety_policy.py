@@ -1,0 +1,322 @@
+"""SafetyPolicy and ClusterSafetyPolicy: what a pod must show before and while it serves a model."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from quorate import limits
+from quorate.api.v1alpha1.meta import (
+    Digest,
+    Model,
+    Owners,
+    PrinterColumn,
+    Resource,
+    ShortName,
+    Text,
+    cel,
+    list_map,
+)
+
+LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=317)]
+LabelValue = Annotated[str, StringConstraints(max_length=63)]
+UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=256)]
+
+
+class Mode(StrEnum):
+    """What happens to a pod that does not hold the policy."""
+
+    ENFORCE = "Enforce"
+    WARN = "Warn"
+    AUDIT = "Audit"
+
+
+class LabelRequirement(Model):
+    """One expression of a label selector."""
+
+    key: LabelKey = Field(description="Label the expression is about.")
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(
+        description="How the label's value relates to the values."
+    )
+    values: list[LabelValue] = Field(
+        default_factory=list, max_length=64, description="Values for In and NotIn; empty otherwise."
+    )
+
+
+class LabelSelector(Model):
+    """Which pods. An empty selector selects every pod."""
+
+    match_labels: dict[LabelKey, LabelValue] = Field(
+        default_factory=dict, max_length=32, description="Labels that a pod must carry."
+    )
+    match_expressions: list[LabelRequirement] = Field(
+        default_factory=list, max_length=32, description="Expressions that must all hold."
+    )
+
+
+class NamedKey(Model):
+    """A public key and what people call it."""
+
+    name: ShortName = Field(description="What people call the key; has no meaning to a decision.")
+    public_key: Annotated[str, StringConstraints(min_length=64, max_length=4096)] = Field(
+        description="One PEM public key: Ed25519, ECDSA P-256 or P-384, or RSA from 3072 bits."
+    )
+
+
+class Signers(Model):
+    """Keys, and how many different ones must have signed."""
+
+    threshold: int = Field(
+        default=1, ge=1, le=limits.SIGNATURES, description="How many different keys must sign."
+    )
+    keys: list[NamedKey] = Field(
+        min_length=1,
+        max_length=limits.SIGNATURES,
+        description="Keys that count. One key listed twice counts once.",
+        json_schema_extra=list_map("name"),
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("self.threshold <= size(self.keys)", "threshold must not exceed the number of keys")
+        )
+    )
+
+
+class Gate(Model):
+    """A safety test the model must have passed, and who must say so."""
+
+    name: ShortName = Field(description="Name of the gate in conditions and denials.")
+    suites: list[Digest] = Field(
+        min_length=1, max_length=16, description="Digests of the test suites that are accepted."
+    )
+    datasets: list[Digest] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Digests of the datasets that are accepted; empty accepts any.",
+    )
+    harnesses: list[Digest] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Digests of the harnesses that are accepted; empty accepts any.",
+    )
+    producers: Signers = Field(description="Whose signatures on the result count.")
+    max_age_seconds: int = Field(
+        ge=60,
+        le=366 * 24 * 3600,
+        description="How old the result may be, in seconds since the test finished.",
+    )
+
+
+class Server(Model):
+    """A container image that may run beside the model."""
+
+    name: ShortName = Field(description="What people call the server.")
+    digest: Digest = Field(description="Digest of its image: sha256 and 64 hex digits.")
+
+
+class OtherVolume(Model):
+    """A volume that holds no model and may be mounted all the same."""
+
+    name: ShortName = Field(description="Name of the volume in the pod.")
+    kind: Literal["emptyDir", "configMap", "secret", "downwardAPI"] = Field(
+        description="Kind of the volume. Anything else must be measured."
+    )
+
+
+class ModelRequirements(Model):
+    """What must be true of the model and of the containers that serve it."""
+
+    signers: Signers | None = Field(
+        default=None,
+        description="Who must have signed the model. Unset leaves it to other policies.",
+    )
+    gates: list[Gate] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Safety gates the model must have passed.",
+        json_schema_extra=list_map("name"),
+    )
+    servers: list[Server] | None = Field(
+        default=None,
+        max_length=64,
+        description="Images that may run in the pod. Unset leaves it to other policies; "
+        "some policy must name them.",
+    )
+    volumes: list[OtherVolume] | None = Field(
+        default=None,
+        max_length=32,
+        description="Volumes besides the model's that containers may mount. Unset leaves it to "
+        "other policies; what no policy names is denied.",
+    )
+
+
+class Upstream(Model):
+    """The model server as the sidecar sees it."""
+
+    port: int = Field(
+        ge=1024,
+        le=65535,
+        description="Port the model server binds on 127.0.0.1, and the sidecar on the pod's IPs.",
+    )
+    probe_paths: list[UrlPath] = Field(
+        default_factory=list,
+        max_length=8,
+        description="Paths that the kubelet's probes use; the sidecar passes exactly these.",
+    )
+    metrics_path: UrlPath | None = Field(
+        default=None, description="The server's metrics path, passed for scraping if set."
+    )
+
+
+class Check(Model):
+    """A content check of the sidecar."""
+
+    name: Literal["secrets", "pii"] = Field(description="Which check.")
+    action: Literal["deny", "mask", "flag"] = Field(
+        default="deny", description="What to do when it finds something."
+    )
+
+
+class RuntimeLimits(Model):
+    """Bounds of the sidecar. The smallest of all policies wins."""
+
+    max_request_bytes: int = Field(
+        default=1024 * 1024,
+        ge=1024,
+        le=limits.REQUEST_BYTES,
+        description="Largest request body, in bytes.",
+    )
+    max_response_bytes: int = Field(
+        default=4 * 1024 * 1024,
+        ge=1024,
+        le=limits.RESPONSE_BYTES,
+        description="Largest response, in bytes.",
+    )
+    requests_per_minute: int = Field(
+        default=600, ge=1, le=1_000_000, description="Requests a minute that one pod answers."
+    )
+
+
+class RuntimeRequirements(Model):
+    """What the sidecar enforces while the model serves."""
+
+    upstream: Upstream | None = Field(
+        default=None,
+        description="Port and probe paths. Unset leaves it to other policies; two policies that "
+        "name different ports deny.",
+    )
+    checks: list[Check] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Content checks. The strictest action of all policies wins.",
+        json_schema_extra=list_map("name"),
+    )
+    limits: RuntimeLimits = Field(
+        default_factory=RuntimeLimits, description="Bounds on size and rate."
+    )
+
+
+class SafetyPolicySpec(Model):
+    """Which pods, and what they must hold."""
+
+    selector: LabelSelector = Field(
+        description="Which pods this policy is for. An empty selector selects every pod."
+    )
+    mode: Mode = Field(
+        default=Mode.ENFORCE,
+        description="Enforce refuses, Warn and Audit report. In a namespace labelled "
+        "quorate.dev/mode=enforce every mode counts as Enforce.",
+    )
+    owners: Owners | None = Field(
+        default=None, description="Who answers for model, safety and infrastructure."
+    )
+    model: ModelRequirements = Field(
+        default_factory=ModelRequirements, description="What must be true of the model."
+    )
+    runtime: RuntimeRequirements = Field(
+        default_factory=RuntimeRequirements, description="What holds while it serves."
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "self.mode != 'Enforce' || has(self.owners)",
+                "owners must be set when mode is Enforce",
+            )
+        )
+    )
+
+
+class ExemptImage(Model):
+    """An image that serves no model and may run in an enforced namespace without one."""
+
+    digest: Digest = Field(description="Digest of the image.")
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1024)] = Field(
+        description="Why it is exempt, for the auditor."
+    )
+
+
+class ClusterSafetyPolicySpec(SafetyPolicySpec):
+    """The platform's floor: the same schema, and the list of exempt images."""
+
+    exempt_images: list[ExemptImage] = Field(
+        default_factory=list,
+        max_length=256,
+        description="A pod is no model pod if every cluster policy that selects it lists all its "
+        "images here.",
+        json_schema_extra=list_map("digest"),
+    )
+
+
+class SafetyPolicyStatus(BaseModel):
+    """What the operator observed of a policy."""
+
+    model_config = Model.model_config
+
+    observed_generation: int = Field(default=0, ge=0, description="Generation last looked at.")
+    digest: Annotated[str, StringConstraints(max_length=71)] = Field(
+        default="", description="Digest of the compiled policy; certificates name it."
+    )
+    accepted: Literal["True", "False", "Unknown"] = Field(
+        default="Unknown", description="Whether the policy compiles."
+    )
+    message: Text = Field(default="", description="Why it does not compile, with the field.")
+
+
+_COLUMNS = (
+    PrinterColumn("Mode", ".spec.mode"),
+    PrinterColumn("Accepted", ".status.accepted"),
+    PrinterColumn("Message", ".status.message", priority=1),
+    PrinterColumn("Digest", ".status.digest", priority=1),
+    PrinterColumn("Age", ".metadata.creationTimestamp", "date"),
+)
+
+
+class SafetyPolicy(Resource):
+    """What the pods of one namespace must show before and while they serve a model."""
+
+    kind_name: ClassVar = "SafetyPolicy"
+    plural: ClassVar = "safetypolicies"
+    short_names: ClassVar = ("safepol",)
+    namespaced: ClassVar = True
+    columns: ClassVar = _COLUMNS
+
+    spec: SafetyPolicySpec
+    status: SafetyPolicyStatus | None = None
+
+
+class ClusterSafetyPolicy(Resource):
+    """The platform's floor: what every selected pod of the cluster must show."""
+
+    kind_name: ClassVar = "ClusterSafetyPolicy"
+    plural: ClassVar = "clustersafetypolicies"
+    short_names: ClassVar = ("csafepol",)
+    namespaced: ClassVar = False
+    columns: ClassVar = _COLUMNS
+
+    spec: ClusterSafetyPolicySpec
+    status: SafetyPolicyStatus | None = None
+
+
+AnyPolicy = SafetyPolicy | ClusterSafetyPolicy

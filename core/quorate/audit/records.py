@@ -1,0 +1,124 @@
+"""What one line of the audit log says.
+
+A line is ``{"seq","prev","at","body"}``. ``prev`` is the SHA-256 of the line before it, so no line
+can change, go missing or move without the next one saying so. Bodies hold digests and counts of
+what passed, never the texts themselves.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+FORMAT = 1
+"""Raised when a reader of the old format would misread the new one."""
+
+LINE_BYTES = 64 * 1024
+"""The longest line a verifier reads; a writer stays far below it."""
+
+Text = Annotated[str, msgspec.Meta(max_length=1024)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Digest = Annotated[str, msgspec.Meta(pattern=r"^(sha256:[0-9a-f]{64})?$")]
+"""``sha256:<hex>``, or empty where there was nothing to digest."""
+Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+
+Outcome = Literal["released", "denied", "interrupted", "failed"]
+"""How an exchange ended: all of the answer went out; a check or the policy stopped it; the client
+left or the process drained; the model server failed."""
+
+
+class CheckResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """What one check did to one direction of an exchange. ``findings`` counts by rule."""
+
+    check: Text
+    action: Text
+    findings: dict[str, Count] = {}
+
+
+class Coverage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Bytes of text in one lane: all that arrived, how far the checks read, what was let out.
+
+    ``released`` + ``masked`` ≤ ``scanned`` ≤ ``received`` must hold; masked bytes were replaced.
+    """
+
+    lane: Text
+    received: Count
+    scanned: Count
+    released: Count
+    masked: Count
+
+
+class _Body(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", tag_field="kind"
+):
+    """What the kinds of record share: how they are written."""
+
+
+class Head(_Body, frozen=True, tag="head"):
+    """First line of every file: whose log this is, and how the file before it ended."""
+
+    format: int
+    file: Count
+    namespace: Text
+    pod: Text
+    pod_uid: Text
+    genesis: Digest
+    dropped_bytes: Count = 0
+    """Bytes of an unfinished last line that the file before this one ends with."""
+
+
+class Open(_Body, frozen=True, tag="open"):
+    """Written before anything is sent to the model server."""
+
+    id: Text
+    path: Text
+    model: Text
+    stream: bool
+    request_bytes: Count
+    request_digest: Digest
+    """Of the body as it is forwarded, after parsing, masking and serialising again."""
+    checks: tuple[CheckResult, ...]
+    policy_digest: Digest
+    manifest_digest: Digest
+
+
+class Close(_Body, frozen=True, tag="close"):
+    """Written when an exchange ends. An open record without one was interrupted."""
+
+    id: Text
+    outcome: Outcome
+    status: Count
+    code: Text
+    """The stable word for a refusal; empty when all was released."""
+    received_bytes: Count
+    released_bytes: Count
+    """Bytes of the body that went to the client, framing included."""
+    released_digest: Digest
+    checks: tuple[CheckResult, ...]
+    coverage: tuple[Coverage, ...]
+    milliseconds: Count
+
+
+class Deny(_Body, frozen=True, tag="deny"):
+    """A request that was refused before anything was sent to the model server."""
+
+    id: Text
+    path: Text
+    status: Count
+    code: Text
+    message: Text
+    request_bytes: Count
+    checks: tuple[CheckResult, ...]
+    policy_digest: Digest
+    manifest_digest: Digest
+
+
+Body = Head | Open | Close | Deny
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One line. ``at`` is RFC 3339 in UTC."""
+
+    seq: Count
+    prev: Hash
+    at: Text
+    body: Body

@@ -1,0 +1,111 @@
+"""Certificates: a statement about a model and a policy, signed by a quorum of a committee.
+
+A certificate is a DSSE envelope whose payload is the canonical form of a :class:`Statement` and
+whose signatures are the members' votes. A committee of one is the smallest committee.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from quorate import limits, names
+from quorate.canonical import digest_of, parse_object
+from quorate.errors import SubjectMismatch
+from quorate.evidence import dsse
+from quorate.genesis import Genesis
+from quorate.ports import Signer
+from quorate.statements import (
+    DigestText,
+    Identifier,
+    Instant,
+    check_life,
+    check_time,
+    convert,
+    encode,
+)
+
+
+class PolicyRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Which policy. ``namespace`` is None for a ClusterSafetyPolicy."""
+
+    kind: Identifier
+    namespace: Identifier | None
+    name: Identifier
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
+
+
+class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """What a certificate says: this model's bytes hold this policy, until then.
+
+    ``evidence`` holds the digests of the documents the members verified.
+    """
+
+    cluster_id: Identifier
+    namespace: Identifier
+    model: Identifier
+    manifest_digest: DigestText
+    policy: PolicyRef
+    policy_digest: DigestText
+    evidence: Annotated[tuple[DigestText, ...], msgspec.Meta(max_length=64)]
+    issued_at: Instant
+    expires_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A verified certificate: its statement, its id and who voted."""
+
+    statement: Statement
+    certificate_id: str
+    voters: frozenset[str]
+
+
+def issue(statement: Statement, signers: Sequence[Signer]) -> bytes:
+    """Sign ``statement`` with the votes of ``signers``; returns the DSSE envelope."""
+    check_life(statement, "certificate", limits.CERTIFICATE_LIFE)
+    return dsse.sign(encode(statement), names.CERTIFICATE_TYPE, signers)
+
+
+def verify(envelope: bytes, genesis: Genesis, now: datetime) -> Certificate:
+    """Verify a certificate against the committee and the time.
+
+    Raises SignatureError without a quorum of votes, SubjectMismatch for another cluster, Expired
+    outside its life, InvalidInput if malformed. What it is *for* is the caller's to compare:
+    :func:`check_subject`.
+    """
+    parsed = dsse.parse(envelope)
+    verified = dsse.verify(parsed, genesis.keys, genesis.quorum, names.CERTIFICATE_TYPE)
+    document = parse_object(verified.payload, what="certificate")
+    statement = convert(document, Statement, "certificate")
+    if statement.cluster_id != genesis.cluster_id:
+        raise SubjectMismatch(f"certificate is for cluster {statement.cluster_id}")
+    check_life(statement, "certificate", limits.CERTIFICATE_LIFE)
+    check_time(statement, now, "certificate")
+    return Certificate(statement, digest_of(document), verified.signers)
+
+
+def check_subject(
+    statement: Statement,
+    *,
+    namespace: str,
+    model: str,
+    manifest_digest: str,
+    policy: PolicyRef,
+    policy_digest: str,
+) -> None:
+    """Raise SubjectMismatch unless the statement is about exactly this model and policy."""
+    actual = (statement.namespace, statement.model, statement.manifest_digest)
+    if actual != (namespace, model, manifest_digest):
+        raise SubjectMismatch(
+            f"certificate is for model {statement.namespace}/{statement.model} "
+            f"with manifest {statement.manifest_digest}"
+        )
+    if (statement.policy, statement.policy_digest) != (policy, policy_digest):
+        raise SubjectMismatch(
+            f"certificate is for {statement.policy} as it was ({statement.policy_digest})"
+        )

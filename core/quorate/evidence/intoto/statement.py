@@ -1,0 +1,57 @@
+"""in-toto Statement v1: what a predicate is about."""
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from quorate import limits
+from quorate.canonical import canonical, parse_object
+from quorate.errors import InvalidInput, SubjectMismatch
+from quorate.evidence.convert import convert
+
+STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+
+
+class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One artifact, by name and at least one digest: algorithm to lower-case hex."""
+
+    name: Text
+    digest: Annotated[dict[str, str], msgspec.Meta(min_length=1, max_length=8)]
+
+
+class Statement(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel"
+):
+    """A typed predicate about at least one subject."""
+
+    type_: Literal["https://in-toto.io/Statement/v1"] = msgspec.field(name="_type")
+    subject: Annotated[tuple[Subject, ...], msgspec.Meta(min_length=1, max_length=limits.SUBJECTS)]
+    predicate_type: Text
+    predicate: dict[str, Any]
+
+    def encode(self) -> bytes:
+        """The canonical form: the payload of an ``application/vnd.in-toto+json`` envelope."""
+        return canonical(msgspec.to_builtins(self))
+
+
+def parse_statement(payload: bytes, predicate_type: str) -> Statement:
+    """Read a statement whose predicate has this type.
+
+    Raises SubjectMismatch for another type, since a true statement of another kind proves nothing
+    here, and InvalidInput for anything malformed.
+    """
+    document = parse_object(payload, what="in-toto statement")
+    statement = convert(document, Statement, "in-toto statement")
+    if statement.predicate_type != predicate_type:
+        raise SubjectMismatch(
+            f"must be {predicate_type}, not {statement.predicate_type[:80]}", field="predicateType"
+        )
+    for subject in statement.subject:
+        digest = subject.digest.get("sha256", "")
+        if "sha256" in subject.digest and not _SHA256.match(digest):
+            raise InvalidInput("must be 64 lower-case hex digits", field="subject.digest.sha256")
+    return statement

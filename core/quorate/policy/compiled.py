@@ -1,0 +1,172 @@
+"""A compiled policy: what a SafetyPolicy or ClusterSafetyPolicy means, checked and digested."""
+
+from dataclasses import dataclass
+
+from quorate import names
+from quorate.api.v1alpha1.meta import Owners
+from quorate.api.v1alpha1.safety_policy import (
+    AnyPolicy,
+    ClusterSafetyPolicySpec,
+    Gate,
+    LabelSelector,
+    Mode,
+    SafetyPolicySpec,
+    Signers,
+)
+from quorate.canonical import digest_of
+from quorate.certificate import PolicyRef
+from quorate.errors import InvalidInput
+from quorate.keys import PublicKey, load_public_key
+from quorate.policy.runtime import CHECKS
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """Distinct keys and how many of them must have signed."""
+
+    keys: tuple[PublicKey, ...]
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledGate:
+    """A gate with its producers' keys read."""
+
+    spec: Gate
+    producers: KeySet
+
+    @property
+    def requirement(self) -> str:
+        """Name of the requirement in conditions and denials."""
+        return f"Gate/{self.spec.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPolicy:
+    """A policy that can be evaluated. ``digest`` covers its identity and everything it says."""
+
+    ref: PolicyRef
+    digest: str
+    spec: SafetyPolicySpec
+    signers: KeySet | None
+    gates: tuple[CompiledGate, ...]
+
+    @property
+    def is_cluster(self) -> bool:
+        """True for the platform's floor."""
+        return self.ref.kind == "ClusterSafetyPolicy"
+
+    @property
+    def mode(self) -> Mode:
+        """The mode as written; a namespace's label may be stricter."""
+        return self.spec.mode
+
+    @property
+    def owners(self) -> Owners | None:
+        """Who answers for what the policy asks."""
+        return self.spec.owners
+
+    @property
+    def safety_contact(self) -> str:
+        """Name and contact of the safety owner, for denials; empty if the policy names none."""
+        owner = self.spec.owners.safety if self.spec.owners else None
+        return f"{owner.name} <{owner.contact}>" if owner else ""
+
+    @property
+    def exempt(self) -> frozenset[str]:
+        """Digests of the images that need no model. Only a cluster policy has any."""
+        if not isinstance(self.spec, ClusterSafetyPolicySpec):
+            return frozenset()
+        return frozenset(image.digest for image in self.spec.exempt_images)
+
+
+def compile_policy(policy: AnyPolicy) -> CompiledPolicy:
+    """Check everything the schema cannot say; raise InvalidInput naming the field.
+
+    Source: design, section 2 (SafetyPolicy).
+    """
+    spec = policy.spec
+    where = policy.ref
+    if spec.mode is Mode.ENFORCE and spec.owners is None:
+        raise InvalidInput("must be set when mode is Enforce", field=f"{where}.spec.owners")
+    _check_selector(spec.selector, f"{where}.spec.selector")
+    _check_unique([gate.name for gate in spec.model.gates], f"{where}.spec.model.gates")
+    _check_unique([check.name for check in spec.runtime.checks], f"{where}.spec.runtime.checks")
+    for check in spec.runtime.checks:
+        if check.name not in CHECKS:
+            raise InvalidInput(f"no check is named {check.name}", field=f"{where}.spec.runtime")
+    model = spec.model
+    namespace = policy.metadata.namespace if policy.namespaced else None
+    ref = PolicyRef(kind=policy.kind_name, namespace=namespace, name=policy.metadata.name)
+    return CompiledPolicy(
+        ref=ref,
+        digest=_digest(ref, spec),
+        spec=spec,
+        signers=_key_set(model.signers, f"{where}.spec.model.signers") if model.signers else None,
+        gates=tuple(
+            CompiledGate(gate, _key_set(gate.producers, f"{where}.spec.model.gates[{gate.name}]"))
+            for gate in model.gates
+        ),
+    )
+
+
+def _digest(ref: PolicyRef, spec: SafetyPolicySpec) -> str:
+    return digest_of(
+        {
+            "apiVersion": names.API_VERSION,
+            "kind": ref.kind,
+            "namespace": ref.namespace,
+            "name": ref.name,
+            "spec": spec.model_dump(mode="json", by_alias=True),
+        }
+    )
+
+
+def _key_set(signers: Signers, where: str) -> KeySet:
+    keys: dict[PublicKey, None] = {}
+    for named in signers.keys:
+        try:
+            keys[load_public_key(named.public_key)] = None
+        except InvalidInput as error:
+            raise InvalidInput(error.message, field=f"{where}.keys[{named.name}]") from None
+    if signers.threshold > len(keys):
+        raise InvalidInput(
+            f"must not exceed the number of different keys ({len(keys)})",
+            field=f"{where}.threshold",
+        )
+    return KeySet(tuple(keys), signers.threshold)
+
+
+def _check_selector(selector: LabelSelector, where: str) -> None:
+    for expression in selector.match_expressions:
+        takes_values = expression.operator in ("In", "NotIn")
+        if takes_values != bool(expression.values):
+            need = "must have values" if takes_values else "must not have values"
+            raise InvalidInput(
+                f"{need} with operator {expression.operator}", field=f"{where}.{expression.key}"
+            )
+
+
+def _check_unique(names_: list[str], where: str) -> None:
+    for name in names_:
+        if names_.count(name) > 1:
+            raise InvalidInput(f"{name} is listed twice", field=where)
+
+
+def selects(selector: LabelSelector, labels: dict[str, str]) -> bool:
+    """Whether a label selector selects an object with these labels, as Kubernetes does it."""
+    if any(labels.get(key) != value for key, value in selector.match_labels.items()):
+        return False
+    for expression in selector.match_expressions:
+        value = labels.get(expression.key)
+        present = value is not None
+        holds = {
+            "In": present and value in expression.values,
+            # Kubernetes: NotIn also selects objects without the label.
+            "NotIn": not present or value not in expression.values,
+            "Exists": present,
+            "DoesNotExist": not present,
+        }[expression.operator]
+        if not holds:
+            return False
+    return True

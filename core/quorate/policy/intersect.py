@@ -1,0 +1,133 @@
+"""All policies that select a pod must hold; where they say a value, the strictest wins.
+
+An error in one is a DENY. Silence is never an allowance: what no policy names is denied.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from quorate import limits
+from quorate.errors import QuorateError
+from quorate.policy.compiled import CompiledPolicy, selects
+from quorate.policy.runtime import STRICTNESS, CheckRule, RuntimeRules
+from quorate.verdict import ALLOW, Reason, Verdict, all_of, deny
+
+T = TypeVar("T")
+
+
+class PolicyConflict(QuorateError):
+    """Two policies cannot both hold, or together leave something needed unsaid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The policies that select a pod, or why their set cannot be used."""
+
+    policies: tuple[CompiledPolicy, ...]
+    verdict: Verdict = ALLOW
+
+
+def select(policies: Iterable[CompiledPolicy], namespace: str, labels: dict[str, str]) -> Selected:
+    """The policies for a pod of an enforced namespace.
+
+    Denies unless a ClusterSafetyPolicy that names signers is among them: a tenant's own policy is
+    never the only one.
+    """
+    chosen = tuple(
+        policy
+        for policy in policies
+        if policy.ref.namespace in (None, namespace) and selects(policy.spec.selector, labels)
+    )
+    fix = "ask the platform team for a ClusterSafetyPolicy that selects the pod"
+    if not chosen:
+        return Selected((), deny(Reason.NO_POLICY, "no policy selects this pod", fix=fix))
+    if len(chosen) > limits.POLICIES_PER_POD:
+        message = f"{len(chosen)} policies select this pod; at most {limits.POLICIES_PER_POD} may"
+        return Selected(chosen, deny(Reason.TOO_MANY_POLICIES, message))
+    if not any(policy.is_cluster and policy.signers for policy in chosen):
+        message = "no ClusterSafetyPolicy that names signers selects this pod"
+        return Selected(chosen, deny(Reason.NO_PLATFORM_FLOOR, message, fix=fix))
+    return Selected(chosen)
+
+
+def is_exempt(
+    policies: Iterable[CompiledPolicy], labels: dict[str, str], digests: frozenset[str]
+) -> bool:
+    """Whether a pod with these image digests needs no model.
+
+    Exemptions intersect: every ClusterSafetyPolicy that selects the pod must list every digest, and
+    there must be one.
+    """
+    floors = [p for p in policies if p.is_cluster and selects(p.spec.selector, labels)]
+    return bool(floors) and bool(digests) and all(digests <= p.exempt for p in floors)
+
+
+def allowed_servers(policies: Iterable[CompiledPolicy]) -> frozenset[str]:
+    """Digests of images every policy that names servers allows. Empty if none names any."""
+    named = [
+        frozenset(server.digest for server in policy.spec.model.servers)
+        for policy in policies
+        if policy.spec.model.servers is not None
+    ]
+    return frozenset.intersection(*named) if named else frozenset()
+
+
+def allowed_volumes(policies: Iterable[CompiledPolicy]) -> frozenset[tuple[str, str]]:
+    """``(name, kind)`` of the other volumes every policy that names volumes allows."""
+    named = [
+        frozenset((volume.name, volume.kind) for volume in policy.spec.model.volumes)
+        for policy in policies
+        if policy.spec.model.volumes is not None
+    ]
+    return frozenset.intersection(*named) if named else frozenset()
+
+
+def runtime_rules(policies: tuple[CompiledPolicy, ...]) -> RuntimeRules:
+    """The rules the sidecar enforces. Raises PolicyConflict if they cannot be one set of rules."""
+    upstreams = [p.spec.runtime.upstream for p in policies if p.spec.runtime.upstream]
+    bounds = [policy.spec.runtime.limits for policy in policies]
+    if not upstreams:
+        raise PolicyConflict(
+            "no policy that selects the pod names spec.runtime.upstream.port",
+            fix="name the model server's port in one of them",
+        )
+    ports = sorted({upstream.port for upstream in upstreams})
+    if len(ports) > 1:
+        raise PolicyConflict(
+            f"policies name different ports: {', '.join(map(str, ports))}",
+            fix="make spec.runtime.upstream.port the same in all of them",
+        )
+    probe_sets = [frozenset(upstream.probe_paths) for upstream in upstreams]
+    metrics = {upstream.metrics_path for upstream in upstreams}
+    return RuntimeRules(
+        port=ports[0],
+        probe_paths=tuple(sorted(frozenset.intersection(*probe_sets))),
+        metrics_path=metrics.pop() if len(metrics) == 1 else None,
+        max_request_bytes=min(b.max_request_bytes for b in bounds),
+        max_response_bytes=min(b.max_response_bytes for b in bounds),
+        requests_per_minute=min(b.requests_per_minute for b in bounds),
+        checks=_strictest_checks(policies),
+    )
+
+
+def _strictest_checks(policies: tuple[CompiledPolicy, ...]) -> tuple[CheckRule, ...]:
+    strictest: dict[str, CheckRule] = {}
+    for policy in policies:
+        for check in policy.spec.runtime.checks:
+            known = strictest.get(check.name)
+            if known is None or STRICTNESS[check.action] > STRICTNESS[known.action]:
+                strictest[check.name] = CheckRule(check.name, check.action)
+    return tuple(strictest[name] for name in sorted(strictest))
+
+
+def each(policies: Iterable[CompiledPolicy], judge: Callable[[CompiledPolicy], Verdict]) -> Verdict:
+    """Judge every policy; all must allow, and an error in one denies by itself."""
+
+    def guarded(policy: CompiledPolicy) -> Verdict:
+        try:
+            return judge(policy)
+        except QuorateError as error:
+            return deny(Reason.INVALID_POLICY, str(error), policy=str(policy.ref))
+
+    return all_of(*(guarded(policy) for policy in policies))

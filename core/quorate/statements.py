@@ -1,0 +1,58 @@
+"""What every signed statement of the committee shares: types, canonical form, time."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Protocol, TypeVar
+
+import msgspec
+
+from quorate import limits
+from quorate.canonical import canonical
+from quorate.errors import Expired, InvalidInput
+
+Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+DigestText = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}$")]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Lived(Protocol):
+    """A statement with a beginning and an end; both aware."""
+
+    @property
+    def issued_at(self) -> datetime:
+        """The first instant it counts."""
+
+    @property
+    def expires_at(self) -> datetime:
+        """The first instant it no longer counts."""
+
+
+def encode(statement: msgspec.Struct) -> bytes:
+    """The canonical form that is signed; times are RFC 3339."""
+    return canonical(msgspec.to_builtins(statement))
+
+
+def convert(document: Any, kind: type[S], what: str) -> S:
+    """Read a statement's JSON object strictly; InvalidInput names the field."""
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(str(error), field=what) from None
+
+
+def check_life(statement: Lived, what: str, life_max: int) -> None:
+    """Raise InvalidInput unless the statement lives for more than 0 and at most ``life_max`` s."""
+    life = statement.expires_at - statement.issued_at
+    if not timedelta(0) < life <= timedelta(seconds=life_max):
+        raise InvalidInput(
+            f"must be after issuedAt by at most {life_max} s", field=f"{what}.expiresAt"
+        )
+
+
+def check_time(statement: Lived, now: datetime, what: str) -> None:
+    """Raise Expired unless ``issued_at`` ≤ now < ``expires_at``, with limits.CLOCK_SKEW before."""
+    if now >= statement.expires_at:
+        raise Expired(f"{what} expired at {statement.expires_at.isoformat()}")
+    if now < statement.issued_at - timedelta(seconds=limits.CLOCK_SKEW):
+        raise Expired(f"{what} is from the future ({statement.issued_at.isoformat()})")

@@ -1,0 +1,1 @@
+"""Names of what the services measure. How it is measured is the services' affair."""

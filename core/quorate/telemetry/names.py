@@ -1,0 +1,88 @@
+"""Every metric's name, meaning and labels, in one place: dashboards and alerts hold on to them.
+
+Names carry the prefix ``quorate_``, base units, and ``_total`` on counters. Labels are bounded
+sets written next to the metric: never a user, a prompt, a pod or anything a client can choose.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+PREFIX: Final = "quorate_"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. ``buckets`` in the metric's unit, for histograms only."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
+
+# Sidecar --------------------------------------------------------------------------------------
+SIDECAR_REQUESTS: Final = Metric(
+    "quorate_sidecar_requests_total",
+    "counter",
+    "Requests by path, outcome (released, denied, interrupted, failed) and refusal code.",
+    ("path", "outcome", "code"),
+)
+SIDECAR_OVERHEAD: Final = Metric(
+    "quorate_sidecar_overhead_seconds",
+    "histogram",
+    "Time the sidecar adds to a request that is not streamed: total less the model server's.",
+    ("path",),
+    _SECONDS,
+)
+SIDECAR_DURATION: Final = Metric(
+    "quorate_sidecar_request_seconds",
+    "histogram",
+    "Time from a request's headers to the last byte of its answer.",
+    ("path",),
+    _SECONDS,
+)
+SIDECAR_FINDINGS: Final = Metric(
+    "quorate_sidecar_findings_total",
+    "counter",
+    "Findings of content checks, by check, direction (request, answer) and action.",
+    ("check", "direction", "action"),
+)
+SIDECAR_IN_FLIGHT: Final = Metric(
+    "quorate_sidecar_requests_in_flight", "gauge", "Requests being served now."
+)
+SIDECAR_CONNECTIONS: Final = Metric(
+    "quorate_sidecar_connections", "gauge", "Client connections open now."
+)
+SIDECAR_STREAM_EVENTS: Final = Metric(
+    "quorate_sidecar_stream_events_total", "counter", "Events read from streamed answers."
+)
+SIDECAR_AUDIT_RECORDS: Final = Metric(
+    "quorate_sidecar_audit_records_total",
+    "counter",
+    "Records appended to the audit log.",
+    ("kind",),
+)
+SIDECAR_AUDIT_FAILURES: Final = Metric(
+    "quorate_sidecar_audit_failures_total",
+    "counter",
+    "Audit records that could not be written. Requests are denied until one can.",
+)
+SIDECAR_STATE_EXPIRY: Final = Metric(
+    "quorate_sidecar_state_expires_timestamp_seconds",
+    "gauge",
+    "When the signed state expires and requests are denied, in Unix time; 0 if there is none.",
+)
+SIDECAR_READY: Final = Metric(
+    "quorate_sidecar_ready", "gauge", "1 if the sidecar is ready, 0 during a local lapse."
+)
+SIDECAR_FOREIGN_LISTENERS: Final = Metric(
+    "quorate_sidecar_foreign_listeners",
+    "gauge",
+    "Sockets in the pod that listen beyond loopback and are not the sidecar's.",
+)
+SIDECAR_MEASURE_SECONDS: Final = Metric(
+    "quorate_sidecar_measure_seconds", "gauge", "Time the last measurement of the model took."
+)
