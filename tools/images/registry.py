@@ -1,0 +1,71 @@
+"""Push images to a registry by its HTTP interface.
+
+Source: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#push
+"""
+
+from __future__ import annotations
+
+import http.client
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlencode, urlsplit
+
+from tools.images.oci import Manifest, open_archive
+
+_TIMEOUT_SECONDS = 120
+
+
+class PushFailed(Exception):
+    """The registry did not take the image."""
+
+
+class Registry:
+    """One plain-HTTP registry, such as the one in a cluster on this machine."""
+
+    def __init__(self, address: str) -> None:
+        self._connection = http.client.HTTPConnection(address, timeout=_TIMEOUT_SECONDS)
+
+    def _request(
+        self,
+        method: str,
+        target: str,
+        wanted: tuple[int, ...],
+        body: bytes | IO[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> http.client.HTTPResponse:
+        self._connection.request(method, target, body=body, headers=headers or {})
+        response = self._connection.getresponse()
+        text = response.read()
+        if response.status not in wanted:
+            raise PushFailed(f"{method} {target}: HTTP {response.status} {text[:500]!r}")
+        return response
+
+    def push(self, archive: Path, repository: str, tag: str) -> str:
+        """Push the archive's image under a tag; return its digest."""
+        with open_archive(archive) as image:
+            manifest = image.manifest()
+            for digest in manifest.blobs:
+                content, size = image.blob(digest)
+                self._push_blob(repository, digest, content, size)
+        self._push_manifest(repository, manifest, tag)
+        return manifest.digest
+
+    def holds(self, repository: str, digest: str) -> bool:
+        """Whether the registry has the manifest with this digest."""
+        target = f"/v2/{repository}/manifests/{digest}"
+        accept = {"Accept": "*/*"}
+        return self._request("HEAD", target, (200, 404), headers=accept).status == 200
+
+    def _push_blob(self, repository: str, digest: str, content: IO[bytes], size: int) -> None:
+        if self._request("HEAD", f"/v2/{repository}/blobs/{digest}", (200, 404)).status == 200:
+            return
+        started = self._request("POST", f"/v2/{repository}/blobs/uploads/", (202,))
+        location = urlsplit(started.headers["Location"])
+        query = "&".join(part for part in (location.query, urlencode({"digest": digest})) if part)
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        self._request("PUT", f"{location.path}?{query}", (201,), content, headers)
+
+    def _push_manifest(self, repository: str, manifest: Manifest, tag: str) -> None:
+        target = f"/v2/{repository}/manifests/{tag}"
+        headers = {"Content-Type": manifest.media_type}
+        self._request("PUT", target, (201,), manifest.data, headers)
