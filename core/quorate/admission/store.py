@@ -13,6 +13,7 @@ from quorate.admission.injection import InjectionConfig
 from quorate.admission.snapshot import BrokenPolicy, KnownModel, Snapshot, know_model
 from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy, SafetyPolicy
 from quorate.api.v1alpha1.meta import read
+from quorate.api.v1alpha1.safety_policy import AnyPolicy
 from quorate.errors import LimitExceeded, QuorateError
 from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy, compile_policy
@@ -35,9 +36,8 @@ class Store:
 
     def put_policy(self, document: Document) -> CompiledPolicy | BrokenPolicy:
         """Take in a SafetyPolicy or ClusterSafetyPolicy; one that does not compile denies."""
-        kind = (
-            ClusterSafetyPolicy if document.get("kind") == "ClusterSafetyPolicy" else SafetyPolicy
-        )
+        cluster_wide = document.get("kind") == ClusterSafetyPolicy.kind_name
+        kind: type[AnyPolicy] = ClusterSafetyPolicy if cluster_wide else SafetyPolicy
         key = _key(document)
         result: CompiledPolicy | BrokenPolicy
         try:
