@@ -1,0 +1,167 @@
+"""What a member and its clients say to each other: paths, bodies, errors. No I/O.
+
+Every body is a JSON object without unknown fields. Version 1: a field may be added only together
+with a new path.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+
+from quorate import limits
+from quorate.canonical import parse_object
+from quorate.statements import DigestText, Identifier, Instant, convert
+
+GENESIS_PATH: Final = "/v1/genesis"
+EVALUATE_PATH: Final = "/v1/evaluate"
+OBSERVED_PATH: Final = "/v1/observed"
+STATE_PATH: Final = "/v1/state"
+MANIFEST_PATH: Final = "/v1/manifests/"
+
+EVALUATE_BYTES: Final = 2 * limits.OBJECT_BYTES + 64 * limits.KIB
+"""A policy and a model."""
+BATCH_BYTES: Final = 8 * limits.MIB
+BATCH_BYTES_ADVISED: Final = limits.MIB
+"""Senders split a resynchronisation at about this, so that a member parses in small bites."""
+ANSWER_BYTES: Final = 64 * limits.KIB
+EVALUATION_BYTES: Final = limits.MIB
+MANIFEST_BYTES: Final = limits.STATEMENT_BYTES
+PROBLEMS_MAX: Final = 64
+
+Text = Annotated[str, msgspec.Meta(max_length=8192)]
+LABELS_MAX: Final = 512
+_LabelKey = Annotated[str, msgspec.Meta(min_length=1, max_length=317)]
+_LabelValue = Annotated[str, msgspec.Meta(max_length=63)]
+_Labels = Annotated[dict[_LabelKey, _LabelValue], msgspec.Meta(max_length=LABELS_MAX)]
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Failure(StrEnum):
+    """Why a request was not answered: stable words for clients and metrics."""
+
+    MALFORMED = "Malformed"
+    TOO_LARGE = "TooLarge"
+    UNAUTHENTICATED = "Unauthenticated"
+    FORBIDDEN = "Forbidden"
+    POD_UNKNOWN = "PodUnknown"
+    NOT_FOUND = "NotFound"
+    RESYNC_NEEDED = "ResyncNeeded"
+    TOO_MANY_REQUESTS = "TooManyRequests"
+    OVERLOADED = "Overloaded"
+    NOT_READY = "NotReady"
+    DEADLINE = "DeadlineExceeded"
+    INTERNAL = "InternalError"
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    """The base of every body."""
+
+
+class ErrorBody(Body, frozen=True):
+    """Every answer that is not 200: why, for programs and for people, and what would fix it."""
+
+    reason: str
+    message: Text
+    fix: Text = ""
+
+
+class GenesisAnswer(Body, frozen=True):
+    """Served without authentication; the client believes only what the pinned digest proves."""
+
+    genesis: dict[str, Any]
+    ca_certificates: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=16)]
+
+
+class EvaluateRequest(Body, frozen=True):
+    """A SafetyPolicy or ClusterSafetyPolicy and an AttestedModel, as the API server gives them."""
+
+    policy: dict[str, Any]
+    model: dict[str, Any]
+
+
+class RequirementResult(Body, frozen=True):
+    """How the model stands under one requirement; ``reason`` is Verified or a denial's reason."""
+
+    name: str
+    status: Literal["True", "False"]
+    reason: str
+    message: str
+
+
+class EvaluateAnswer(Body, frozen=True):
+    """Every requirement, and the certificate (a DSSE envelope) if all hold.
+
+    ``renew_at``: when it pays to ask again, since only then the answer may be another one for the
+    same policy and model.
+    """
+
+    policy_digest: DigestText
+    requirements: Annotated[tuple[RequirementResult, ...], msgspec.Meta(max_length=64)]
+    certificate: str | None
+    expires_at: Instant | None
+    renew_at: datetime
+
+
+class ObservedPod(Body, frozen=True):
+    """A protected pod. Its containers may ask a member for its state."""
+
+    uid: Identifier
+    namespace: Identifier
+    name: Identifier
+    labels: _Labels
+
+
+class ObjectKey(Body, frozen=True):
+    """Which object. ``namespace`` is None for a ClusterSafetyPolicy."""
+
+    kind: Identifier
+    namespace: Identifier | None
+    name: Identifier
+
+
+class ObservedBatch(Body, frozen=True):
+    """A part of what the operator observes in the API server.
+
+    A session begins with ``sequence`` 1 and ``reset``; batches up to the one with ``complete`` are
+    the whole, and take effect together. After that every batch is a change, and an empty one is a
+    heartbeat that says: this is still all. Each has the next ``sequence``; the last one may be sent
+    again. Anything else is answered ResyncNeeded, and the sender begins a new session.
+    """
+
+    session: Identifier
+    sequence: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+    reset: bool = False
+    complete: bool = False
+    policies: tuple[dict[str, Any], ...] = ()
+    models: tuple[dict[str, Any], ...] = ()
+    pods: tuple[ObservedPod, ...] = ()
+    removed: tuple[ObjectKey, ...] = ()
+    removed_pods: tuple[Identifier, ...] = ()
+
+
+class Problem(Body, frozen=True):
+    """An object that cannot be read or compiled. It denies what it may have been about."""
+
+    object: str
+    message: str
+
+
+class ObservedAnswer(Body, frozen=True):
+    """What the member has, and the first PROBLEMS_MAX objects of this batch it cannot use."""
+
+    session: str
+    sequence: int
+    ready: bool
+    problems: tuple[Problem, ...] = ()
+
+
+def decode(data: bytes, kind: type[S], *, bytes_max: int, what: str) -> S:
+    """Read a body strictly. Raises InvalidInput."""
+    return convert(parse_object(data, bytes_max=bytes_max, what=what), kind, what)
+
+
+def encode(body: msgspec.Struct) -> bytes:
+    """The JSON form of a body."""
+    return msgspec.json.encode(body)

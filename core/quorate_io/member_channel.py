@@ -1,0 +1,181 @@
+"""One member's HTTPS channel: trust from the pinned genesis, a token per request, bounded answers.
+
+The token leaves this process only over a connection whose certificate was verified.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import yarl
+
+from quorate.errors import InvalidInput, QuorateError, Unavailable
+from quorate.ports import Clock
+from quorate_io import member_api, tls
+from quorate_io.member_trust import Trust, establish
+
+TOKEN_BYTES = 16_384
+CONNECTIONS = 32
+_RETRY_FIX = "it is asked again; if this lasts, see the member's Pods and NetworkPolicies"
+
+
+class MemberRefused(Unavailable):
+    """The member answered with an error. ``reason`` is one of member_api.Failure, or its own."""
+
+    def __init__(self, status: int, body: member_api.ErrorBody) -> None:
+        super().__init__(body.message, field=body.reason, fix=body.fix)
+        self.status = status
+        self.reason = body.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. ``answer_bytes`` bounds the answer, ``timeout`` (seconds) the whole of it."""
+
+    method: str
+    path: str
+    answer_bytes: int
+    timeout: float
+    body: bytes | None = None
+
+
+class MemberChannel:
+    """The channel to the member at one URL. Not for use by two event loops."""
+
+    def __init__(self, url: str, genesis_digest: str, token_file: Path, clock: Clock) -> None:
+        self._url = yarl.URL(url)
+        if self._url.scheme != "https" or not self._url.host or self._url.path != "/":
+            raise InvalidInput("must be https://HOST[:PORT]", field=url[:200])
+        self._genesis_digest = genesis_digest
+        self._token_file = token_file
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+        self._trust: Trust | None = None
+        self._bootstrapping = asyncio.Lock()
+
+    async def trust(self) -> Trust:
+        """The genesis and authorities, fetched and checked once. Raises QuorateError."""
+        async with self._bootstrapping:
+            if self._trust is None:
+                self._trust = await self._bootstrap()
+                self._session = _session(tls.client_context(self._trust.authorities))
+            return self._trust
+
+    async def call(self, request: Request) -> bytes:
+        """Send with the token, return the body of a 200.
+
+        Raises MemberRefused for an error the member answered, Unavailable if it did not answer,
+        and what :func:`quorate_io.member_trust.establish` raises.
+        """
+        try:
+            return await self._once(request)
+        except aiohttp.ClientConnectorCertificateError:
+            # The member has another authority than when we met. Its genesis cannot have changed.
+            await self.close()
+            return await self._translated(request)
+        except aiohttp.ServerDisconnectedError:
+            # A connection kept alive was closed while we wrote. Requests may safely be sent twice.
+            return await self._translated(request)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unavailable(error) from error
+
+    async def close(self) -> None:
+        """Close the connections and forget whom we trusted."""
+        async with self._bootstrapping:
+            session, self._session, self._trust = self._session, None, None
+        if session is not None:
+            await session.close()
+
+    async def _translated(self, request: Request) -> bytes:
+        try:
+            return await self._once(request)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unavailable(error) from error
+
+    async def _once(self, request: Request) -> bytes:
+        await self.trust()
+        session = self._session
+        if session is None:
+            raise Unavailable("the channel was closed while it was used", fix=_RETRY_FIX)
+        headers = {"Authorization": f"Bearer {self._token()}"}
+        async with _exchange(session, self._url, request, headers) as response:
+            body = await _read(response, request.answer_bytes)
+            if response.status == 200:
+                return body
+            raise MemberRefused(response.status, _error(response.status, body))
+
+    async def _bootstrap(self) -> Trust:
+        request = Request("GET", member_api.GENESIS_PATH, member_api.ANSWER_BYTES, timeout=5.0)
+        try:
+            async with (
+                _session(tls.unverified_context()) as session,
+                _exchange(session, self._url, request, {}) as response,
+            ):
+                body = await _read(response, request.answer_bytes)
+                if response.status != 200:
+                    raise MemberRefused(response.status, _error(response.status, body))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unavailable(error) from error
+        return establish(body, self._genesis_digest, self._clock.now())
+
+    def _token(self) -> str:
+        # Read for every request: the kubelet replaces it long before it expires.
+        try:
+            with self._token_file.open("rb") as file:
+                token = file.read(TOKEN_BYTES + 1).decode("ascii").strip()
+        except (OSError, UnicodeError) as error:
+            raise Unavailable(f"cannot read the token: {error}", field="token file") from None
+        if not token or len(token) > TOKEN_BYTES or not token.isprintable():
+            raise Unavailable("does not hold a token", field="token file")
+        return token
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        what = str(error) or type(error).__name__
+        return Unavailable(f"member {self._url.origin()} did not answer: {what}", fix=_RETRY_FIX)
+
+
+def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=context, limit=CONNECTIONS),
+        auto_decompress=False,
+        headers={"Accept-Encoding": "identity", "Accept": "application/json"},
+    )
+
+
+@contextlib.asynccontextmanager
+async def _exchange(
+    session: aiohttp.ClientSession, url: yarl.URL, request: Request, headers: dict[str, str]
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    if request.body is not None:
+        headers = {**headers, "Content-Type": "application/json"}
+    async with session.request(
+        request.method,
+        url.with_path(request.path),
+        data=request.body,
+        headers=headers,
+        allow_redirects=False,  # a redirect would carry the token to wherever it points
+        timeout=aiohttp.ClientTimeout(total=request.timeout),
+    ) as response:
+        yield response
+
+
+async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > bytes_max:
+            raise Unavailable(f"the member's answer has more than {bytes_max} bytes")
+    return bytes(body)
+
+
+def _error(status: int, body: bytes) -> member_api.ErrorBody:
+    try:
+        return member_api.decode(
+            body, member_api.ErrorBody, bytes_max=member_api.ANSWER_BYTES, what="error"
+        )
+    except QuorateError:
+        return member_api.ErrorBody(reason=f"HTTP{status}", message="the member gave no reason")

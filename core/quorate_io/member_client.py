@@ -1,0 +1,149 @@
+"""The client of a member: for sidecar, ``quorate-measure`` and operator.
+
+Every call raises only QuorateError: :class:`MemberRefused` (a kind of Unavailable) if the member
+answered an error, Unavailable if it did not answer, EvidenceError or InvalidInput if what it
+answered does not prove what it must. ``state`` raises StateDenied if the committee denies the pod.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from quorate import limits, signed_state
+from quorate.canonical import parse
+from quorate.errors import EvidenceError, InvalidInput, SubjectMismatch, Unavailable
+from quorate.genesis import Genesis
+from quorate.manifest import Manifest, check_digest, parse_manifest
+from quorate.ports import Clock
+from quorate.signed_state import PodState
+from quorate_io import member_api
+from quorate_io.clock import SystemClock
+from quorate_io.member_channel import MemberChannel, MemberRefused, Request
+
+__all__ = ["MemberClient", "MemberRefused"]
+
+TIMEOUT = 5.0
+"""Seconds for a state or a manifest."""
+TIMEOUT_EVALUATE = 30.0
+"""Seconds for an evaluation or a batch; both may wait for a worker."""
+
+
+class MemberClient:
+    """Asks the members at ``urls`` (https://HOST:PORT), the first that answers.
+
+    ``genesis_digest`` is the pinned ``sha256:…``; ``token_file`` is read for every request. Use it
+    as an asynchronous context manager, or call :meth:`close`.
+    """
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        genesis_digest: str,
+        token_file: Path,
+        *,
+        clock: Clock | None = None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        if not urls:
+            raise InvalidInput("must name a member", field="urls")
+        check_digest(genesis_digest, "genesis digest")
+        self._clock = clock or SystemClock()
+        self._timeout = timeout
+        self._channels = [
+            MemberChannel(url, genesis_digest, token_file, self._clock) for url in urls
+        ]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for channel in self._channels:
+            await channel.close()
+
+    async def genesis(self) -> Genesis:
+        """The genesis behind the pinned digest."""
+        failure: Exception = Unavailable("no member answered")
+        for channel in self._channels:
+            try:
+                return (await channel.trust()).genesis
+            except (Unavailable, EvidenceError, InvalidInput) as error:
+                failure = error
+        raise failure
+
+    async def state(self, pod_uid: str) -> PodState:
+        """The verified state of the pod that the token is bound to."""
+        genesis = await self.genesis()
+        envelope = await self._get(member_api.STATE_PATH, limits.STATEMENT_BYTES)
+        return signed_state.verify(envelope, genesis, pod_uid, self._clock.now())
+
+    async def manifest(self, digest: str) -> Manifest:
+        """The manifest of the pod's model, which must have this digest."""
+        path = member_api.MANIFEST_PATH + check_digest(digest)
+        body = await self._get(path, member_api.MANIFEST_BYTES)
+        manifest = parse_manifest(parse(body, bytes_max=member_api.MANIFEST_BYTES, what="manifest"))
+        if manifest.digest != digest:
+            raise SubjectMismatch(f"the member answered manifest {manifest.digest}, not {digest}")
+        return manifest
+
+    async def evaluate(
+        self, policy: Mapping[str, Any], model: Mapping[str, Any]
+    ) -> member_api.EvaluateAnswer:
+        """Have a policy and a model (whole objects) judged. For the operator.
+
+        The certificate is not verified here; whoever relies on it verifies it.
+        """
+        body = json.dumps({"policy": policy, "model": model}).encode("utf-8")
+        request = Request(
+            "POST",
+            member_api.EVALUATE_PATH,
+            member_api.EVALUATION_BYTES,
+            TIMEOUT_EVALUATE,
+            body,
+        )
+        answer = await self._call(request)
+        return member_api.decode(
+            answer,
+            member_api.EvaluateAnswer,
+            bytes_max=member_api.EVALUATION_BYTES,
+            what="evaluation",
+        )
+
+    async def observe(self, batch: member_api.ObservedBatch) -> member_api.ObservedAnswer:
+        """Relay what the API server holds. For the operator.
+
+        MemberRefused with reason ResyncNeeded asks for a new session from the start.
+        """
+        body = member_api.encode(batch)
+        request = Request(
+            "POST", member_api.OBSERVED_PATH, member_api.ANSWER_BYTES, TIMEOUT_EVALUATE, body
+        )
+        answer = await self._call(request)
+        return member_api.decode(
+            answer,
+            member_api.ObservedAnswer,
+            bytes_max=member_api.ANSWER_BYTES,
+            what="observed answer",
+        )
+
+    async def _get(self, path: str, answer_bytes: int) -> bytes:
+        return await self._call(Request("GET", path, answer_bytes, self._timeout))
+
+    async def _call(self, request: Request) -> bytes:
+        failure: Exception = Unavailable("no member answered")
+        for channel in self._channels:
+            try:
+                return await channel.call(request)
+            except (Unavailable, EvidenceError, InvalidInput) as error:
+                failure = error
+        raise failure
