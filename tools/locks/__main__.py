@@ -11,6 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("operator", "webhook", "sidecar", "consensus", "cli", "training")
+UV = "uv==0.13.8"
+"""The installer itself, locked like everything else: set-up begins with it."""
 DEV = ("operator", "webhook", "sidecar", "consensus", "cli", "dev")
 COMPILE = (
     *("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
@@ -42,6 +44,12 @@ def main() -> int:
         for name, extras in (*((room, (room,)) for room in ROOMS), ("dev", DEV)):
             compile_lock(ROOT / "locks" / f"{name}.txt", extras, pins)
             print(f"locks/{name}.txt")
+        bootstrap = Path(scratch) / "uv.in"
+        bootstrap.write_text(f"{UV}\n", encoding="utf-8")
+        subprocess.run(
+            [*COMPILE, "-o", str(ROOT / "locks" / "uv.txt"), str(bootstrap)], cwd=ROOT, check=True
+        )
+        print("locks/uv.txt")
     return 0
 
 

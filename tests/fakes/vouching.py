@@ -1,0 +1,204 @@
+"""Keys, signed models, gate results and the objects that hold them, for tests.
+
+The signatures are real; only the parties are made up. Documents are plain JSON, as the API server
+would give them.
+"""
+
+import base64
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from quorate import certificate, names
+from quorate.certificate import PolicyRef, Statement
+from quorate.evidence import dsse
+from quorate.evidence.intoto import GateRun, Outcome, gate_statement
+from quorate.evidence.model_signing import BUNDLE_TYPE
+from quorate.evidence.model_signing import PREDICATE_TYPE as OMS_TYPE
+from quorate.genesis import Genesis, Member
+from quorate.keys import LocalSigner
+from quorate.manifest import Manifest, manifest
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+SUITE, DATASET, HARNESS = (f"sha256:{char * 64}" for char in "123")
+SERVER_DIGEST = f"sha256:{'a' * 64}"
+EXEMPT_DIGEST = f"sha256:{'e' * 64}"
+MODEL_IMAGE = f"registry.quorate.test:5000/models/demo@sha256:{'b' * 64}"
+OWNERS = {
+    party: {"name": f"{party} team", "contact": f"{party}@example.com"}
+    for party in ("model", "safety", "infra")
+}
+
+
+def signer() -> LocalSigner:
+    """A fresh ECDSA P-256 key, as model owners and test producers have."""
+    return LocalSigner(ec.generate_private_key(ec.SECP256R1()))
+
+
+def member_signer() -> LocalSigner:
+    """A fresh Ed25519 vote key."""
+    return LocalSigner(ed25519.Ed25519PrivateKey.generate())
+
+
+def model_files(seed: str = "0") -> Manifest:
+    """The manifest of a small model; another ``seed``, another model."""
+    return manifest([("config.json", seed * 64), ("model.safetensors", "c" * 64)])
+
+
+def bundle(files: Manifest, key: LocalSigner) -> str:
+    """An OMS bundle over ``files``, as the reference library writes it."""
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "model", "digest": {"sha256": files.oms_root}}],
+        "predicateType": OMS_TYPE,
+        "predicate": {
+            "serialization": {
+                "method": "files",
+                "hash_type": "sha256",
+                "allow_symlinks": False,
+                "ignore_paths": [],
+            },
+            "resources": [
+                {"name": name, "algorithm": "sha256", "digest": files.files[name]}
+                for name in sorted(files.files)
+            ],
+        },
+    }
+    payload = json.dumps(statement).encode()
+    signature = key.sign(dsse.pae(names.INTOTO_TYPE, payload))
+    return json.dumps(
+        {
+            "mediaType": BUNDLE_TYPE,
+            "verificationMaterial": {"publicKey": {"hint": ""}, "tlogEntries": []},
+            "dsseEnvelope": {
+                "payloadType": names.INTOTO_TYPE,
+                "payload": base64.b64encode(payload).decode(),
+                "signatures": [{"sig": base64.b64encode(signature).decode(), "keyid": ""}],
+            },
+        }
+    )
+
+
+def gate_result(
+    files: Manifest,
+    *keys: LocalSigner,
+    result: Outcome = Outcome.PASSED,
+    finished_at: datetime = NOW - timedelta(hours=1),
+    suite: str = SUITE,
+) -> str:
+    """A signed test result about ``files``."""
+    failed = () if result is Outcome.PASSED else ("t1",)
+    run = GateRun(
+        result=result,
+        suite=suite,
+        dataset=DATASET,
+        harness=HARNESS,
+        finished_at=finished_at,
+        passed_tests=("t0",),
+        failed_tests=failed if result is Outcome.FAILED else (),
+        warned_tests=failed if result is Outcome.WARNED else (),
+    )
+    statement = gate_statement(run, files.digest)
+    return dsse.sign(statement, names.INTOTO_TYPE, list(keys)).decode()
+
+
+def signers(*keys: LocalSigner, threshold: int = 1) -> dict[str, Any]:
+    """A ``Signers`` document."""
+    named = [{"name": f"key-{i}", "publicKey": k.public_key.pem} for i, k in enumerate(keys)]
+    return {"threshold": threshold, "keys": named}
+
+
+def gate(*producers: LocalSigner, name: str = "red-team", threshold: int = 1) -> dict[str, Any]:
+    """A ``Gate`` document that accepts SUITE for a day."""
+    return {
+        "name": name,
+        "suites": [SUITE],
+        "producers": signers(*producers, threshold=threshold),
+        "maxAgeSeconds": 86_400,
+    }
+
+
+def policy(
+    spec: dict[str, Any] | None = None,
+    *,
+    name: str = "floor",
+    namespace: str | None = None,
+    selector: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A policy document: cluster-wide unless ``namespace`` is given."""
+    metadata = {"name": name, "uid": f"uid-{name}", "generation": 1}
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": "SafetyPolicy" if namespace else "ClusterSafetyPolicy",
+        "metadata": metadata | ({"namespace": namespace} if namespace else {}),
+        "spec": {"selector": selector or {}, "owners": OWNERS} | (spec or {}),
+    }
+
+
+def attested_model(
+    files: Manifest,
+    *,
+    bundles: tuple[str, ...] = (),
+    gates: tuple[str, ...] = (),
+    name: str = "demo",
+    namespace: str = "team-a",
+) -> dict[str, Any]:
+    """An AttestedModel document whose bytes are in an image volume."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": "AttestedModel",
+        "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}", "generation": 1},
+        "spec": {
+            "manifestDigest": files.digest,
+            "source": {"image": {"reference": MODEL_IMAGE}},
+            "owners": OWNERS,
+            "signatures": [{"name": f"s{i}", "bundle": b} for i, b in enumerate(bundles)],
+            "evidence": [{"name": f"e{i}", "envelope": e} for i, e in enumerate(gates)],
+        },
+    }
+
+
+@dataclass
+class Committee:
+    """A committee of ``n`` members that signs what it is told to."""
+
+    n: int = 1
+    cluster_id: str = "cluster-1"
+    keys: list[LocalSigner] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.keys = self.keys or [member_signer() for _ in range(self.n)]
+
+    @property
+    def genesis(self) -> Genesis:
+        """The committee's genesis."""
+        members = tuple(Member(f"member-{i}", k.public_key.pem) for i, k in enumerate(self.keys))
+        return Genesis(self.cluster_id, members)
+
+    def certify(
+        self,
+        files: Manifest,
+        policy_ref: PolicyRef,
+        policy_digest: str,
+        *,
+        model: str = "demo",
+        namespace: str = "team-a",
+        now: datetime = NOW,
+        life: timedelta = timedelta(minutes=30),
+    ) -> bytes:
+        """A certificate that ``files`` hold the policy."""
+        statement = Statement(
+            cluster_id=self.cluster_id,
+            namespace=namespace,
+            model=model,
+            manifest_digest=files.digest,
+            policy=policy_ref,
+            policy_digest=policy_digest,
+            evidence=(),
+            issued_at=now,
+            expires_at=now + life,
+        )
+        return certificate.issue(statement, self.keys)
