@@ -51,22 +51,25 @@ def sha256_digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def _normalized(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
+def _normalized(member: tarfile.TarInfo, keep_owners: bool) -> tarfile.TarInfo:
     member.uname = member.gname = ""
     member.mtime = 0
-    # Who checked the files out, under which umask, must not change the digest.
-    member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+    if not keep_owners:
+        member.uid = member.gid = 0
+        # Who checked the files out, under which umask, must not change the digest.
+        member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
     return member
 
 
-def write_layer(folder: Path, output: IO[bytes], *, normalize: bool = True) -> None:
-    """Write a folder's content as a tar in sorted order; owners and times are dropped."""
+def write_layer(folder: Path, output: IO[bytes], *, keep_owners: bool = False) -> None:
+    """Write a folder's content as a tar in sorted order, without times.
+
+    Owners and modes become root's and 0755 or 0644, unless they are to be kept.
+    """
     with tarfile.open(fileobj=output, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path in sorted(folder.rglob("*")):
             member = archive.gettarinfo(path, arcname=path.relative_to(folder).as_posix())
-            if normalize:
-                member = _normalized(member)
+            _normalized(member, keep_owners)
             if member.isreg():
                 with path.open("rb") as content:
                     archive.addfile(member, content)
@@ -103,6 +106,8 @@ def write_image(layer: IO[bytes], runtime: dict[str, Any], target: Path) -> str:
             "os": "linux",
             "config": runtime,
             "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
+            # buildah refuses to build on an image with fewer history lines than layers.
+            "history": [{"created_by": "quorate"}],
         }
     )
     layers = [{"mediaType": _LAYER_TYPE, "digest": layer_digest, "size": layer_size}]
