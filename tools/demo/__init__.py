@@ -1,0 +1,1 @@
+"""The demonstration: one model refused, one served, on a real cluster."""

@@ -1,0 +1,35 @@
+"""Installs the chart with the images of this checkout."""
+
+from tools.demo.cluster import Cluster, images
+
+NAMESPACE = "quorate-system"
+RELEASE = "quorate"
+ROOMS = {"operator": "operator", "webhook": "webhook", "sidecar": "sidecar", "member": "consensus"}
+"""Value under ``images`` → image name: a member's image is the consensus room's."""
+
+
+def install(cluster: Cluster, *, values: dict[str, str] | None = None) -> None:
+    """Install or upgrade, and wait until the installation answers for itself."""
+    cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {
+                "name": NAMESPACE,
+                "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+            },
+        }
+    )
+    built = images()
+    settings = {f"images.{value}": built[name]["reference"] for value, name in ROOMS.items()}
+    settings |= values or {}
+    arguments = [arg for key, value in settings.items() for arg in ("--set", f"{key}={value}")]
+    cluster.helm(
+        *("upgrade", "--install", RELEASE, "charts/quorate", "--namespace", NAMESPACE),
+        *("--wait", "--timeout", "5m", *arguments),
+    )
+
+
+def uninstall(cluster: Cluster) -> None:
+    """Remove the release; what it keeps on purpose (CRDs) stays."""
+    cluster.helm("uninstall", RELEASE, "--namespace", NAMESPACE, "--ignore-not-found", "--wait")

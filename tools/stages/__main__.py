@@ -1,0 +1,101 @@
+"""``make test`` and ``make test-full``: every stage, its minutes, and a clean end.
+
+Go builds and the training environment are made behind the checks and the unit tests; there is one
+cluster a run, and it goes down whatever happened.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.stages.background import Background
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = sys.executable
+TRAINING_PYTHON = str(ROOT / ".venv-training" / "bin" / "python")
+PYTEST = ("-m", "pytest", "-q", "--durations=5")
+BACKGROUND_SECONDS = 45 * 60
+
+_minutes: list[tuple[str, float]] = []
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Announce a stage and note how long it took."""
+    print(f"\n=== {name} ===", flush=True)
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        minutes = (time.monotonic() - started) / 60
+        _minutes.append((name, minutes))
+        print(f"=== {name}: {minutes:.1f} min ===", flush=True)
+
+
+def run(*command: str, **environment: str) -> None:
+    """Run a command of the project; a failure ends the run with its exit code."""
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=False)
+    if done.returncode != 0:
+        sys.exit(done.returncode)
+
+
+def offline_stages() -> None:
+    """What needs neither a cluster nor torch."""
+    with stage("lint, types, import contracts, generated files"):
+        run("make", "check")
+    with stage("unit and property tests"):
+        selection = ("-m", "not cluster and not training", "tests/unit", "tests/property")
+        run(PYTHON, *PYTEST, "-n", "2", *selection)
+
+
+def cluster_stages(full: bool) -> None:
+    """What needs the cluster: contract, integration and end-to-end tests."""
+    mode = {"QUORATE_TEST_FULL": "1"} if full else {}
+    try:
+        with stage("cluster up"):
+            run(PYTHON, "-m", "tools.cluster", "up")
+        with stage("images"):
+            run(PYTHON, "-m", "tools.images", "build")
+            run(PYTHON, "-m", "tools.images", "load")
+        with stage("contract and integration tests"):
+            run(PYTHON, *PYTEST, "tests/contract", "tests/integration", **mode)
+        with stage("end-to-end tests"):
+            run(PYTHON, *PYTEST, "tests/e2e", **mode)
+    finally:
+        with stage("cluster down"):
+            run(PYTHON, "-m", "tools.cluster", "down")
+
+
+def main() -> int:
+    """Run the stages that were asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tools.stages", description=__doc__)
+    parser.add_argument("what", choices=["test", "test-full"])
+    full = parser.parse_args().what == "test-full"
+    logs = ROOT / "build" / "logs"
+    waiting = [
+        Background("Go builds", [PYTHON, "-m", "tools.cluster", "binaries"], logs / "binaries.log"),
+        Background("training set-up", ["make", "venv-training"], logs / "training.log"),
+    ]
+    try:
+        offline_stages()
+        for background in waiting:
+            with stage(f"waiting for {background.name}"):
+                minutes = background.join(BACKGROUND_SECONDS) / 60
+                print(f"{background.name} took {minutes:.1f} min in all")
+        with stage("training tests"):
+            run(TRAINING_PYTHON, *PYTEST, "-m", "training", "tests/unit")
+        cluster_stages(full)
+    finally:
+        for background in waiting:
+            background.stop()
+        print("\n" + "\n".join(f"{minutes:6.1f} min  {name}" for name, minutes in _minutes))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
