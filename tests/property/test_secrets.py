@@ -1,0 +1,51 @@
+"""The secrets check on generated credentials: the second look may not lose what the form found."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quorate.policy.runtime import CheckRule
+from quorate_sidecar.checks.lane import ContentDenied, Tally, decide
+from quorate_sidecar.checks.scanner import scanner_for
+from quorate_sidecar.checks.secrets.randomness import entropy
+from tests.unit.sidecar import samples
+
+DENY = scanner_for((CheckRule("secrets", "deny"),))
+words = st.text(alphabet=string.ascii_lowercase + " .,äß\n", max_size=60)
+
+
+@given(st.integers(0, 10_000), st.sampled_from(sorted(samples.secrets())), words, words)
+@pytest.mark.requirement("sidecar: a planted credential in the prompt is found")
+def test_random_credentials_are_found_anywhere(
+    seed: int, rule: str, before: str, after: str
+) -> None:
+    """Whatever the random part and wherever it stands, a credential is denied."""
+    text = f"{before} {samples.secrets(seed)[rule]} {after}"
+    with pytest.raises(ContentDenied) as denied:
+        decide(DENY, text, Tally())
+    assert denied.value.finding.check == "secrets"
+
+
+@given(words)
+def test_prose_is_never_a_secret(text: str) -> None:
+    """Words without digits are not credentials."""
+    assert decide(DENY, text, Tally()) == text
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_decided(text: str) -> None:
+    """Arbitrary text is released whole or up to what denied it."""
+    try:
+        released = decide(DENY, text, Tally())
+    except ContentDenied as denied:
+        released = denied.released
+    assert text.startswith(released)
+
+
+@given(st.binary(min_size=1, max_size=100))
+def test_entropy_is_bounded(data: bytes) -> None:
+    """Entropy lies between nothing and eight bits, and is nothing for one byte repeated."""
+    assert 0 <= entropy(data) <= 8
+    assert entropy(data[:1] * 9) == 0
