@@ -12,7 +12,7 @@ WAIT_SECONDS = 180
 REFUSED_SECONDS = 60
 
 
-def manifest(name: str, **values: str) -> str:
+def manifest(name: str, /, **values: str) -> str:
     """A manifest of the example with its placeholders filled in."""
     text = (EXAMPLE / "manifests" / f"{name}.yaml").read_text("utf-8")
     return Template(text).substitute(values)
