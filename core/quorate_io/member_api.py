@@ -88,6 +88,7 @@ class RequirementResult(Body, frozen=True):
     status: Literal["True", "False"]
     reason: str
     message: str
+    fix: str = ""
 
 
 class EvaluateAnswer(Body, frozen=True):
@@ -127,7 +128,8 @@ class ObservedBatch(Body, frozen=True):
     A session begins with ``sequence`` 1 and ``reset``; batches up to the one with ``complete`` are
     the whole, and take effect together. After that every batch is a change, and an empty one is a
     heartbeat that says: this is still all. Each has the next ``sequence``; the last one may be sent
-    again. Anything else is answered ResyncNeeded, and the sender begins a new session.
+    again. Anything else is answered ResyncNeeded, and the sender begins a new session. Within a
+    batch, removals come before additions.
     """
 
     session: Identifier
