@@ -1,1 +1,1 @@
-"""The command line, `kubectl quorate`."""
+"""The command line: ``quorate``, also as ``kubectl quorate``."""

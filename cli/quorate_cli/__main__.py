@@ -1,0 +1,58 @@
+"""Parse the command line, run one command, print its result, return its exit code."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from quorate.errors import EvidenceError, QuorateError, Unavailable
+from quorate_cli import exit_codes
+from quorate_cli.command import Command
+from quorate_cli.commands import COMMANDS
+from quorate_cli.parser import build_parser, program_name
+from quorate_cli.progress import Progress
+
+INTERRUPTED = 130
+"""What a shell reports for a program that was interrupted from the keyboard."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` (default: the process's own); returns the exit code."""
+    parser = build_parser(COMMANDS, program_name(sys.argv[0]))
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else exit_codes.USAGE
+    as_json = arguments.output == "json"
+    command: Command = arguments.command
+    try:
+        result = command.run(arguments, Progress(quiet=as_json))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (QuorateError, OSError) as error:
+        return _fail(error, as_json=as_json)
+    print(json.dumps(result.document, indent=2) if as_json else "\n".join(result.lines))
+    return result.exit_code
+
+
+def _fail(error: QuorateError | OSError, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"error": _document(error)}, indent=2))
+    else:
+        print(f"error: {error}", file=sys.stderr)
+    if isinstance(error, EvidenceError):
+        return exit_codes.DENIED
+    if isinstance(error, Unavailable):
+        return exit_codes.UNREACHABLE
+    return exit_codes.USAGE
+
+
+def _document(error: QuorateError | OSError) -> dict[str, Any]:
+    if isinstance(error, QuorateError):
+        return {"message": error.message, "field": error.field, "fix": error.fix}
+    return {"message": error.strerror or str(error), "field": error.filename or "", "fix": ""}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

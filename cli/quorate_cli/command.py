@@ -1,0 +1,34 @@
+"""What a subcommand is: its words, its arguments and a function from arguments to a result."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from quorate_cli import exit_codes
+from quorate_cli.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a command has to say: lines for people, a document for programs, an exit code."""
+
+    lines: list[str]
+    document: dict[str, Any] = field(default_factory=dict)
+    exit_code: int = exit_codes.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One subcommand. ``words`` are typed after the program's name: ``("model", "manifest")``.
+
+    ``run`` raises QuorateError for what it refuses and OSError for files it cannot read or write.
+    ``example`` is a command line, without the program's name.
+    """
+
+    words: tuple[str, ...]
+    summary: str
+    description: str
+    example: str
+    arguments: Callable[[ArgumentParser], None]
+    run: Callable[[Namespace, Progress], Result]

@@ -1,0 +1,13 @@
+"""The registry of subcommands, a file each. To add one: write its file, list it here."""
+
+from quorate_cli.command import Command
+from quorate_cli.commands import audit_verify, gate, keygen, model_manifest, sign, verify
+
+COMMANDS: tuple[Command, ...] = (
+    keygen.COMMAND,
+    sign.COMMAND,
+    gate.COMMAND,
+    verify.COMMAND,
+    model_manifest.COMMAND,
+    audit_verify.COMMAND,
+)

@@ -1,0 +1,74 @@
+"""``keygen``: make a key pair for signing models and gates."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from quorate.errors import InvalidInput
+from quorate.keys import accept
+from quorate_cli.command import Command, Result
+from quorate_cli.files import create_file, read_password
+from quorate_cli.progress import Progress
+
+
+def _arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--out",
+        metavar="PREFIX",
+        type=Path,
+        required=True,
+        help="writes PREFIX.key (private, mode 0600) and PREFIX.pub",
+    )
+    parser.add_argument(
+        "--password-file", metavar="FILE", type=Path, help="encrypt the private key with it"
+    )
+
+
+def _run(arguments: Namespace, _progress: Progress) -> Result:
+    prefix: Path = arguments.out
+    private, public = (prefix.with_name(prefix.name + end) for end in (".key", ".pub"))
+    for path in (private, public):
+        if path.exists():
+            raise InvalidInput("exists already", field=str(path), fix="choose another --out")
+    password = read_password(arguments.password_file)
+    key = ec.generate_private_key(ec.SECP256R1())
+    encryption = (
+        serialization.BestAvailableEncryption(password)
+        if password
+        else serialization.NoEncryption()
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+    )
+    accepted = accept(key.public_key())
+    create_file(private, pem, 0o600)
+    create_file(public, accepted.pem.encode("ascii"), 0o644)
+    return Result(
+        [
+            f"private key: {private} (keep it secret{', encrypted' if password else ''})",
+            f"public key:  {public} (policies name it under signers or producers)",
+            f"key id:      {accepted.key_id}",
+        ],
+        {
+            "privateKey": str(private),
+            "publicKey": str(public),
+            "keyId": accepted.key_id,
+            "pem": accepted.pem,
+            "encrypted": bool(password),
+        },
+    )
+
+
+COMMAND = Command(
+    words=("keygen",),
+    summary="make a key pair",
+    description=(
+        "Make an ECDSA P-256 key pair as PEM files. Existing files are never overwritten.\n"
+        "The key id is the SHA-256 of the public key itself, so it is the same in every spelling."
+    ),
+    example="keygen --out model-owner",
+    arguments=_arguments,
+    run=_run,
+)

@@ -1,0 +1,128 @@
+"""``verify``: check a model's directory against its signatures and gates, offline."""
+
+import os
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from quorate.errors import EvidenceError, InvalidInput, QuorateError
+from quorate.evidence.dsse.verification import distinct_keys
+from quorate.evidence.intoto import GateResult, Outcome, verify_gate
+from quorate.evidence.intoto.timestamps import format_utc
+from quorate.evidence.model_signing import SignedModel, verify_bundles
+from quorate.keys import PublicKey
+from quorate.manifest import differences
+from quorate_cli import exit_codes
+from quorate_cli.command import Command, Result
+from quorate_cli.files import read_file, read_public_key
+from quorate_cli.progress import Progress
+from quorate_io.measuring import measure_directory
+
+
+def _arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="DIR", type=Path, help="the model's directory")
+    parser.add_argument(
+        "--bundle", type=Path, action="append", required=True, help="OMS bundle; repeatable"
+    )
+    parser.add_argument(
+        "--key", type=Path, action="append", required=True, help="accepted signer; repeatable"
+    )
+    parser.add_argument(
+        "--threshold", type=int, default=1, help="distinct keys that must have signed (default: 1)"
+    )
+    parser.add_argument(
+        "--gate", type=Path, action="append", default=[], help="gate that must pass; repeatable"
+    )
+    parser.add_argument(
+        "--gate-key", type=Path, action="append", default=[], help="accepted producer; repeatable"
+    )
+
+
+def _run(arguments: Namespace, progress: Progress) -> Result:
+    keys = [read_public_key(path) for path in arguments.key]
+    gate_keys = [read_public_key(path) for path in arguments.gate_key]
+    distinct_keys(keys, arguments.threshold)
+    if bool(arguments.gate) != bool(gate_keys):
+        raise InvalidInput("must be given together", field="--gate and --gate-key")
+    if not arguments.directory.is_dir():
+        raise InvalidInput("is not a directory", field=str(arguments.directory))
+    bundles = [read_file(path) for path in arguments.bundle]
+    gates = [(path, read_file(path)) for path in arguments.gate]
+    try:
+        signed = verify_bundles(bundles, keys, arguments.threshold)
+        _check_files(arguments.directory, signed, progress)
+        passed = [_check_gate(path, data, gate_keys, signed) for path, data in gates]
+    except QuorateError as error:
+        # All that was read by now is what is being judged, so malformed is denied too.
+        return _denied(error)
+    return _verified(signed, passed)
+
+
+def _check_files(directory: Path, signed: SignedModel, progress: Progress) -> None:
+    workers = os.cpu_count() or 1
+    measured = measure_directory(directory, workers=workers, progress=progress)
+    if measured.digest != signed.manifest.digest:
+        lines = "; ".join(differences(signed.manifest, measured))
+        raise EvidenceError(f"differs from what was signed: {lines}", field=str(directory))
+
+
+def _check_gate(
+    path: Path, data: bytes, keys: list[PublicKey], signed: SignedModel
+) -> tuple[str, GateResult]:
+    try:
+        gate = verify_gate(data, keys, 1)
+    except QuorateError as error:
+        raise type(error)(f"{path}: {error.message}", field=error.field, fix=error.fix) from None
+    if signed.manifest.digest not in gate.subjects:
+        raise EvidenceError("is about another model", field=str(path))
+    if gate.result is not Outcome.PASSED:
+        tests = ", ".join((*gate.failed_tests, *gate.warned_tests)[:5])
+        raise EvidenceError(f"has the result {gate.result} ({tests})", field=str(path))
+    return str(path), gate
+
+
+def _verified(signed: SignedModel, gates: list[tuple[str, GateResult]]) -> Result:
+    digest = signed.manifest.digest
+    lines = [
+        f"verified {len(signed.manifest.files)} files: every one signed, none besides",
+        f"manifest digest: {digest}",
+        *(f"signed by:       {signer}" for signer in sorted(signed.signers)),
+    ]
+    for path, gate in gates:
+        finished = format_utc(gate.finished_at)
+        lines.append(f"gate passed:     {path}, {len(gate.passed_tests)} tests, run {finished}")
+    lines += [f"did not count:   {problem}" for problem in signed.problems]
+    document = {
+        "verified": True,
+        "manifestDigest": digest,
+        "files": len(signed.manifest.files),
+        "signers": sorted(signed.signers),
+        "gates": [
+            {"envelope": path, "suite": gate.suite, "finishedAt": format_utc(gate.finished_at)}
+            for path, gate in gates
+        ],
+        "problems": list(signed.problems),
+    }
+    return Result(lines, document)
+
+
+def _denied(error: QuorateError) -> Result:
+    document = {
+        "verified": False,
+        "error": {"message": error.message, "field": error.field, "fix": error.fix},
+    }
+    return Result([f"DENIED: {error}"], document, exit_codes.DENIED)
+
+
+COMMAND = Command(
+    words=("verify",),
+    summary="check a model against its signatures and gates",
+    description=(
+        "Hash every file under DIR and compare with what the bundles' signers signed: a file\n"
+        "changed, missing, added, renamed or replaced by a link is refused. Gates must be signed\n"
+        "by an accepted producer, be about this model, and have passed. Needs no network. Whether\n"
+        "a gate's suite and age are enough is a policy's decision; both are printed."
+    ),
+    example="verify ./model --bundle model.bundle.json --key model-owner.pub",
+    arguments=_arguments,
+    run=_run,
+)

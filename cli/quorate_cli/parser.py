@@ -1,0 +1,54 @@
+"""The argument parser, built from the registry of commands."""
+
+import argparse
+from pathlib import Path
+
+from quorate_cli import exit_codes
+from quorate_cli.command import Command
+
+_GROUPS = {"model": "describe models", "audit": "read audit logs"}
+
+
+def program_name(invoked_as: str) -> str:
+    """``kubectl quorate`` when started as the kubectl plugin, else ``quorate``."""
+    name = Path(invoked_as).name
+    return "kubectl quorate" if name.startswith(("kubectl-", "kubectl_")) else "quorate"
+
+
+def build_parser(commands: tuple[Command, ...], program: str) -> argparse.ArgumentParser:
+    """A parser whose result has ``command``, the chosen :class:`Command`."""
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description="Sign AI models, sign the results of their safety gates, and verify both.",
+        epilog=exit_codes.EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top = parser.add_subparsers(metavar="COMMAND", required=True)
+    groups = {}
+    for command in commands:
+        *group, name = command.words
+        holder = top
+        if group:
+            word = group[0]
+            if word not in groups:
+                grouped = top.add_parser(word, help=_GROUPS[word], allow_abbrev=False)
+                groups[word] = grouped.add_subparsers(metavar="COMMAND", required=True)
+            holder = groups[word]
+        sub = holder.add_parser(
+            name,
+            help=command.summary,
+            description=command.description,
+            epilog=f"example:\n  {program} {command.example}\n\n{exit_codes.EPILOG}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.arguments(sub)
+        sub.add_argument(
+            "--output",
+            choices=("text", "json"),
+            default="text",
+            help="text for people, json for programs (default: text)",
+        )
+        sub.set_defaults(command=command)
+    return parser

@@ -1,0 +1,35 @@
+"""Progress of long work, on standard error."""
+
+import sys
+import time
+from typing import TextIO
+
+from quorate.limits import MIB
+
+_QUIET_BYTES = 64 * MIB
+"""Less than this is over before anyone wonders."""
+_INTERVAL_TERMINAL = 0.5
+_INTERVAL_LOG = 10.0
+
+
+class Progress:
+    """Prints how far hashing is: in place on a terminal, a line every 10 s in a log."""
+
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+        self._stream = stream or sys.stderr
+        self._quiet = quiet
+        self._terminal = self._stream.isatty()
+        self._interval = _INTERVAL_TERMINAL if self._terminal else _INTERVAL_LOG
+        self._next = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Say that ``done`` of ``total`` bytes are hashed, not more often than is useful."""
+        if self._quiet or total < _QUIET_BYTES:
+            return
+        now = time.monotonic()
+        if now < self._next and done < total:
+            return
+        self._next = now + self._interval
+        text = f"hashed {done // MIB:,} of {total // MIB:,} MiB ({100 * done // total} %)"
+        end = "\r" if self._terminal and done < total else "\n"
+        print(text, end=end, file=self._stream, flush=True)

@@ -1,0 +1,117 @@
+"""The command line as a whole: help, exit codes, output forms."""
+
+import json
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from quorate.errors import Expired, InvalidInput, QuorateError, SignatureError, Unavailable
+from quorate_cli import __main__ as program
+from quorate_cli.command import Command, Result
+from quorate_cli.commands import COMMANDS
+from quorate_cli.parser import build_parser, program_name
+from quorate_cli.progress import Progress
+from tests.unit.cli.conftest import Quorate
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command.words))
+def test_every_command_s_help_has_an_example_and_exit_codes(
+    quorate: Quorate, command: Command
+) -> None:
+    """Help says what is done, shows a line to copy, and documents the exit codes."""
+    ran = quorate(*command.words, "--help")
+    assert ran.code == 0
+    assert f"example:\n  quorate {' '.join(command.words)} " in ran.out
+    assert "exit codes:" in ran.out
+    assert "--output {text,json}" in ran.out
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command.words))
+def test_every_example_parses(command: Command) -> None:
+    """The example in the help is a command line this parser accepts."""
+    line = command.example.split("|")[0].replace("\\\n", " ")
+    arguments = build_parser(COMMANDS, "quorate").parse_args(line.split())
+    assert arguments.command is command
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["nonsense"], ["sign"], ["verify", "x", "--bundle", "b"], ["keygen", "--ou", "x"]],
+    ids=["nothing", "unknown", "missing", "no key", "abbreviated"],
+)
+def test_wrong_usage_exits_2(quorate: Quorate, arguments: list[str]) -> None:
+    """Usage errors are told apart from denials by their exit code."""
+    ran = quorate(*arguments)
+    assert ran.code == 2
+    assert "usage:" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("invoked", "name"),
+    [
+        ("/usr/bin/quorate", "quorate"),
+        ("kubectl-quorate", "kubectl quorate"),
+        ("/opt/kubectl_quorate", "kubectl quorate"),
+        ("/x/quorate_cli/__main__.py", "quorate"),
+    ],
+)
+def test_program_is_named_as_it_was_invoked(invoked: str, name: str) -> None:
+    """As a kubectl plugin, help shows what the user typed."""
+    assert program_name(invoked) == name
+
+
+def failing(error: BaseException) -> Command:
+    """A command that raises."""
+
+    def run(arguments: Namespace, progress: Progress) -> Result:
+        raise error
+
+    return Command(("fail",), "s", "d", "fail", lambda parser: None, run)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (SignatureError("no"), 1),
+        (Expired("late"), 1),
+        (InvalidInput("bad", field="f", fix="mend"), 2),
+        (QuorateError("odd"), 2),
+        (FileNotFoundError(2, "No such file or directory", "x"), 2),
+        (Unavailable("away"), 3),
+        (KeyboardInterrupt(), 130),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
+def test_errors_have_documented_exit_codes(
+    monkeypatch: pytest.MonkeyPatch, quorate: Quorate, error: BaseException, code: int
+) -> None:
+    """Each kind of failure has its exit code and one line on standard error, no traceback."""
+    monkeypatch.setattr(program, "COMMANDS", (failing(error),))
+    ran = quorate("fail")
+    assert ran.code == code
+    assert ran.out == ""
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_errors_as_json_name_field_and_fix(
+    monkeypatch: pytest.MonkeyPatch, quorate: Quorate
+) -> None:
+    """Programs get the error as a document on standard output."""
+    error = InvalidInput("bad", field="f", fix="mend")
+    monkeypatch.setattr(program, "COMMANDS", (failing(error),))
+    ran = quorate("fail", "--output", "json")
+    assert ran.code == 2
+    assert ran.document == {"error": {"message": "bad", "field": "f", "fix": "mend"}}
+
+
+def test_runs_as_a_program(tmp_path: Path) -> None:
+    """Started as a process, it prints JSON and exits with the command's code."""
+    command = [sys.executable, "-m", "quorate_cli", "keygen", "--output", "json", "--out"]
+    first = subprocess.run([*command, tmp_path / "k"], capture_output=True, text=True, check=True)
+    assert json.loads(first.stdout)["publicKey"] == str(tmp_path / "k.pub")
+    again = subprocess.run([*command, tmp_path / "k"], capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert "exists already" in json.loads(again.stdout)["error"]["message"]
