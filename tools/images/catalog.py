@@ -9,7 +9,7 @@ from tools.cluster.errors import ClusterError
 _PATTERNS = (
     "*/Containerfile",
     "examples/**/Containerfile",
-    "tests/assets/servers/*/Containerfile",
+    "tests/assets/*/*/Containerfile",
 )
 
 

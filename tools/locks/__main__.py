@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("operator", "webhook", "sidecar", "consensus", "cli", "training")
+ROOMS = ("operator", "webhook", "sidecar", "consensus", "cli", "training", "client")
 UV = "uv==0.13.8"
 """The installer itself, locked like everything else: set-up begins with it."""
 DEV = ("operator", "webhook", "sidecar", "consensus", "cli", "dev")
