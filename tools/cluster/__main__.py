@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from tools.cluster import binaries
-from tools.cluster.errors import ClusterError
+from tools.cluster.errors import ClusterError, ToolError
 from tools.cluster.loading import load_images
 from tools.cluster.progress import say
 from tools.cluster.selection import select_provider
@@ -115,7 +115,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
-    except ClusterError as error:
+    except ToolError as error:
         say(f"error: {error}")
         return 1
     return 0

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 
-class ClusterError(Exception):
+class ToolError(Exception):
+    """What the cluster or image tool says instead of a traceback."""
+
+
+class ClusterError(ToolError):
     """The cluster cannot be brought to the state that was asked for."""
 
 

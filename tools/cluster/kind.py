@@ -19,6 +19,7 @@ from tools.cluster.flocks import locked
 from tools.cluster.naming import REGISTRY_NAME, cluster_name
 from tools.cluster.progress import say
 from tools.cluster.provider import Status
+from tools.images import store
 from tools.images.registry import Registry
 
 _CREATE_SECONDS = 600
@@ -120,12 +121,12 @@ class KindProvider:
         except (CommandFailed, IndexError):
             return ""
 
-    def load(self, archive: Path, repository: str, tag: str) -> str:
-        """Push an archive to the cluster's registry; return the image's digest."""
+    def load(self, digest: str, repository: str, tag: str) -> None:
+        """Push a built image to the cluster's registry."""
         address = self._push_address()
         if not address:
             raise ClusterError("the cluster is not up: run `python -m tools.cluster up`")
-        return Registry(address).push(archive, repository, tag)
+        Registry(address).push(store.blob_store(), digest, repository, tag)
 
     def stop(self, component: str) -> None:
         """End a component of the control plane by taking its static pod's manifest away."""

@@ -14,10 +14,7 @@ def load_images(provider: Provider, names: list[str]) -> None:
     built = store.read(checkout_root())
     for name in names:
         image = built.get(name)
-        archive = store.archive_path(image.inputsDigest) if image else None
-        if image is None or archive is None or not archive.exists():
+        if image is None or not store.blob_store().holds(image.digest):
             raise ClusterError(f"no image {name}: run `python -m tools.images build {name}`")
-        digest = provider.load(archive, store.repository(name), store.TAG)
-        if digest != image.digest:
-            raise ClusterError(f"the archive of {name} holds {digest}, not {image.digest}")
+        provider.load(image.digest, store.repository(name), store.TAG)
         say(f"loaded {image.reference}")

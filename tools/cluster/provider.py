@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 
@@ -37,8 +36,8 @@ class Provider(Protocol):
     def down(self) -> None:
         """Remove the cluster and everything that belongs to it, caches aside."""
 
-    def load(self, archive: Path, repository: str, tag: str) -> str:
-        """Put an image in reach of the nodes; return its digest."""
+    def load(self, digest: str, repository: str, tag: str) -> None:
+        """Put a built image in reach of the nodes, under a tag too."""
 
     def stop(self, component: str) -> None:
         """End one component, to see what the rest does without it."""

@@ -7,17 +7,13 @@ import sys
 from pathlib import Path
 
 from tools.cluster import packages
-from tools.cluster.errors import ClusterError
+from tools.cluster.errors import ToolError
 from tools.cluster.loading import load_images
 from tools.cluster.naming import checkout_root
 from tools.cluster.progress import say
 from tools.cluster.selection import select_provider
 from tools.images import base, store
 from tools.images.build import build_images, build_model
-from tools.images.containerfile import BadContainerfile
-from tools.images.context import MissingSource
-from tools.images.oci import BadArchive
-from tools.images.registry import PushFailed
 
 _EXAMPLES = """\
 examples:
@@ -46,7 +42,7 @@ def _model(arguments: argparse.Namespace) -> None:
 
 def _base(_: argparse.Namespace) -> None:
     packages.ensure(packages.IMAGE_PACKAGES)
-    print(base.archive())
+    print(base.ensure())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
-    except (ClusterError, BadContainerfile, MissingSource, BadArchive, PushFailed) as error:
+    except ToolError as error:
         say(f"error: {error}")
         return 1
     return 0

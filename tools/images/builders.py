@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from tools.cluster import packages
 from tools.cluster.cache import cache_root
 from tools.cluster.command import run
 from tools.cluster.docker import engine_answers
-from tools.cluster.errors import ClusterError, CommandFailed
-from tools.images import base
+from tools.cluster.errors import CommandFailed
+from tools.images import base, store
+from tools.images.oci import add_archive, own_platform, read_manifest, write_layout
 
 _BUILD_SECONDS = 1800
 _CERTIFICATES = "/etc/ssl/certs"
+# The storage library leaves bind mounts behind; in a namespace of its own they end with it.
+_OWN_MOUNTS = ("unshare", "--mount", "--propagation", "private", "--")
 
 
 class Builder(Protocol):
-    """Builds one Containerfile into an OCI archive."""
+    """Builds one Containerfile into the store of blobs."""
 
     @property
     def recipe(self) -> list[str]:
         """What else decides an image's content, for the digest of its inputs."""
 
-    def build(self, containerfile: Path, context: Path, target: Path) -> None:
-        """Build; the archive appears whole or not at all."""
+    def build(self, name: str, containerfile: Path, context: Path) -> str:
+        """Build; return the image's digest."""
 
 
 class DockerBuilder:
@@ -36,30 +42,24 @@ class DockerBuilder:
         """The Containerfiles' own default base."""
         return ["docker"]
 
-    def build(self, containerfile: Path, context: Path, target: Path) -> None:
-        """Build with BuildKit and save the image."""
-        tag = f"localhost/quorate-build:{target.stem}"
-        argv: list[str | Path] = [
-            "docker",
-            "build",
-            "--provenance=false",
-            "--tag",
-            tag,
-            "--file",
-            containerfile,
-        ]
-        run([*argv, context], timeout_seconds=_BUILD_SECONDS)
-        unfinished = target.with_suffix(".unfinished")
-        run(["docker", "save", "--output", unfinished, tag], timeout_seconds=_BUILD_SECONDS)
-        run(["docker", "image", "rm", tag])
-        unfinished.replace(target)
+    def build(self, name: str, containerfile: Path, context: Path) -> str:
+        """Build with BuildKit and store what it saves."""
+        tag = f"quorate-build/{name}:{store.TAG}"
+        argv: list[str | Path] = ["docker", "build", "--provenance=false", "--tag", tag]
+        run([*argv, "--file", containerfile, context], timeout_seconds=_BUILD_SECONDS)
+        with tempfile.TemporaryDirectory(dir=store.images_folder(), prefix=".docker-") as folder:
+            saved = Path(folder) / "image.tar"
+            run(["docker", "save", "--output", saved, tag], timeout_seconds=_BUILD_SECONDS)
+            return add_archive(store.blob_store(), saved)
 
 
 class BuildahBuilder:
     """buildah in chroots, with a store of its own in the cache and the debootstrapped base."""
 
-    def __init__(self) -> None:
+    def __init__(self, runroot: Path) -> None:
         self._store = cache_root() / "buildah"
+        # Counts of mounts lie here; they must not outlive the mount namespaces they count in.
+        self._runroot = runroot
         self._driver = ""
 
     @property
@@ -67,18 +67,26 @@ class BuildahBuilder:
         """The base image's recipe."""
         return ["buildah", base.recipe_digest()]
 
-    def build(self, containerfile: Path, context: Path, target: Path) -> None:
-        """Build on the cached base image."""
+    def build(self, name: str, containerfile: Path, context: Path) -> str:
+        """Build on the cached base image, then copy new blobs to the store."""
         self._ensure_bases()
         arguments = {"BASE": self._base_name(), "BUILDER": self._builder_name()}
-        self._build(containerfile, context, target.stem, arguments)
-        unfinished = target.with_suffix(".unfinished")
-        unfinished.unlink(missing_ok=True)
-        name = self._image_name(target.stem)
-        push = ["push", "--disable-compression", name, f"oci-archive:{unfinished}"]
-        self._buildah(*push)
-        self._buildah("rmi", name)
-        unfinished.replace(target)
+        self._build(containerfile, context, name, arguments)
+        return self._export(self._image_name(name))
+
+    def _export(self, name: str) -> str:
+        blobs = store.blob_store()
+        driver = self._chosen_driver()
+        location = f"{driver}@{self._store / driver}+{self._runroot}"
+        with tempfile.TemporaryDirectory(dir=store.images_folder(), prefix=".oci-") as folder:
+            layout = Path(folder) / "layout"
+            argv: list[str | Path] = [*_OWN_MOUNTS, "skopeo", "copy", "--quiet"]
+            argv += ["--dest-oci-accept-uncompressed-layers"]
+            argv += ["--dest-shared-blob-dir", blobs.folder]
+            argv += [f"containers-storage:[{location}]{name}", f"oci:{layout}:{store.TAG}"]
+            run(argv, timeout_seconds=_BUILD_SECONDS)
+            index = json.loads((layout / "index.json").read_text())
+        return read_manifest(blobs, own_platform(index)["digest"]).digest
 
     @staticmethod
     def _image_name(tag: str) -> str:
@@ -90,24 +98,24 @@ class BuildahBuilder:
     def _builder_name(self) -> str:
         return self._image_name(f"builder-{base.recipe_digest()[7:23]}")
 
-    def _buildah(self, *words: str | Path) -> str:
+    def _chosen_driver(self) -> str:
         if not self._driver:
             self._driver = self._probe_driver()
-        return self._with_driver(self._driver, *words)
+        return self._driver
+
+    def _buildah(self, *words: str | Path) -> str:
+        return self._with_driver(self._chosen_driver(), *words)
 
     def _with_driver(self, driver: str, *words: str | Path) -> str:
-        argv: list[str | Path] = ["buildah", "--storage-driver", driver]
-        argv += ["--root", self._store / driver, "--runroot", self._store / f"{driver}-run"]
+        argv: list[str | Path] = [*_OWN_MOUNTS, "buildah", "--storage-driver", driver]
+        argv += ["--root", self._store / driver, "--runroot", self._runroot]
         return run([*argv, *words], timeout_seconds=_BUILD_SECONDS)
 
     def _probe_driver(self) -> str:
         # overlay cannot lie on every file system (not on another overlay, for one); vfs copies.
         try:
-            container = self._with_driver("overlay", "from", "scratch").strip()
-            self._with_driver("overlay", "mount", container)
-            self._with_driver("overlay", "rm", container)
+            self._with_driver("overlay", "rm", "--all")
         except CommandFailed:
-            shutil.rmtree(self._store / "overlay", ignore_errors=True)
             return "vfs"
         return "overlay"
 
@@ -120,7 +128,10 @@ class BuildahBuilder:
 
     def _ensure_bases(self) -> None:
         if not self._has(self._base_name()):
-            loaded = self._buildah("pull", "--quiet", f"oci-archive:{base.archive()}")
+            digest = base.ensure()
+            with tempfile.TemporaryDirectory() as folder:
+                write_layout(store.blob_store(), digest, Path(folder))
+                loaded = self._buildah("pull", "--quiet", f"oci:{folder}")
             self._buildah("tag", loaded.split()[-1], self._base_name())
         if not self._has(self._builder_name()):
             with tempfile.TemporaryDirectory() as empty:
@@ -140,10 +151,12 @@ class BuildahBuilder:
         self._buildah(*words, context)
 
 
-def select_builder() -> Builder:
-    """Docker where an engine answers, else buildah, which must be installed."""
+@contextmanager
+def selected_builder() -> Iterator[Builder]:
+    """Docker where an engine answers, else buildah, installed if need be."""
     if engine_answers():
-        return DockerBuilder()
-    if shutil.which("buildah") is None:
-        raise ClusterError("neither a Docker engine answers nor is buildah installed")
-    return BuildahBuilder()
+        yield DockerBuilder()
+        return
+    packages.ensure(packages.IMAGE_PACKAGES)
+    with tempfile.TemporaryDirectory(prefix="quorate-buildah-") as runroot:
+        yield BuildahBuilder(Path(runroot))

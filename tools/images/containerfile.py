@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import PurePosixPath
 
+from tools.cluster.errors import ToolError
 
-class BadContainerfile(Exception):
+
+class BadContainerfile(ToolError):
     """The Containerfile says something that the image tool cannot follow."""
 
 

@@ -8,13 +8,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from tools.cluster.errors import ToolError
 from tools.images.containerfile import copied_sources
 
 _IGNORED_NAMES = ("__pycache__",)
 _IGNORED_SUFFIXES = (".pyc",)
 
 
-class MissingSource(Exception):
+class MissingSource(ToolError):
     """A Containerfile copies a path that the checkout does not have."""
 
 

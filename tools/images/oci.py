@@ -1,23 +1,21 @@
-"""OCI image archives: write one from folders, read one that a builder wrote.
+"""OCI images: make one from a folder, read the manifest of one that a builder made.
 
 Layers are not compressed: they travel over loopback only, and a digest then depends on nothing
 but the content (a compressed layer's digest changes with the zlib version).
-Format: https://github.com/opencontainers/image-spec/blob/main/image-layout.md
+Format: https://github.com/opencontainers/image-spec/blob/main/manifest.md
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import platform
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
+
+from tools.images.blobs import BadImage, BlobStore
 
 _MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 _INDEX_TYPES = (
@@ -27,12 +25,8 @@ _INDEX_TYPES = (
 _CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 _LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 _MAX_MANIFEST_BYTES = 4 * 1024 * 1024
-_COPY_BYTES = 1024 * 1024
+_MAX_INDEX_DEPTH = 3
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-
-
-class BadArchive(Exception):
-    """The archive is not an OCI image for this machine."""
 
 
 def architecture() -> str:
@@ -46,19 +40,13 @@ def canonical_json(document: Any) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def sha256_digest(data: bytes) -> str:
-    """The digest in OCI's notation."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def _normalized(member: tarfile.TarInfo, keep_owners: bool) -> tarfile.TarInfo:
+def _normalize(member: tarfile.TarInfo, keep_owners: bool) -> None:
     member.uname = member.gname = ""
     member.mtime = 0
     if not keep_owners:
         member.uid = member.gid = 0
         # Who checked the files out, under which umask, must not change the digest.
         member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
-    return member
 
 
 def write_layer(folder: Path, output: IO[bytes], *, keep_owners: bool = False) -> None:
@@ -69,7 +57,7 @@ def write_layer(folder: Path, output: IO[bytes], *, keep_owners: bool = False) -
     with tarfile.open(fileobj=output, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path in sorted(folder.rglob("*")):
             member = archive.gettarinfo(path, arcname=path.relative_to(folder).as_posix())
-            _normalized(member, keep_owners)
+            _normalize(member, keep_owners)
             if member.isreg():
                 with path.open("rb") as content:
                     archive.addfile(member, content)
@@ -77,78 +65,35 @@ def write_layer(folder: Path, output: IO[bytes], *, keep_owners: bool = False) -
                 archive.addfile(member)
 
 
-def _file_digest(file: IO[bytes]) -> tuple[str, int]:
-    file.seek(0)
-    hashed = hashlib.sha256()
-    size = 0
-    while block := file.read(_COPY_BYTES):
-        hashed.update(block)
-        size += len(block)
-    file.seek(0)
-    return f"sha256:{hashed.hexdigest()}", size
-
-
-def _add_bytes(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    archive.addfile(member, io.BytesIO(data))
-
-
-def write_image(layer: IO[bytes], runtime: dict[str, Any], target: Path) -> str:
-    """Write an archive with one layer and a runtime configuration; return the image's digest.
-
-    The archive appears whole or not at all.
-    """
-    layer_digest, layer_size = _file_digest(layer)
+def add_folder(
+    store: BlobStore, folder: Path, runtime: dict[str, Any], *, keep_owners: bool = False
+) -> str:
+    """Store an image whose only layer is the folder's content; return the image's digest."""
+    with tempfile.TemporaryFile(dir=store.folder) as layer:
+        write_layer(folder, layer, keep_owners=keep_owners)
+        layer.seek(0)
+        digest, size = store.add_stream(layer)
     config = canonical_json(
         {
             "architecture": architecture(),
             "os": "linux",
             "config": runtime,
-            "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
+            "rootfs": {"type": "layers", "diff_ids": [digest]},
             # buildah refuses to build on an image with fewer history lines than layers.
             "history": [{"created_by": "quorate"}],
         }
     )
-    layers = [{"mediaType": _LAYER_TYPE, "digest": layer_digest, "size": layer_size}]
-    manifest = canonical_json(
-        {
-            "schemaVersion": 2,
-            "mediaType": _MANIFEST_TYPE,
-            "config": _descriptor(_CONFIG_TYPE, config),
-            "layers": layers,
-        }
-    )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False, prefix=".image-") as output:
-        temporary = Path(output.name)
-        with tarfile.open(fileobj=output, mode="w") as archive:
-            _add_bytes(archive, "oci-layout", canonical_json({"imageLayoutVersion": "1.0.0"}))
-            index = {"schemaVersion": 2, "manifests": [_descriptor(_MANIFEST_TYPE, manifest)]}
-            _add_bytes(archive, "index.json", canonical_json(index))
-            for blob in (config, manifest):
-                _add_bytes(archive, _blob_path(sha256_digest(blob)), blob)
-            member = tarfile.TarInfo(_blob_path(layer_digest))
-            member.size = layer_size
-            archive.addfile(member, layer)
-    temporary.replace(target)
-    return sha256_digest(manifest)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": _MANIFEST_TYPE,
+        "config": _descriptor(_CONFIG_TYPE, store.add_bytes(config), len(config)),
+        "layers": [_descriptor(_LAYER_TYPE, digest, size)],
+    }
+    return store.add_bytes(canonical_json(manifest))
 
 
-def write_folder_image(folder: Path, runtime: dict[str, Any], target: Path) -> str:
-    """Write an archive whose only layer is the folder's content; return the image's digest."""
-    with tempfile.TemporaryFile(dir=target.parent) as layer:
-        write_layer(folder, layer)
-        return write_image(layer, runtime, target)
-
-
-def _descriptor(media_type: str, data: bytes) -> dict[str, Any]:
-    return {"mediaType": media_type, "digest": sha256_digest(data), "size": len(data)}
-
-
-def _blob_path(digest: str) -> str:
-    algorithm, _, value = digest.partition(":")
-    return f"blobs/{algorithm}/{value}"
+def _descriptor(media_type: str, digest: str, size: int) -> dict[str, Any]:
+    return {"mediaType": media_type, "digest": digest, "size": size}
 
 
 @dataclass(frozen=True)
@@ -161,59 +106,51 @@ class Manifest:
     blobs: tuple[str, ...]
 
 
-class Archive:
-    """An open OCI archive."""
-
-    def __init__(self, archive: tarfile.TarFile) -> None:
-        self._archive = archive
-        self._members = {member.name.removeprefix("./"): member for member in archive}
-
-    def _read(self, name: str) -> bytes:
-        with self._open(name) as content:
-            data = content.read(_MAX_MANIFEST_BYTES + 1)
-        if len(data) > _MAX_MANIFEST_BYTES:
-            raise BadArchive(f"{name} is larger than {_MAX_MANIFEST_BYTES} bytes")
-        return data
-
-    def _open(self, name: str) -> IO[bytes]:
-        member = self._members.get(name)
-        content = self._archive.extractfile(member) if member is not None else None
-        if content is None:
-            raise BadArchive(f"the archive has no file {name}")
-        return content
-
-    def blob(self, digest: str) -> tuple[IO[bytes], int]:
-        """A blob's content and size in bytes."""
-        name = _blob_path(digest)
-        return self._open(name), self._members[name].size
-
-    def manifest(self) -> Manifest:
-        """The manifest of the image for this machine; its digest is checked."""
-        document = json.loads(self._read("index.json"))
-        for _ in range(2):
-            descriptor = self._own_platform(document.get("manifests", []))
-            data = self._read(_blob_path(descriptor["digest"]))
-            if sha256_digest(data) != descriptor["digest"]:
-                raise BadArchive(f"the content of {descriptor['digest']} has another digest")
-            document = json.loads(data)
-            media_type = document.get("mediaType", descriptor["mediaType"])
-            if media_type not in _INDEX_TYPES:
-                blobs = [document["config"], *document["layers"]]
-                digests = tuple(dict.fromkeys(blob["digest"] for blob in blobs))
-                return Manifest(descriptor["digest"], media_type, data, digests)
-        raise BadArchive("the archive's index is nested too deeply")
-
-    @staticmethod
-    def _own_platform(descriptors: Iterable[dict[str, Any]]) -> dict[str, Any]:
-        for descriptor in descriptors:
-            wanted = descriptor.get("platform", {}).get("architecture", architecture())
-            if wanted == architecture():
-                return descriptor
-        raise BadArchive(f"the archive holds no image for {architecture()}")
+def read_manifest(store: BlobStore, digest: str) -> Manifest:
+    """The manifest with this digest, or of this machine's image in the index with this digest."""
+    for _ in range(_MAX_INDEX_DEPTH):
+        data = store.read(digest, _MAX_MANIFEST_BYTES)
+        document = json.loads(data)
+        media_type = document.get("mediaType", _MANIFEST_TYPE)
+        if media_type not in _INDEX_TYPES:
+            named = [document["config"], *document["layers"]]
+            return Manifest(
+                digest, media_type, data, tuple(dict.fromkeys(blob["digest"] for blob in named))
+            )
+        digest = own_platform(document)["digest"]
+    raise BadImage(f"the index {digest} is nested too deeply")
 
 
-@contextmanager
-def open_archive(path: Path) -> Iterator[Archive]:
-    """Open an archive for reading."""
-    with tarfile.open(path, mode="r:") as archive:
-        yield Archive(archive)
+def own_platform(index: dict[str, Any]) -> dict[str, Any]:
+    """The descriptor of this machine's image in an index."""
+    descriptors: list[dict[str, Any]] = index.get("manifests", [])
+    for descriptor in descriptors:
+        wanted = descriptor.get("platform", {}).get("architecture", architecture())
+        if wanted == architecture():
+            return descriptor
+    raise BadImage(f"the index holds no image for {architecture()}")
+
+
+def write_layout(store: BlobStore, digest: str, folder: Path) -> None:
+    """Make a folder an OCI layout of one stored image; the blobs stay where they are."""
+    data = store.read(digest, _MAX_MANIFEST_BYTES)
+    index = {"schemaVersion": 2, "manifests": [_descriptor(_MANIFEST_TYPE, digest, len(data))]}
+    (folder / "oci-layout").write_bytes(canonical_json({"imageLayoutVersion": "1.0.0"}))
+    (folder / "index.json").write_bytes(canonical_json(index))
+    (folder / "blobs").symlink_to(store.folder)
+
+
+def add_archive(store: BlobStore, archive: Path) -> str:
+    """Store the image of an OCI archive (a tar of a layout); return its manifest's digest."""
+    index: dict[str, Any] = {}
+    with tarfile.open(archive, mode="r:") as layout:
+        for member in layout:
+            content = layout.extractfile(member)
+            name = member.name.removeprefix("./")
+            if content is None:
+                continue
+            if name == "index.json":
+                index = json.loads(content.read(_MAX_MANIFEST_BYTES))
+            elif name.startswith("blobs/sha256/"):
+                store.add_stream(content)
+    return read_manifest(store, own_platform(index)["digest"]).digest

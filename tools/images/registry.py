@@ -6,16 +6,17 @@ Source: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pu
 from __future__ import annotations
 
 import http.client
-from pathlib import Path
 from typing import IO
 from urllib.parse import urlencode, urlsplit
 
-from tools.images.oci import Manifest, open_archive
+from tools.cluster.errors import ToolError
+from tools.images.blobs import BlobStore
+from tools.images.oci import Manifest, read_manifest
 
 _TIMEOUT_SECONDS = 120
 
 
-class PushFailed(Exception):
+class PushFailed(ToolError):
     """The registry did not take the image."""
 
 
@@ -40,15 +41,12 @@ class Registry:
             raise PushFailed(f"{method} {target}: HTTP {response.status} {text[:500]!r}")
         return response
 
-    def push(self, archive: Path, repository: str, tag: str) -> str:
-        """Push the archive's image under a tag; return its digest."""
-        with open_archive(archive) as image:
-            manifest = image.manifest()
-            for digest in manifest.blobs:
-                content, size = image.blob(digest)
-                self._push_blob(repository, digest, content, size)
+    def push(self, store: BlobStore, digest: str, repository: str, tag: str) -> None:
+        """Push a stored image under a tag."""
+        manifest = read_manifest(store, digest)
+        for blob in manifest.blobs:
+            self._push_blob(repository, blob, store)
         self._push_manifest(repository, manifest, tag)
-        return manifest.digest
 
     def holds(self, repository: str, digest: str) -> bool:
         """Whether the registry has the manifest with this digest."""
@@ -56,14 +54,16 @@ class Registry:
         accept = {"Accept": "*/*"}
         return self._request("HEAD", target, (200, 404), headers=accept).status == 200
 
-    def _push_blob(self, repository: str, digest: str, content: IO[bytes], size: int) -> None:
+    def _push_blob(self, repository: str, digest: str, store: BlobStore) -> None:
         if self._request("HEAD", f"/v2/{repository}/blobs/{digest}", (200, 404)).status == 200:
             return
         started = self._request("POST", f"/v2/{repository}/blobs/uploads/", (202,))
         location = urlsplit(started.headers["Location"])
         query = "&".join(part for part in (location.query, urlencode({"digest": digest})) if part)
+        size = store.path(digest).stat().st_size
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-        self._request("PUT", f"{location.path}?{query}", (201,), content, headers)
+        with store.path(digest).open("rb") as content:
+            self._request("PUT", f"{location.path}?{query}", (201,), content, headers)
 
     def _push_manifest(self, repository: str, manifest: Manifest, tag: str) -> None:
         target = f"/v2/{repository}/manifests/{tag}"

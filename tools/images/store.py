@@ -1,4 +1,4 @@
-"""Where built images are kept: archives in the cache, their digests in build/images.json."""
+"""Where built images are kept: blobs in the cache, their digests in build/images.json."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from tools.cluster.cache import cache_root
 from tools.cluster.flocks import locked
 from tools.cluster.naming import IMAGE_PREFIX
+from tools.images.blobs import BlobStore
 
 TAG = "dev"
 _LOCK_SECONDS = 60.0
@@ -23,14 +24,40 @@ class BuiltImage:
 
     digest: str
     inputsDigest: str
-    """Digest of everything the image was built from; also names the archive in the cache."""
+    """Digest of everything the image was built from."""
 
 
-def archive_path(inputs_digest: str) -> Path:
-    """The archive of the image that was built from these inputs (it may not exist yet)."""
+def images_folder() -> Path:
+    """The image tool's part of the cache."""
     folder = cache_root() / "images"
-    folder.mkdir(exist_ok=True)
-    return folder / f"{inputs_digest.removeprefix('sha256:')[:32]}.tar"
+    (folder / "built").mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def blob_store() -> BlobStore:
+    """The blobs of all images that were built on this machine."""
+    return BlobStore(images_folder() / "blobs")
+
+
+def _built_path(inputs_digest: str) -> Path:
+    return images_folder() / "built" / inputs_digest.removeprefix("sha256:")
+
+
+def built_digest(inputs_digest: str) -> str | None:
+    """The digest of the image that was built from these inputs, if it still is in the cache."""
+    try:
+        digest = _built_path(inputs_digest).read_text()
+    except FileNotFoundError:
+        return None
+    return digest if blob_store().holds(digest) else None
+
+
+def remember(inputs_digest: str, digest: str) -> None:
+    """Record which image came of these inputs, when all its blobs are stored."""
+    path = _built_path(inputs_digest)
+    temporary = path.with_suffix(".new")
+    temporary.write_text(digest)
+    temporary.replace(path)
 
 
 def repository(name: str) -> str:

@@ -14,7 +14,7 @@ from tools.cluster.local.layout import Layout
 from tools.cluster.local.processes import Component, Processes
 from tools.cluster.naming import REGISTRY_PORT, node_name
 from tools.cluster.progress import say
-from tools.images import pause
+from tools.images import pause, store
 from tools.images.registry import Registry
 
 _HOLDER_SECONDS = 20.0
@@ -121,7 +121,8 @@ class Boot:
 
         self.processes.wait("registry", answers, _COMPONENT_SECONDS, "it answers")
         repository = node.PAUSE_IMAGE.partition("/")[2].rpartition(":")[0]
-        Registry(f"{hub_address}:{REGISTRY_PORT}").push(pause.archive(), repository, "dev")
+        registry = Registry(f"{hub_address}:{REGISTRY_PORT}")
+        registry.push(store.blob_store(), pause.ensure(), repository, store.TAG)
         say("registry ready")
 
     def wait_ready(self, api: ApiClient) -> None:

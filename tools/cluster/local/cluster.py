@@ -21,6 +21,7 @@ from tools.cluster.local.processes import Processes
 from tools.cluster.naming import REGISTRY_NAME, REGISTRY_PORT, cluster_name, node_name
 from tools.cluster.progress import say
 from tools.cluster.provider import Status
+from tools.images import store
 from tools.images.registry import Registry
 
 _LOCK_SECONDS = 900.0
@@ -149,10 +150,10 @@ class LocalProvider:
             raise ClusterError("the cluster is not up: run `python -m tools.cluster up`")
         return recorded
 
-    def load(self, archive: Path, repository: str, tag: str) -> str:
-        """Push an archive to the cluster's registry; return the image's digest."""
+    def load(self, digest: str, repository: str, tag: str) -> None:
+        """Push a built image to the cluster's registry."""
         address = f"{self._recorded().addresses.hub}:{REGISTRY_PORT}"
-        return Registry(address).push(archive, repository, tag)
+        Registry(address).push(store.blob_store(), digest, repository, tag)
 
     def stop(self, component: str) -> None:
         """End one component; the rest goes on without it."""

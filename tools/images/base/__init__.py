@@ -12,8 +12,9 @@ from pathlib import Path
 
 from tools.cluster.command import run
 from tools.cluster.progress import say
-from tools.images.oci import architecture, sha256_digest, write_image, write_layer
-from tools.images.store import archive_path
+from tools.images import store
+from tools.images.blobs import sha256_digest
+from tools.images.oci import add_folder, architecture
 
 _SUITE = "bookworm"
 _PACKAGES = "python3,ca-certificates"
@@ -61,23 +62,22 @@ def builder_recipe() -> Path:
     return _BUILDER_RECIPE
 
 
-def archive() -> Path:
-    """The base image's archive, made when the cache does not hold it. Needs root."""
-    target = archive_path(recipe_digest())
-    if target.exists():
-        return target
+def ensure() -> str:
+    """The digest of the base image, made when the cache does not hold it. Needs root."""
+    digest = store.built_digest(recipe_digest())
+    if digest is not None:
+        return digest
     say("making the base image with debootstrap (about a minute)")
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".base-") as temporary:
+    with tempfile.TemporaryDirectory(dir=store.images_folder(), prefix=".base-") as temporary:
         root = Path(temporary) / "root"
         variant = ["--variant=minbase", f"--include={_PACKAGES}"]
         run(["debootstrap", *variant, _SUITE, root], timeout_seconds=_BOOTSTRAP_SECONDS)
         _strip(root)
-        with tempfile.TemporaryFile(dir=temporary) as layer:
-            write_layer(root, layer, keep_owners=True)
-            runtime = {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"]}
-            digest = write_image(layer, runtime, target)
-    say(f"base image {digest}: {target.stat().st_size // 1_000_000} MB")
-    return target
+        runtime = {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"]}
+        digest = add_folder(store.blob_store(), root, runtime, keep_owners=True)
+    store.remember(recipe_digest(), digest)
+    say(f"base image {digest}")
+    return digest
 
 
 def _strip(root: Path) -> None:
