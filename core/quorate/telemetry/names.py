@@ -86,3 +86,46 @@ SIDECAR_FOREIGN_LISTENERS: Final = Metric(
 SIDECAR_MEASURE_SECONDS: Final = Metric(
     "quorate_sidecar_measure_seconds", "gauge", "Time the last measurement of the model took."
 )
+
+# Member ---------------------------------------------------------------------------------------
+MEMBER_REQUESTS: Final = Metric(
+    "quorate_member_requests_total",
+    "counter",
+    "Requests answered, by route and HTTP status.",
+    ("route", "status"),
+)
+MEMBER_JUDGEMENTS: Final = Metric(
+    "quorate_member_judgements_total",
+    "counter",
+    "Judgements of a model under a policy, by outcome (certified, denied).",
+    ("outcome",),
+)
+MEMBER_JUDGE_SECONDS: Final = Metric(
+    "quorate_member_judge_seconds",
+    "histogram",
+    "CPU time of one judgement on its worker.",
+    (),
+    _SECONDS,
+)
+MEMBER_REVOCATIONS: Final = Metric(
+    "quorate_member_revocations_total",
+    "counter",
+    "Certificates revoked before they expired, because their requirements no longer hold.",
+)
+MEMBER_HEARD: Final = Metric(
+    "quorate_member_operator_heard_timestamp_seconds",
+    "gauge",
+    "When the operator last said what the cluster holds, in Unix time; 0 if it never did. "
+    "States expire one state life after it.",
+)
+MEMBER_OBJECTS: Final = Metric(
+    "quorate_member_observed_objects",
+    "gauge",
+    "Objects the member knows, by kind (policies, models, pods).",
+    ("kind",),
+)
+MEMBER_LEAF_EXPIRY: Final = Metric(
+    "quorate_member_tls_expires_timestamp_seconds",
+    "gauge",
+    "When the TLS certificate being served expires, in Unix time.",
+)

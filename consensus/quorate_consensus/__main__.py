@@ -1,0 +1,40 @@
+"""``python3 -m quorate_consensus serve``: run a member of the committee."""
+
+import asyncio
+import logging
+import signal
+import sys
+
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from quorate.errors import QuorateError
+from quorate_consensus.member import running
+from quorate_consensus.metrics import Metrics
+from quorate_consensus.settings import Settings, parse_arguments
+from quorate_io.clock import SystemClock
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    registry = CollectorRegistry()
+    async with running(settings, SystemClock(), Metrics(registry)):
+        await stop.wait()
+
+
+def main() -> int:
+    """Serve until SIGTERM. Exit code 2 if the settings or files cannot be used."""
+    logging.basicConfig(level=logging.INFO)
+    try:
+        uvloop.run(_serve(parse_arguments(sys.argv[1:])))
+    except QuorateError as error:
+        logging.getLogger("quorate_consensus").error("cannot start: %s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

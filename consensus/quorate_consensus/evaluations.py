@@ -1,0 +1,54 @@
+"""The operator's question: does this model hold this policy? From request to answer, pure."""
+
+from quorate.errors import InvalidInput
+from quorate.policy.compiled import CompiledPolicy
+from quorate.policy.evaluate import Requirement
+from quorate_consensus.issuing import Standing
+from quorate_consensus.observed import ObservedModel
+from quorate_consensus.relay import read_model, read_policy
+from quorate_io import member_api
+from quorate_io.member_api import EvaluateAnswer, EvaluateRequest, RequirementResult
+
+VERIFIED = "Verified"
+_MESSAGE_CHARS = 1024
+"""What a requirement's message may hold in an AttestedModel's status."""
+
+
+def read_question(body: bytes) -> tuple[CompiledPolicy, ObservedModel]:
+    """Read the request. Raises InvalidInput, also for a tenant's policy of another namespace."""
+    request = member_api.decode(
+        body, EvaluateRequest, bytes_max=member_api.EVALUATE_BYTES, what="evaluate request"
+    )
+    policy, model = read_policy(request.policy), read_model(request.model)
+    if policy.ref.namespace not in (None, model.namespace):
+        raise InvalidInput(f"must be in the namespace of {model.model.ref}", field="policy")
+    return policy, model
+
+
+def answer(standing: Standing) -> EvaluateAnswer:
+    """What the operator is told."""
+    issued = standing.certificate
+    return EvaluateAnswer(
+        policy_digest=standing.policy_digest,
+        requirements=tuple(_result(r) for r in standing.evaluation.requirements),
+        certificate=issued.envelope if issued else None,
+        expires_at=issued.expires_at if issued else None,
+        renew_at=standing.renew_at,
+    )
+
+
+def _result(requirement: Requirement) -> RequirementResult:
+    denial = requirement.denial
+    if denial is None:
+        count = len(requirement.shown_by)
+        message = f"shown by {count} signed document{'' if count == 1 else 's'}"
+        return RequirementResult(
+            name=requirement.name, status="True", reason=VERIFIED, message=message
+        )
+    return RequirementResult(
+        name=requirement.name,
+        status="False",
+        reason=denial.reason.value,
+        message=denial.message[:_MESSAGE_CHARS],
+        fix=denial.fix[:_MESSAGE_CHARS],
+    )

@@ -1,0 +1,111 @@
+"""Whether to certify that a model holds a policy, and for how long. Pure."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from quorate import certificate, limits
+from quorate.errors import InvalidInput
+from quorate.genesis import Genesis
+from quorate.policy.compiled import CompiledPolicy
+from quorate.policy.evaluate import Evaluation, evaluate
+from quorate.ports import Signer
+from quorate.statements import encode
+from quorate_consensus.observed import ObservedModel
+
+DENIED_SECONDS = 15
+"""How long a denial is remembered. Short: time alone can turn it, if evidence is dated ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committee:
+    """What a member signs with: the genesis, its key, and the configured lives in seconds."""
+
+    genesis: Genesis
+    signer: Signer
+    certificate_life: int
+    state_life: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.certificate_life <= limits.CERTIFICATE_LIFE:
+            raise InvalidInput(f"must be 1 to {limits.CERTIFICATE_LIFE}", field="certificate life")
+        if not 1 <= self.state_life <= limits.STATE_LIFE:
+            raise InvalidInput(f"must be 1 to {limits.STATE_LIFE}", field="state life")
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate this member issued."""
+
+    envelope: str
+    certificate_id: str
+    issued_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a model stands under a policy, and until when that need not be looked at again."""
+
+    policy_digest: str
+    model_digest: str
+    evaluation: Evaluation
+    certificate: Issued | None
+    renew_at: datetime
+
+    def is_about(self, policy: CompiledPolicy, model: ObservedModel) -> bool:
+        """Whether this was judged on exactly this policy and model."""
+        return (self.policy_digest, self.model_digest) == (policy.digest, model.digest)
+
+
+def judge(
+    committee: Committee,
+    policy: CompiledPolicy,
+    model: ObservedModel,
+    now: datetime,
+    previous: Standing | None = None,
+) -> Standing:
+    """Evaluate the evidence, and certify it if every requirement holds.
+
+    A certificate of ``previous`` for the same policy and model is kept if a new one would not live
+    longer, as when the age of the evidence bounds both.
+    """
+    evaluation = evaluate(policy, model.model, now)
+    if not evaluation.verdict.allowed:
+        renew_at = now + timedelta(seconds=DENIED_SECONDS)
+        return Standing(policy.digest, model.digest, evaluation, None, renew_at)
+    expires_at = _expiry(now, committee.certificate_life, evaluation.not_after)
+    held = previous.certificate if previous and previous.is_about(policy, model) else None
+    if held is None or held.expires_at < expires_at:
+        held = _issue(committee, policy, model, evaluation, now, expires_at)
+    half = now + timedelta(seconds=committee.certificate_life) / 2
+    return Standing(policy.digest, model.digest, evaluation, held, min(half, held.expires_at))
+
+
+def _expiry(now: datetime, life: int, not_after: datetime | None) -> datetime:
+    expires_at = now + timedelta(seconds=life)
+    return expires_at if not_after is None else min(expires_at, not_after)
+
+
+def _issue(
+    committee: Committee,
+    policy: CompiledPolicy,
+    model: ObservedModel,
+    evaluation: Evaluation,
+    now: datetime,
+    expires_at: datetime,
+) -> Issued:
+    statement = certificate.Statement(
+        cluster_id=committee.genesis.cluster_id,
+        namespace=model.namespace,
+        model=model.name,
+        manifest_digest=model.model.spec.manifest_digest,
+        policy=policy.ref,
+        policy_digest=policy.digest,
+        evidence=evaluation.evidence,
+        issued_at=now,
+        expires_at=expires_at,
+    )
+    envelope = certificate.issue(statement, [committee.signer]).decode("ascii")
+    certificate_id = f"sha256:{hashlib.sha256(encode(statement)).hexdigest()}"
+    return Issued(envelope, certificate_id, now, expires_at)

@@ -1,0 +1,140 @@
+"""Judgements, each made once: evaluation on worker threads, shared by everybody who waits for it.
+
+Signatures take milliseconds, and one event loop serves thousands of sidecars. A judgement is kept
+until its ``renew_at`` or until the policy or the model changes.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from quorate.errors import Unavailable
+from quorate.policy.compiled import CompiledPolicy
+from quorate.ports import Clock
+from quorate_consensus.issuing import Committee, Standing, judge
+from quorate_consensus.ledger import Ledger, Subject
+from quorate_consensus.observed import ObservedModel
+
+STANDINGS_MAX = 50_000
+"""Judgements kept. One that was dropped is made again when somebody asks."""
+RUNNING_MAX = 1_024
+"""Judgements that may be waiting for a worker. More are refused: shed, not queued for ever."""
+SWEEP_SECONDS = 300.0
+
+
+class Overloaded(Unavailable):
+    """Too much is waiting already. Asking later helps."""
+
+
+class Meter(Protocol):
+    """What the judge reports as it works."""
+
+    def judged(self, standing: Standing, seconds: float) -> None:
+        """A judgement was made; it took ``seconds`` of CPU time."""
+
+    def revoked(self, count: int) -> None:
+        """Certificates were revoked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A judgement being made."""
+
+    policy_digest: str
+    model_digest: str
+    task: asyncio.Task[Standing]
+
+    def is_about(self, policy: CompiledPolicy, model: ObservedModel) -> bool:
+        return (self.policy_digest, self.model_digest) == (policy.digest, model.digest)
+
+
+class Judge:
+    """Gives the standing of a model under a policy. For one event loop."""
+
+    def __init__(
+        self,
+        committee: Committee,
+        clock: Clock,
+        workers: Executor,
+        meter: Meter,
+        timer: Callable[[], float],
+    ) -> None:
+        self._committee = committee
+        self._clock = clock
+        self._workers = workers
+        self._meter = meter
+        self._timer = timer
+        self._standings: OrderedDict[Subject, Standing] = OrderedDict()
+        self._running: dict[Subject, _Running] = {}
+        self._ledger = Ledger()
+
+    async def standing(self, policy: CompiledPolicy, model: ObservedModel) -> Standing:
+        """How the model stands now. Raises Overloaded if too many judgements are waiting."""
+        subject = (model.namespace, model.name, policy.ref)
+        while True:
+            held = self._standings.get(subject)
+            if held and held.is_about(policy, model) and self._clock.now() < held.renew_at:
+                self._standings.move_to_end(subject)
+                return held
+            running = self._running.get(subject)
+            if running is None:
+                running = self._start(subject, policy, model)
+            if running.is_about(policy, model):
+                # Others may wait for the same judgement: whoever gives up must not end it.
+                return await asyncio.shield(running.task)
+            # Another version is being judged. One after the other, or its revocations would meet
+            # the certificate that is being issued now.
+            await asyncio.wait({running.task})
+
+    def _start(self, subject: Subject, policy: CompiledPolicy, model: ObservedModel) -> _Running:
+        if len(self._running) >= RUNNING_MAX:
+            raise Overloaded("too many models are waiting to be judged", fix="ask again later")
+        task = asyncio.create_task(self._judge(subject, policy, model))
+        running = self._running[subject] = _Running(policy.digest, model.digest, task)
+        task.add_done_callback(lambda _: self._running.pop(subject, None))
+        return running
+
+    def revoked(self, model: ObservedModel, policies: Sequence[CompiledPolicy]) -> tuple[str, ...]:
+        """Ids of unexpired certificates that this member issued and revoked."""
+        subjects: list[Subject] = [(model.namespace, model.name, p.ref) for p in policies]
+        return self._ledger.revoked(subjects, self._clock.now())
+
+    async def sweep_for_ever(self) -> None:
+        """Forget, from time to time, what has expired."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self._ledger.sweep(self._clock.now())
+
+    async def _judge(
+        self, subject: Subject, policy: CompiledPolicy, model: ObservedModel
+    ) -> Standing:
+        loop = asyncio.get_running_loop()
+        standing, seconds = await loop.run_in_executor(
+            self._workers, partial(self._work, policy, model, self._standings.get(subject))
+        )
+        self._meter.judged(standing, seconds)
+        self._record(subject, standing)
+        return standing
+
+    def _work(
+        self, policy: CompiledPolicy, model: ObservedModel, previous: Standing | None
+    ) -> tuple[Standing, float]:
+        # The time is read here, not when the work was queued.
+        begin = self._timer()
+        standing = judge(self._committee, policy, model, self._clock.now(), previous)
+        return standing, self._timer() - begin
+
+    def _record(self, subject: Subject, standing: Standing) -> None:
+        now = self._clock.now()
+        if standing.certificate is not None:
+            self._ledger.issued(subject, standing.certificate, now)
+        elif count := self._ledger.revoke(subject, now):
+            self._meter.revoked(count)
+        self._standings[subject] = standing
+        self._standings.move_to_end(subject)
+        if len(self._standings) > STANDINGS_MAX:
+            self._standings.popitem(last=False)

@@ -1,0 +1,115 @@
+"""One member, put together from its settings, and served until it is told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+from quorate.errors import InvalidInput
+from quorate.genesis import GENESIS_BYTES_MAX, Genesis, parse_genesis
+from quorate.ports import Clock
+from quorate_consensus.auth import Authenticator
+from quorate_consensus.issuing import Committee
+from quorate_consensus.judging import Judge
+from quorate_consensus.leaf import MemberCertificate
+from quorate_consensus.listening import listening
+from quorate_consensus.metrics import Metrics
+from quorate_consensus.relay import Relay
+from quorate_consensus.server import MemberServer, Parts
+from quorate_consensus.settings import Settings
+from quorate_consensus.states import States
+from quorate_consensus.vote_key import VoteKey, load_vote_key
+
+KEY_FILE_BYTES = 8192
+RELOAD_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+def read_file(path: Path, bytes_max: int) -> bytes:
+    """Read a small file. Raises InvalidInput if it cannot be read or is larger."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(bytes_max + 1)
+    except OSError as error:
+        raise InvalidInput(f"cannot be read: {error.strerror}", field=str(path)) from None
+    if len(data) > bytes_max:
+        raise InvalidInput(f"has more than {bytes_max} bytes", field=str(path))
+    return data
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIterator[Relay]:
+    """Serve while the block runs; gives the relay, from which health is told.
+
+    Raises QuorateError before it listens if a file cannot be used, or the vote key is no member's
+    of the genesis. A background task that fails ends the block.
+    """
+    genesis = parse_genesis(read_file(settings.genesis, GENESIS_BYTES_MAX))
+    vote_key = load_vote_key(read_file(settings.key, KEY_FILE_BYTES), genesis)
+    authenticator = Authenticator(settings.token_keys, settings.issuer, clock)
+    life = timedelta(seconds=settings.leaf_life)
+    leaf = MemberCertificate(vote_key, settings.tls_names, clock, life)
+    with ThreadPoolExecutor(settings.workers, thread_name_prefix="verify") as workers:
+        parts = _parts(settings, genesis, vote_key, authenticator, leaf, workers, clock, metrics)
+        app = MemberServer(parts).application()
+        listen = settings.listen
+        async with asyncio.TaskGroup() as background:
+            tasks = [
+                background.create_task(leaf.renew_for_ever(metrics.leaf_renewed)),
+                background.create_task(parts.judge.sweep_for_ever()),
+                background.create_task(_every(RELOAD_SECONDS, authenticator.reload)),
+            ]
+            async with listening(app, listen.host, listen.port, leaf.context):
+                log.info(
+                    "member %s of cluster %s serves on port %d, genesis %s",
+                    vote_key.member.name,
+                    genesis.cluster_id,
+                    listen.port,
+                    genesis.digest,
+                )
+                try:
+                    yield parts.relay
+                finally:
+                    for task in tasks:
+                        task.cancel()
+
+
+def _parts(
+    settings: Settings,
+    genesis: Genesis,
+    vote_key: VoteKey,
+    authenticator: Authenticator,
+    leaf: MemberCertificate,
+    workers: ThreadPoolExecutor,
+    clock: Clock,
+    metrics: Metrics,
+) -> Parts:
+    committee = Committee(genesis, vote_key.signer, settings.certificate_life, settings.state_life)
+    relay = Relay()
+    judge = Judge(committee, clock, workers, metrics, time.thread_time)
+    return Parts(
+        genesis=genesis,
+        authority_pem=leaf.authority_pem,
+        authenticator=authenticator,
+        relay=relay,
+        judge=judge,
+        states=States(committee, relay, judge, clock),
+        clock=clock,
+        workers=workers,
+        meter=metrics,
+        monotonic=time.monotonic,
+    )
+
+
+async def _every(seconds: float, reload: Callable[[], bool]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            reload()
+        except InvalidInput as error:
+            log.error("kept what was in use: %s", error)

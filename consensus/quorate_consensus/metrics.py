@@ -1,0 +1,58 @@
+"""The member's metrics: the names are the project's, in quorate.telemetry.names."""
+
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from quorate.telemetry import names
+from quorate_consensus.issuing import Standing
+from quorate_consensus.relay import Relay
+
+
+class Metrics:
+    """Registers the member's metrics with ``registry`` and keeps them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = _counter(names.MEMBER_REQUESTS, registry)
+        self._judgements = _counter(names.MEMBER_JUDGEMENTS, registry)
+        self._revocations = _counter(names.MEMBER_REVOCATIONS, registry)
+        seconds = names.MEMBER_JUDGE_SECONDS
+        self._seconds = Histogram(
+            seconds.name, seconds.help, registry=registry, buckets=seconds.buckets
+        )
+        self._heard = _gauge(names.MEMBER_HEARD, registry)
+        self._objects = _gauge(names.MEMBER_OBJECTS, registry)
+        self._leaf = _gauge(names.MEMBER_LEAF_EXPIRY, registry)
+
+    def requested(self, route: str, status: int) -> None:
+        """A request was answered."""
+        self._requests.labels(route, str(status)).inc()
+
+    def judged(self, standing: Standing, seconds: float) -> None:
+        """A judgement was made; it took ``seconds`` of CPU time."""
+        self._judgements.labels("certified" if standing.certificate else "denied").inc()
+        self._seconds.observe(seconds)
+
+    def revoked(self, count: int) -> None:
+        """Certificates were revoked."""
+        self._revocations.inc(count)
+
+    def observed(self, relay: Relay) -> None:
+        """A batch was accepted."""
+        if relay.heard_at is not None:
+            self._heard.set(relay.heard_at.timestamp())
+        if relay.current is not None:
+            for kind, count in relay.current.counts().items():
+                self._objects.labels(kind).set(count)
+
+    def leaf_renewed(self, not_after: datetime) -> None:
+        """A TLS certificate is served from now on, until ``not_after``."""
+        self._leaf.set(not_after.timestamp())
+
+
+def _counter(metric: names.Metric, registry: CollectorRegistry) -> Counter:
+    return Counter(metric.name, metric.help, metric.labels, registry=registry)
+
+
+def _gauge(metric: names.Metric, registry: CollectorRegistry) -> Gauge:
+    return Gauge(metric.name, metric.help, metric.labels, registry=registry)

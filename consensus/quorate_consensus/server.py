@@ -1,0 +1,184 @@
+"""The member's HTTP interface: who asks, how much, and for how long.
+
+What to answer is decided elsewhere.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from quorate.errors import InvalidInput, LimitExceeded, QuorateError
+from quorate.genesis import Genesis
+from quorate.manifest import check_digest
+from quorate.ports import Clock
+from quorate_consensus import evaluations, relay
+from quorate_consensus.auth import Authenticator
+from quorate_consensus.failures import SERVER, Forbidden, Unauthenticated, respond
+from quorate_consensus.judging import Judge
+from quorate_consensus.shedding import Lane, PodRate
+from quorate_consensus.states import States
+from quorate_consensus.tokens import Caller
+from quorate_io import member_api
+from quorate_io.member_api import GenesisAnswer, ObservedAnswer
+
+SIDECAR_SECONDS = 4.5
+"""Deadline of a sidecar's request; its client waits five."""
+OPERATOR_SECONDS = 25.0
+"""Deadline of an operator's request, which may be the first to need a judgement."""
+PUBLIC_LANE, SIDECAR_LANE, OPERATOR_LANE = 64, 512, 32
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Meter(Protocol):
+    """What the server reports."""
+
+    def requested(self, route: str, status: int) -> None:
+        """A request was answered."""
+
+    def observed(self, relay_: relay.Relay) -> None:
+        """A batch was accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the server puts together."""
+
+    genesis: Genesis
+    authority_pem: str
+    authenticator: Authenticator
+    relay: relay.Relay
+    judge: Judge
+    states: States
+    clock: Clock
+    workers: Executor
+    meter: Meter
+    monotonic: Callable[[], float]
+
+
+class MemberServer:
+    """The routes of one member."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._rate = PodRate(parts.monotonic)
+        self._public = Lane("public", PUBLIC_LANE)
+        self._sidecars = Lane("sidecar", SIDECAR_LANE)
+        self._operators = Lane("operator", OPERATOR_LANE)
+        self._batches = asyncio.Lock()
+        answer = GenesisAnswer(
+            genesis=parts.genesis.document, ca_certificates=(parts.authority_pem,)
+        )
+        self._genesis = member_api.encode(answer)
+
+    def application(self) -> web.Application:
+        """The application to serve."""
+        app = web.Application(middlewares=[self._answer_always])
+        app.router.add_get(member_api.GENESIS_PATH, self._get_genesis, allow_head=False)
+        app.router.add_get(member_api.STATE_PATH, self._get_state, allow_head=False)
+        app.router.add_get(
+            member_api.MANIFEST_PATH + "{digest}", self._get_manifest, allow_head=False
+        )
+        app.router.add_post(member_api.EVALUATE_PATH, self._post_evaluate)
+        app.router.add_post(member_api.OBSERVED_PATH, self._post_observed)
+        return app
+
+    @web.middleware
+    async def _answer_always(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Every request ends in a body of ours, whatever happens."""
+        try:
+            response = await handler(request)
+        except Exception as error:  # the boundary: nothing may pass it
+            response = respond(error)
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else "other"
+        self._parts.meter.requested(route, response.status)
+        return response
+
+    async def _get_genesis(self, request: web.Request) -> web.Response:
+        with self._public.enter():
+            return _json(self._genesis)
+
+    async def _get_state(self, request: web.Request) -> web.Response:
+        caller = self._sidecar(request)
+        with self._sidecars.enter():
+            async with asyncio.timeout(SIDECAR_SECONDS):
+                return _json(await self._parts.states.envelope(caller))
+
+    async def _get_manifest(self, request: web.Request) -> web.Response:
+        caller = self._sidecar(request)
+        digest = check_digest(request.match_info["digest"])
+        with self._sidecars.enter():
+            async with asyncio.timeout(SIDECAR_SECONDS):
+                return _json(await self._parts.states.manifest(caller, digest))
+
+    async def _post_evaluate(self, request: web.Request) -> web.Response:
+        self._operator(request)
+        with self._operators.enter():
+            async with asyncio.timeout(OPERATOR_SECONDS):
+                body = await _body(request, member_api.EVALUATE_BYTES)
+                policy, model = await self._on_worker(evaluations.read_question, body)
+                standing = await self._parts.judge.standing(policy, model)
+                return _json(member_api.encode(evaluations.answer(standing)))
+
+    async def _post_observed(self, request: web.Request) -> web.Response:
+        self._operator(request)
+        with self._operators.enter():
+            async with asyncio.timeout(OPERATOR_SECONDS), self._batches:
+                body = await _body(request, member_api.BATCH_BYTES)
+                changes = await self._on_worker(relay.read_batch, body)
+                known = self._parts.relay
+                problems = known.accept(changes, self._parts.clock.now())
+                self._parts.meter.observed(known)
+                answer = ObservedAnswer(
+                    session=changes.batch.session,
+                    sequence=changes.batch.sequence,
+                    ready=known.current is not None,
+                    problems=problems,
+                )
+                return _json(member_api.encode(answer))
+
+    async def _on_worker(self, function: Callable[[bytes], Any], body: bytes) -> Any:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._parts.workers, function, body)
+
+    def _sidecar(self, request: web.Request) -> Caller:
+        caller = self._caller(request)
+        self._rate.check(caller.pod_uid)
+        return caller
+
+    def _operator(self, request: web.Request) -> None:
+        caller = self._caller(request)
+        if not caller.is_operator:
+            raise Forbidden(f"{caller.user} is not the operator")
+
+    def _caller(self, request: web.Request) -> Caller:
+        values = request.headers.getall("Authorization", [])
+        scheme, _, token = values[0].partition(" ") if len(values) == 1 else ("", "", "")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("the request must carry one bearer token")
+        try:
+            return self._parts.authenticator.caller(token)
+        except QuorateError as error:
+            raise Unauthenticated(error.message, field=error.field, fix=error.fix) from error
+
+
+async def _body(request: web.Request, bytes_max: int) -> bytes:
+    if request.content_type != "application/json" or "Content-Encoding" in request.headers:
+        raise InvalidInput("must be application/json without an encoding", field="Content-Type")
+    if (request.content_length or 0) > bytes_max:
+        raise LimitExceeded(f"the body must have at most {bytes_max} bytes")
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > bytes_max:
+            raise LimitExceeded(f"the body must have at most {bytes_max} bytes")
+    return bytes(body)
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json", headers=SERVER)

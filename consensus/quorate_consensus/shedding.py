@@ -1,0 +1,57 @@
+"""Bounds on what is in work at once and on how often one pod may ask: shed, never queue."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from quorate.errors import QuorateError
+from quorate_consensus.judging import Overloaded
+
+WINDOW_SECONDS = 10.0
+REQUESTS_PER_WINDOW = 60
+"""Per pod. Its containers ask every ten seconds, and every second while they start."""
+
+
+class TooManyRequests(QuorateError):
+    """One pod asks more often than its containers need to."""
+
+
+class Lane:
+    """At most ``size`` requests of one kind at once, so that no kind starves another."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self._name = name
+        self._size = size
+        self._busy = 0
+
+    @contextlib.contextmanager
+    def enter(self) -> Iterator[None]:
+        """Hold a place. Raises Overloaded if all are taken."""
+        if self._busy >= self._size:
+            raise Overloaded(f"{self._size} {self._name} requests are in work", fix="ask again")
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
+
+
+class PodRate:
+    """Counts requests by pod in windows of WINDOW_SECONDS. Memory is bounded by known pods."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._window_ends = 0.0
+        self._counts: dict[str, int] = {}
+
+    def check(self, uid: str) -> None:
+        """Count a request. Raises TooManyRequests above the bound."""
+        now = self._monotonic()
+        if now >= self._window_ends:
+            self._window_ends = now + WINDOW_SECONDS
+            self._counts.clear()
+        count = self._counts[uid] = self._counts.get(uid, 0) + 1
+        if count > REQUESTS_PER_WINDOW:
+            raise TooManyRequests(
+                f"more than {REQUESTS_PER_WINDOW} requests in {WINDOW_SECONDS:.0f} s from one pod",
+                fix="ask again later",
+            )
