@@ -1,6 +1,6 @@
 """AttestedModel: a model, where its bytes are, and the evidence for it."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -21,6 +21,10 @@ from quorate.api.v1alpha1.meta import (
 
 InlineDocument = Annotated[str, StringConstraints(min_length=2, max_length=262_144)]
 """A bundle or envelope inside the object. etcd holds 1.5 MiB an object in all."""
+
+
+def _object(field: str) -> dict[str, Any]:
+    return cel(("self.startsWith('{')", f"{field} must be a JSON object"))
 
 
 class Dataset(Model):
@@ -68,7 +72,10 @@ class Signature(Model):
     """A signature over all of the model's files."""
 
     name: ShortName = Field(description="What people call the signature.")
-    bundle: InlineDocument = Field(description="OMS bundle (JSON), as `quorate sign` writes it.")
+    bundle: InlineDocument = Field(
+        description="OMS bundle (JSON), as `quorate sign` writes it.",
+        json_schema_extra=_object("bundle"),
+    )
 
 
 class Evidence(Model):
@@ -76,7 +83,8 @@ class Evidence(Model):
 
     name: ShortName = Field(description="What people call the statement.")
     envelope: InlineDocument = Field(
-        description="DSSE envelope (JSON) with an in-toto statement, as `quorate gate` writes it."
+        description="DSSE envelope (JSON) with an in-toto statement, as `quorate gate` writes it.",
+        json_schema_extra=_object("envelope"),
     )
 
 
@@ -196,6 +204,13 @@ class AttestedModel(Resource):
         PrinterColumn("Age", ".metadata.creationTimestamp", "date"),
         PrinterColumn("Gates", ".status.conditions[?(@.type=='GatesPassed')].status", priority=1),
         PrinterColumn("Manifest", ".spec.manifestDigest", priority=1),
+    )
+    selectable: ClassVar = (".spec.manifestDigest",)
+    rules: ClassVar = (
+        (
+            "size(self.metadata.name) <= 63",
+            "metadata.name must be at most 63 characters: pods name the model in a label",
+        ),
     )
 
     spec: AttestedModelSpec

@@ -43,6 +43,10 @@ def list_map(*keys: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
+SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
+"""Mark a list of scalars as a set: no value twice."""
+
+
 class Metadata(BaseModel):
     """The part of ObjectMeta this project reads. The rest passes unread."""
 
@@ -117,6 +121,10 @@ class Resource(BaseModel):
     short_names: ClassVar[tuple[str, ...]]
     namespaced: ClassVar[bool]
     columns: ClassVar[tuple[PrinterColumn, ...]]
+    selectable: ClassVar[tuple[str, ...]] = ()
+    """Fields that ``kubectl get --field-selector`` takes, as JSON paths."""
+    rules: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """CEL rules over the whole object, as :func:`cel` takes them."""
 
     api_version: str = names.API_VERSION
     kind: str = ""

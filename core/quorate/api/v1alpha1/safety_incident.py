@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from quorate.api.v1alpha1.meta import (
     Condition,
@@ -14,6 +14,7 @@ from quorate.api.v1alpha1.meta import (
     Resource,
     Text,
     Timestamp,
+    cel,
     list_map,
 )
 
@@ -61,6 +62,15 @@ class Resolution(Model):
     time: Timestamp = Field(description="When.")
 
 
+def _immutable(field: str, *, optional: bool) -> tuple[str, str]:
+    """A transition rule: ``field`` of the spec keeps the value it was written with."""
+    same = f"self.{field} == oldSelf.{field}"
+    if optional:
+        present = f"has(self.{field})"
+        same = f"{present} == has(oldSelf.{field}) && (!{present} || {same})"
+    return same, f"{field} must not change: an incident is written once"
+
+
 class SafetyIncidentSpec(Model):
     """What happened. Written once; repeats only raise the count in the status."""
 
@@ -82,6 +92,18 @@ class SafetyIncidentSpec(Model):
     )
     resolution: Resolution | None = Field(
         default=None, description="How it ended; set by a person."
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            *(_immutable(f, optional=False) for f in ("severity", "rule", "summary", "subject")),
+            *(_immutable(f, optional=True) for f in ("owners", "evidence", "runbookUrl")),
+            (
+                "!has(oldSelf.approvals) || oldSelf.approvals.all(old, "
+                "has(self.approvals) && self.approvals.exists(new, new == old))",
+                "approvals must not be removed or changed",
+            ),
+        )
     )
 
 
@@ -120,6 +142,7 @@ class SafetyIncident(Resource):
         PrinterColumn("Age", ".metadata.creationTimestamp", "date"),
         PrinterColumn("Summary", ".spec.summary", priority=1),
     )
+    selectable: ClassVar = (".spec.severity", ".spec.rule")
 
     spec: SafetyIncidentSpec
     status: SafetyIncidentStatus | None = None

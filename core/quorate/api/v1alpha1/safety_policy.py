@@ -7,13 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from quorate import limits
 from quorate.api.v1alpha1.meta import (
+    SET,
+    Condition,
     Digest,
     Model,
     Owners,
     PrinterColumn,
     Resource,
     ShortName,
-    Text,
     cel,
     list_map,
 )
@@ -42,12 +43,30 @@ class LabelRequirement(Model):
         default_factory=list, max_length=64, description="Values for In and NotIn; empty otherwise."
     )
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+                "values must be set with In and NotIn, and must not be set with Exists and "
+                "DoesNotExist",
+            )
+        )
+    )
+
 
 class LabelSelector(Model):
     """Which pods. An empty selector selects every pod."""
 
     match_labels: dict[LabelKey, LabelValue] = Field(
-        default_factory=dict, max_length=32, description="Labels that a pod must carry."
+        default_factory=dict,
+        max_length=32,
+        description="Labels that a pod must carry.",
+        json_schema_extra=cel(
+            (
+                "self.all(key, size(key) >= 1 && size(key) <= 317)",
+                "matchLabels must have keys of 1 to 317 characters",
+            )
+        ),
     )
     match_expressions: list[LabelRequirement] = Field(
         default_factory=list, max_length=32, description="Expressions that must all hold."
@@ -59,7 +78,14 @@ class NamedKey(Model):
 
     name: ShortName = Field(description="What people call the key; has no meaning to a decision.")
     public_key: Annotated[str, StringConstraints(min_length=64, max_length=4096)] = Field(
-        description="One PEM public key: Ed25519, ECDSA P-256 or P-384, or RSA from 3072 bits."
+        description="One PEM public key: Ed25519, ECDSA P-256 or P-384, or RSA from 3072 bits.",
+        json_schema_extra=cel(
+            (
+                "self.startsWith('-----BEGIN PUBLIC KEY-----')",
+                "publicKey must be a PEM text that begins with -----BEGIN PUBLIC KEY-----",
+            ),
+            ("!self.contains('PRIVATE KEY')", "publicKey must not hold a private key"),
+        ),
     )
 
 
@@ -78,7 +104,11 @@ class Signers(Model):
 
     model_config = ConfigDict(
         json_schema_extra=cel(
-            ("self.threshold <= size(self.keys)", "threshold must not exceed the number of keys")
+            ("self.threshold <= size(self.keys)", "threshold must not exceed the number of keys"),
+            (
+                "self.keys.all(key, self.keys.exists_one(other, other.publicKey == key.publicKey))",
+                "keys must be different: one key listed twice counts once",
+            ),
         )
     )
 
@@ -142,12 +172,14 @@ class ModelRequirements(Model):
         max_length=64,
         description="Images that may run in the pod. Unset leaves it to other policies; "
         "some policy must name them.",
+        json_schema_extra=list_map("name"),
     )
     volumes: list[OtherVolume] | None = Field(
         default=None,
         max_length=32,
         description="Volumes besides the model's that containers may mount. Unset leaves it to "
         "other policies; what no policy names is denied.",
+        json_schema_extra=list_map("name", "kind"),
     )
 
 
@@ -163,6 +195,7 @@ class Upstream(Model):
         default_factory=list,
         max_length=8,
         description="Paths that the kubelet's probes use; the sidecar passes exactly these.",
+        json_schema_extra=SET,
     )
     metrics_path: UrlPath | None = Field(
         default=None, description="The server's metrics path, passed for scraping if set."
@@ -278,18 +311,21 @@ class SafetyPolicyStatus(BaseModel):
     digest: Annotated[str, StringConstraints(max_length=71)] = Field(
         default="", description="Digest of the compiled policy; certificates name it."
     )
-    accepted: Literal["True", "False", "Unknown"] = Field(
-        default="Unknown", description="Whether the policy compiles."
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        max_length=8,
+        description="Accepted: whether the policy compiles, and if not, which field is wrong.",
+        json_schema_extra=list_map("type"),
     )
-    message: Text = Field(default="", description="Why it does not compile, with the field.")
 
 
 _COLUMNS = (
     PrinterColumn("Mode", ".spec.mode"),
-    PrinterColumn("Accepted", ".status.accepted"),
-    PrinterColumn("Message", ".status.message", priority=1),
-    PrinterColumn("Digest", ".status.digest", priority=1),
+    PrinterColumn("Accepted", ".status.conditions[?(@.type=='Accepted')].status"),
+    PrinterColumn("Reason", ".status.conditions[?(@.type=='Accepted')].reason"),
     PrinterColumn("Age", ".metadata.creationTimestamp", "date"),
+    PrinterColumn("Message", ".status.conditions[?(@.type=='Accepted')].message", priority=1),
+    PrinterColumn("Digest", ".status.digest", priority=1),
 )
 
 
