@@ -1,0 +1,211 @@
+"""Parts of the installation go away. Nothing opens, and nothing that was allowed stops too soon."""
+
+import json
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.client import Answer, Client
+from tests.e2e.conftest import STATE_SECONDS
+from tests.e2e.tenant import PORT, Tenant, condition, eventually
+from tests.e2e.test_serving import host
+from tools.demo import chart
+from tools.demo.cluster import ROOT, Cluster, CommandFailed
+
+SYSTEM = ("-n", chart.NAMESPACE)
+
+
+def scale(cluster: Cluster, deployment: str, replicas: int) -> None:
+    """Scale a part of the installation and wait until it is so."""
+    cluster.kubectl("scale", f"deployment/{deployment}", f"--replicas={replicas}", *SYSTEM)
+
+    def done() -> bool:
+        status = cluster.get("deployment", deployment, *SYSTEM).get("status", {})
+        counts = (status.get("replicas", 0), status.get("readyReplicas", 0))
+        return counts == (replicas, replicas)
+
+    eventually(done, f"{deployment} has {replicas} replicas", seconds=150)
+
+
+@contextmanager
+def scaled_to_zero(cluster: Cluster, *deployments: str) -> Iterator[None]:
+    """Without these parts, for a while."""
+    replicas = {d: cluster.get("deployment", d, *SYSTEM)["spec"]["replicas"] for d in deployments}
+    try:
+        for deployment in deployments:
+            scale(cluster, deployment, 0)
+        yield
+    finally:
+        for deployment, count in replicas.items():
+            scale(cluster, deployment, count)
+
+
+@contextmanager
+def component_stopped(component: str) -> Iterator[None]:
+    """Without a component of the cluster itself, for a while."""
+    tool = [sys.executable, "-m", "tools.cluster"]
+    subprocess.run([*tool, "stop", component], cwd=ROOT, check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run([*tool, "start", component], cwd=ROOT, check=True, capture_output=True)
+
+
+class Traffic:
+    """Requests in the background, ten a second, from a process of its own in the client's pod.
+
+    The process is detached, because an exec session ends with the API server.
+    """
+
+    _SEND = """
+import http.client, json, os, sys, time
+host, port, seconds, path = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
+if os.fork():
+    os._exit(0)
+os.setsid()
+null = os.open(os.devnull, os.O_RDWR)
+for stream in (0, 1, 2):
+    os.dup2(null, stream)
+body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "echo:ok"}]})
+end, outcomes = time.time() + seconds, []
+while time.time() < end:
+    started = time.time()
+    try:
+        connection = http.client.HTTPConnection(host, port, timeout=10)
+        connection.request("POST", "/v1/chat/completions", body,
+                           {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        outcomes.append([started, answer.status, "" if answer.status == 200 else text[:300]])
+        connection.close()
+    except Exception as error:
+        outcomes.append([started, 0, repr(error)])
+    time.sleep(max(0, 0.1 - (time.time() - started)))
+with open(path + ".part", "w") as output:
+    json.dump(outcomes, output)
+os.rename(path + ".part", path)
+"""
+    _READ = "import sys; sys.stdout.write(open(sys.argv[1]).read())"
+
+    def __init__(self, client: Client, address: str, port: int, seconds: float) -> None:
+        self._client = client
+        self._path = f"/tmp/traffic-{uuid.uuid4().hex}.json"
+        self._end = time.monotonic() + seconds
+        client.python(self._SEND, address, str(port), str(seconds), self._path)
+
+    def finish(self) -> list[tuple[float, int, str]]:
+        """Wait for the last request; returns (time, status, text if it failed) of each."""
+        time.sleep(max(0.0, self._end - time.monotonic()))
+
+        def read() -> str:
+            return self._client.python(self._READ, self._path)
+
+        printed = eventually(read, "the traffic ends", seconds=60)
+        outcomes = [tuple(outcome) for outcome in json.loads(printed)]
+        assert outcomes, "no request was sent"
+        return outcomes
+
+
+@pytest.mark.requirement(
+    "webhook scaled to 0 → AI pod denied, ordinary namespace unaffected, a Job completes"
+)
+def test_webhook_away(tenant: Tenant) -> None:
+    """Without webhook no pod enters the enforced namespace; elsewhere pods start and finish."""
+    tenant.serve()
+    with scaled_to_zero(tenant.cluster, "quorate-webhook"):
+        said = tenant.refused(tenant.pod("late"))
+        assert "webhook" in said or "quorate" in said
+        plain = tenant.pod("plain")
+        plain["metadata"]["namespace"] = "default"
+        plain["spec"]["containers"][0]["command"] = ["python3", "-c", "print('done')"]
+        plain["spec"]["restartPolicy"] = "Never"
+        tenant.cluster.apply(plain)
+
+        def finished() -> bool:
+            return bool(
+                tenant.cluster.get("pod", "plain", "-n", "default")["status"]["phase"]
+                == "Succeeded"
+            )
+
+        eventually(finished, "an ordinary pod runs to its end")
+        tenant.cluster.kubectl("delete", "pod", "plain", "-n", "default")
+        tenant.kubectl("annotate", "pod", "demo", "note=harmless")
+        tenant.kubectl("delete", "pod", "demo", "--wait=true")
+
+
+@pytest.mark.requirement("our configurations deleted → the floor denies")
+def test_configurations_deleted(tenant: Tenant) -> None:
+    """With both webhook configurations gone, the API server itself refuses the pod."""
+    tenant.cluster.apply(tenant.attested())
+    kinds = ("mutatingwebhookconfiguration", "validatingwebhookconfiguration")
+    saved = [tenant.cluster.get(kind, "quorate") for kind in kinds]
+    for document in saved:
+        for field in ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"):
+            document["metadata"].pop(field, None)
+    try:
+        for kind in kinds:
+            tenant.cluster.kubectl("delete", kind, "quorate")
+
+        def floor_speaks() -> bool:
+            return "quorate-floor" in tenant.refused(tenant.pod("unseen"))
+
+        eventually(floor_speaks, "the floor denies", seconds=20)
+    finally:
+        for document in saved:
+            tenant.cluster.kubectl("create", "-f", "-", stdin=json.dumps(document))
+
+
+@pytest.mark.requirement(
+    "operator or member restart and rotation under traffic → no failed request"
+)
+def test_restarts_under_traffic(tenant: Tenant, client: Client) -> None:
+    """Operator, member and webhook are replaced while requests flow; none fails."""
+    tenant.serve()
+    traffic = Traffic(client, host(tenant), 80, 40)
+    for name in ("quorate-operator", "quorate-member", "quorate-webhook"):
+        tenant.cluster.kubectl("rollout", "restart", f"deployment/{name}", *SYSTEM)
+    for name in ("quorate-operator", "quorate-member", "quorate-webhook"):
+        wait = ("rollout", "status", f"deployment/{name}", "--timeout=120s")
+        tenant.cluster.kubectl(*wait, *SYSTEM, timeout=150)
+    failed = [outcome for outcome in traffic.finish() if outcome[1] != 200]
+    assert failed == []
+
+
+@pytest.mark.requirement(
+    "API server, operator, webhook and member all away for 0.4 of the hard expiry → no failed "
+    "request, beyond it → DENY with reason"
+)
+def test_control_plane_away(tenant: Tenant, client: Client) -> None:
+    """Requests are answered for at least 0.4 of the hard expiry, and refused after all of it."""
+    tenant.serve()
+    # To the pod itself: once the state has lapsed the pod is unready, and the Service is empty.
+    address = tenant.get("pod", "demo")["status"]["podIP"]
+    traffic = Traffic(client, address, PORT, STATE_SECONDS * 1.3 + 25)
+    with scaled_to_zero(tenant.cluster, "quorate-operator", "quorate-member", "quorate-webhook"):
+        stopped = time.time()
+        with component_stopped("kube-apiserver"):
+            time.sleep(max(0.0, stopped + STATE_SECONDS * 0.5 - time.time()))
+        time.sleep(max(0.0, stopped + STATE_SECONDS * 1.2 - time.time()))
+    outcomes = traffic.finish()
+    early = [o for o in outcomes if o[0] < stopped + STATE_SECONDS * 0.4 and o[1] != 200]
+    assert early == []
+    window = (stopped + STATE_SECONDS * 1.05, stopped + STATE_SECONDS * 1.2)
+    late = [o for o in outcomes if window[0] < o[0] < window[1]]
+    assert late
+    assert [o for o in late if o[1] == 200] == []
+    assert any("State" in o[2] or "Certificate" in o[2] for o in late), late[:3]
+
+    def again() -> Answer | None:
+        try:
+            answer = client.chat(host(tenant), "echo:back")
+        except CommandFailed:
+            return None
+        return answer if answer.status == 200 else None
+
+    eventually(again, "it serves again once the control plane is back", seconds=90)
+    assert condition(tenant.get("pod", "demo"), "Ready") == "True"
