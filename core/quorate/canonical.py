@@ -15,11 +15,21 @@ import rfc8785
 from quorate import limits
 from quorate.errors import InvalidInput, LimitExceeded
 
+INTEGER_MAX = 2**53 - 1
+"""Beyond it, parsers that read every number as a double (RFC 8785, RFC 7493) see another one."""
+
 _TYPE_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
 
 def _refuse_constant(token: str) -> NoReturn:
     raise InvalidInput(f"{token} is not JSON")
+
+
+def _exact(token: str) -> int:
+    value = int(token)
+    if abs(value) > INTEGER_MAX:
+        raise InvalidInput(f"{token[:80]} is beyond the integers every parser reads exactly")
+    return value
 
 
 def _finite(token: str) -> float:
@@ -81,6 +91,7 @@ def parse(data: bytes, *, bytes_max: int = limits.EVIDENCE_BYTES, what: str = "d
             object_pairs_hook=_strict_object,
             parse_constant=_refuse_constant,
             parse_float=_finite,
+            parse_int=_exact,
         )
         # A lone surrogate parses, but has no UTF-8 form and so no canonical one.
         if "\\u" in text:

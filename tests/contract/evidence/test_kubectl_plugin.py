@@ -13,7 +13,7 @@ import pytest
 )
 def test_installed_commands_run(script: str, usage: str) -> None:
     """Both entry points start, and help shows the name the user types."""
-    command = [Path(sys.executable).with_name(script), "--help"]
+    command = [str(Path(sys.executable).with_name(script)), "--help"]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ran.stdout.startswith(usage)
     assert "exit codes:" in ran.stdout
