@@ -26,10 +26,10 @@ def logs(draw: st.DrawFn) -> tuple[list[bytes], list[str]]:
             done = pending.pop(draw(st.integers(0, len(pending) - 1)))
             bodies.append(Close(done, "denied", 403, draw(words), 1, 0, "", (), (), 2))
         elif kind == "deny":
-            bodies.append(Deny(name, draw(words), 400, "Malformed", draw(words), 1, (), "", ""))
+            bodies.append(Deny(name, draw(words), 400, "Malformed", draw(words), 1, (), (), ""))
         else:
             pending.append(name)
-            bodies.append(Open(name, draw(words), draw(words), True, 3, DIGEST, (), "", ""))
+            bodies.append(Open(name, draw(words), draw(words), True, 3, DIGEST, (), (), ""))
     chain = Chain()
     return [chain.extend(body, NOW) for body in bodies], pending
 

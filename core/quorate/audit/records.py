@@ -77,7 +77,7 @@ class Open(_Body, frozen=True, tag="open"):
     request_digest: Digest
     """Of the body as it is forwarded, after parsing, masking and serialising again."""
     checks: tuple[CheckResult, ...]
-    policy_digest: Digest
+    policy_digests: tuple[Digest, ...]
     manifest_digest: Digest
 
 
@@ -108,7 +108,7 @@ class Deny(_Body, frozen=True, tag="deny"):
     message: Text
     request_bytes: Count
     checks: tuple[CheckResult, ...]
-    policy_digest: Digest
+    policy_digests: tuple[Digest, ...]
     manifest_digest: Digest
 
 

@@ -17,7 +17,7 @@ def head(file: int = 0, dropped: int = 0) -> Head:
 
 
 def opened(name: str) -> Open:
-    return Open(name, "/v1/chat/completions", "demo", False, 10, DIGEST, (), DIGEST, DIGEST)
+    return Open(name, "/v1/chat/completions", "demo", False, 10, DIGEST, (), (DIGEST,), DIGEST)
 
 
 def closed(name: str) -> Close:
@@ -25,7 +25,7 @@ def closed(name: str) -> Close:
 
 
 def denied(name: str) -> Deny:
-    return Deny(name, "/v1/chat/completions", 403, "ContentDenied", "no", 9, (), DIGEST, DIGEST)
+    return Deny(name, "/v1/chat/completions", 403, "ContentDenied", "no", 9, (), (DIGEST,), DIGEST)
 
 
 def written(*bodies: Body) -> list[bytes]:
@@ -162,7 +162,7 @@ def test_nothing_is_an_empty_log() -> None:
 def test_oversized_record_is_refused_before_it_is_written() -> None:
     """A record that no verifier would read is an error, and the chain does not move."""
     chain = Chain()
-    huge = Open("a", "/" * LINE_BYTES, "", False, 0, DIGEST, (), DIGEST, DIGEST)
+    huge = Open("a", "/" * LINE_BYTES, "", False, 0, DIGEST, (), (DIGEST,), DIGEST)
     with pytest.raises(InvalidInput, match="limit"):
         chain.extend(huge, NOW)
     assert (chain.seq, chain.head) == (0, ORIGIN)

@@ -1,0 +1,1 @@
+"""Streamed answers: reading events, holding text back until it is decided, writing events."""

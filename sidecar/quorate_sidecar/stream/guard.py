@@ -1,0 +1,198 @@
+"""A streamed answer on its way from the model to the client.
+
+Every text of every choice is a lane of its own. A lane lets out what is decided; a choice's
+``finish_reason`` comes after all of its text; an event that is not understood ends the stream.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import UNSET
+
+from quorate.audit.records import Coverage
+from quorate_sidecar.checks.lane import ContentDenied, Lane, Tally
+from quorate_sidecar.checks.scanner import Scanner
+from quorate_sidecar.checks.text_guard import TextGuard, coverage_of, denied_content
+from quorate_sidecar.openai.answer import AnswerDecoder, not_understood
+from quorate_sidecar.openai.chat_answer import ChatChunk, ChatChunkChoice
+from quorate_sidecar.openai.completion_answer import CompletionAnswer, CompletionChoice
+from quorate_sidecar.openai.strict import encode
+from quorate_sidecar.refusal import Code, Refusal
+from quorate_sidecar.stream.sse import DONE, EventReader, event
+
+LANES_MAX = 64
+"""Texts in one stream: choices times fields and tool calls."""
+ENVELOPES_MAX = 4
+"""Times that the ids and names around the text may change; they are no way to send text."""
+
+Chunk = ChatChunk | CompletionAnswer
+ChunkChoice = ChatChunkChoice | CompletionChoice
+
+
+class StreamGuard:
+    """Feed it the model server's bytes; send what it returns; stop when ``refusal`` is set."""
+
+    def __init__(
+        self,
+        decoder: AnswerDecoder[ChatChunk] | AnswerDecoder[CompletionAnswer],
+        scanner: Scanner,
+        bytes_max: int,
+    ) -> None:
+        self._decode: Callable[[bytes], Chunk] = decoder.decode
+        self._scanner = scanner
+        self._names_guard = TextGuard(scanner)
+        self._reader = EventReader()
+        self._bytes_max = bytes_max
+        self._lanes: dict[int, dict[str, Lane]] = {}
+        self._lane_count = 0
+        self._finished: set[int] = set()
+        self._names: tuple[Any, ...] = ()
+        self._envelopes = 0
+        self._last: Chunk | None = None
+        self._out: list[bytes] = []
+        self.tally: Tally = self._names_guard.tally
+        self.received = 0
+        self.events = 0
+        self.done = False
+        self.refusal: Refusal | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes; return the events that may be sent now."""
+        self.received += len(data)
+        try:
+            if self.received > self._bytes_max:
+                message = f"the answer is longer than {self._bytes_max} bytes"
+                raise Refusal(502, Code.RESPONSE_TOO_LARGE, message)
+            for payload in self._reader.feed(data):
+                self.events += 1
+                self._event(payload)
+        except Refusal as refusal:
+            self.refusal = refusal
+        out, self._out = self._out, []
+        return b"".join(out)
+
+    def end(self) -> None:
+        """The model server closed. Without its end mark, what is held back stays held back."""
+        if not self.done and self.refusal is None:
+            self.refusal = not_understood("it ended before it was complete")
+
+    @property
+    def coverage(self) -> list[Coverage]:
+        """What became of every lane's bytes."""
+        return [
+            coverage_of(f"{index}.{name}", lane)
+            for index, lanes in self._lanes.items()
+            for name, lane in lanes.items()
+        ]
+
+    def _event(self, payload: bytes) -> None:
+        if self.done:
+            raise not_understood("an event follows its end")
+        if payload == DONE:
+            self._finish()
+            self._out.append(event(DONE))
+            self.done = True
+            return
+        chunk = self._decode(payload)
+        self._check_names(chunk)
+        chunk.drop_extras()
+        self._last = chunk
+        if chunk.choices:
+            self._choices(chunk)
+        else:
+            self._emit(chunk, [])
+
+    def _check_names(self, chunk: Chunk) -> None:
+        if chunk.names() == self._names:
+            return
+        self._envelopes += 1
+        if self._envelopes > ENVELOPES_MAX:
+            raise not_understood("its id or model keeps changing")
+        self._names = chunk.names()
+        chunk.visit_envelope(self._names_guard)
+
+    def _choices(self, chunk: Chunk) -> None:
+        """Release what is decided of each choice, then the ends of those that end."""
+        texts: list[ChunkChoice] = []
+        ends: list[ChunkChoice] = []
+        stop: Refusal | None = None
+        for choice in chunk.choices:
+            reason, stop = self._choice(choice)
+            if not choice.empty():
+                texts.append(choice)
+            if stop:
+                break
+            if reason:
+                ends.append(choice.finishing(reason))
+        usage = chunk.usage
+        if texts:
+            if ends:
+                chunk.usage = UNSET
+            self._emit(chunk, texts)
+        if stop:
+            raise stop
+        if ends:
+            chunk.usage = usage
+            self._emit(chunk, ends)
+
+    def _choice(self, choice: ChunkChoice) -> tuple[str, Refusal | None]:
+        """Replace the choice's text with what may leave; also why it ends, and what denies."""
+        reason = choice.finish_reason
+        choice.finish_reason = None
+        choice.drop_extras()
+        for text in choice.fixed():
+            self._names_guard.fixed("tool_calls", text)
+        taken = choice.take()
+        if choice.index in self._finished and (taken or reason):
+            raise not_understood("a choice goes on after its end")
+        pieces = [(name, text, False) for name, text in taken.items()]
+        if reason:
+            self._finished.add(choice.index)
+            names = {**self._lanes.get(choice.index, {}), **taken}
+            pieces += [(name, "", True) for name in names]
+        released, stop = self._pass(choice.index, pieces)
+        choice.put(released)
+        return (reason if isinstance(reason, str) else ""), stop
+
+    def _pass(
+        self, index: int, pieces: list[tuple[str, str, bool]]
+    ) -> tuple[dict[str, str], Refusal | None]:
+        """Feed ``(lane, text, final)`` pieces; what may leave by lane, and what denies, if any."""
+        lanes = self._lanes.setdefault(index, {})
+        released: dict[str, str] = {}
+        for name, text, final in pieces:
+            lane = lanes.get(name) or self._open_lane(lanes, name)
+            try:
+                out = lane.feed(text, final=final)
+            except ContentDenied as denied:
+                released[name] = released.get(name, "") + denied.released
+                return released, denied_content(denied.finding, f"the answer ({index}.{name})")
+            released[name] = released.get(name, "") + out
+        return released, None
+
+    def _open_lane(self, lanes: dict[str, Lane], name: str) -> Lane:
+        self._lane_count += 1
+        if self._lane_count > LANES_MAX:
+            raise not_understood(f"it has more than {LANES_MAX} texts")
+        lanes[name] = Lane(self._scanner, self.tally)
+        return lanes[name]
+
+    def _finish(self) -> None:
+        """The end mark: let out the rest of choices that never said why they ended."""
+        chunk = self._last
+        if chunk is None:
+            return
+        chunk.usage = UNSET
+        for index in [index for index in self._lanes if index not in self._finished]:
+            released, stop = self._pass(index, [(name, "", True) for name in self._lanes[index]])
+            kind = ChatChunkChoice if isinstance(chunk, ChatChunk) else CompletionChoice
+            choice = kind.blank(index)
+            choice.put(released)
+            if not choice.empty():
+                self._emit(chunk, [choice])
+            if stop:
+                raise stop
+
+    def _emit(self, chunk: Chunk, choices: list[Any]) -> None:
+        chunk.choices = choices
+        self._out.append(event(encode(chunk)))
