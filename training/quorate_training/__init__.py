@@ -1,0 +1,1 @@
+"""The training room: the only place of the project that imports torch."""
