@@ -1,0 +1,73 @@
+"""The kinds the operator watches, and where the API server serves them."""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from quorate import names
+from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy, SafetyIncident, SafetyPolicy
+
+
+class Key(NamedTuple):
+    """Which object. ``namespace`` is empty for a cluster-wide one."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return "/".join(part for part in self if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind: its path under the API server, and the labels an object must carry to be watched."""
+
+    name: str
+    group: str
+    version: str
+    plural: str
+    namespaced: bool
+    label_selector: str = ""
+
+    @property
+    def api_version(self) -> str:
+        """``group/version``, or ``v1`` for the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """Path of the collection (of all namespaces if none is given) or of one object."""
+        root = f"/apis/{self.group}" if self.group else "/api"
+        parts = [root, self.version]
+        if namespace and self.namespaced:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        return "/".join([*parts, *(part for part in (name, subresource) if part)])
+
+
+def _own(kind: type[AttestedModel | SafetyPolicy | ClusterSafetyPolicy | SafetyIncident]) -> Kind:
+    return Kind(kind.kind_name, names.GROUP, names.VERSION, kind.plural, kind.namespaced)
+
+
+SAFETY_POLICY: Final = _own(SafetyPolicy)
+CLUSTER_SAFETY_POLICY: Final = _own(ClusterSafetyPolicy)
+ATTESTED_MODEL: Final = _own(AttestedModel)
+SAFETY_INCIDENT: Final = _own(SafetyIncident)
+POD: Final = Kind("Pod", "", "v1", "pods", True, names.MODEL_LABEL)
+NAMESPACE: Final = Kind("Namespace", "", "v1", "namespaces", False, names.MODE_LABEL)
+CLAIM: Final = Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims", True)
+EVENT: Final = Kind("Event", "events.k8s.io", "v1", "events", True)
+LEASE: Final = Kind("Lease", "coordination.k8s.io", "v1", "leases", True)
+SECRET: Final = Kind("Secret", "", "v1", "secrets", True)
+CONFIG_MAP: Final = Kind("ConfigMap", "", "v1", "configmaps", True)
+
+WATCHED: Final = (
+    NAMESPACE,
+    CLUSTER_SAFETY_POLICY,
+    SAFETY_POLICY,
+    ATTESTED_MODEL,
+    CLAIM,
+    POD,
+)
+"""In the order of the first listing: what decides comes before what is decided."""
+POLICY_KINDS: Final = (CLUSTER_SAFETY_POLICY.name, SAFETY_POLICY.name)
+BY_PLURAL: Final = {kind.plural: kind for kind in WATCHED}

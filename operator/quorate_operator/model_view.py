@@ -1,0 +1,70 @@
+"""An AttestedModel as the operator reads it: status, owners, and the certificates that count."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from quorate import certificate
+from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy
+from quorate.api.v1alpha1.attested_model import AttestedModelStatus
+from quorate.api.v1alpha1.meta import Owners, read
+from quorate.certificate import Certificate, PolicyRef
+from quorate.errors import QuorateError
+from quorate.genesis import Genesis
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A certificate found in the status, verified, and the envelope it came in."""
+
+    certificate: Certificate
+    envelope: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """What planners read of a model. ``malformed`` says why it cannot be read, if it cannot."""
+
+    status: AttestedModelStatus | None
+    owners: Owners | None = None
+    manifest_digest: str = ""
+    attached: Mapping[PolicyRef, Attached] = field(default_factory=dict)
+    malformed: str = ""
+
+
+def view_model(document: Mapping[str, Any], genesis: Genesis, now: datetime) -> ModelView:
+    """Read a model as the API server gives it. Never raises: what cannot be read is said so."""
+    try:
+        model = read(AttestedModel, document)
+    except QuorateError as error:
+        return ModelView(_status(document), malformed=str(error))
+    return ModelView(
+        status=model.status,
+        owners=model.spec.owners,
+        manifest_digest=model.spec.manifest_digest,
+        attached=_attached(model, genesis, now),
+    )
+
+
+def _status(document: Mapping[str, Any]) -> AttestedModelStatus | None:
+    try:
+        return AttestedModelStatus.model_validate(document.get("status"))
+    except ValidationError:
+        return None
+
+
+def _attached(model: AttestedModel, genesis: Genesis, now: datetime) -> dict[PolicyRef, Attached]:
+    found: dict[PolicyRef, Attached] = {}
+    namespace = model.metadata.namespace or ""
+    for entry in model.status.certificates if model.status else ():
+        cluster_wide = entry.kind == ClusterSafetyPolicy.kind_name
+        ref = PolicyRef(entry.kind, None if cluster_wide else namespace, entry.name)
+        try:
+            verified = certificate.verify(entry.envelope.encode("utf-8"), genesis, now)
+        except QuorateError:
+            continue  # as good as absent: the member is asked for another
+        found[ref] = Attached(verified, entry.envelope)
+    return found

@@ -1,0 +1,85 @@
+"""What a planner asks for, as data. Whoever carries it out decides nothing."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from quorate.api.v1alpha1.meta import Owners
+from quorate.api.v1alpha1.safety_incident import Severity
+from quorate.certificate import PolicyRef
+from quorate_io.member_api import ObservedBatch
+from quorate_operator.kinds import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One object, and the incarnation of it that was observed."""
+
+    key: Key
+    uid: str
+    api_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Have the member judge a model under a policy."""
+
+    model: Key
+    policy: PolicyRef
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyStatus:
+    """Write the whole status of a model or a policy."""
+
+    target: Target
+    status: dict[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseGate:
+    """Remove our scheduling gate, if the pod is still exactly the one that was judged."""
+
+    target: Target
+    resource_version: str
+    gate_index: int
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmitEvent:
+    """Tell people about an object. ``reason`` is one stable CamelCase word."""
+
+    target: Target
+    type: Literal["Normal", "Warning"]
+    reason: str
+    note: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseAlert:
+    """Open or repeat an incident; see :mod:`quorate_operator.alerts`."""
+
+    rule: str
+    severity: Severity
+    subject: Target
+    namespace: str
+    summary: str
+    owners: Owners | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PutObserved:
+    """Relay what was observed to the member."""
+
+    batch: ObservedBatch
+
+
+@dataclass(frozen=True, slots=True)
+class RotateLeaf:
+    """Replace the webhook's serving certificate. ``because`` says why, for the log."""
+
+    because: str
+
+
+Action = Evaluate | ApplyStatus | ReleaseGate | EmitEvent | RaiseAlert | PutObserved | RotateLeaf

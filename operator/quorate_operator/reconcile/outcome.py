@@ -1,0 +1,154 @@
+"""What came of asking the member about one model under one policy, and when to ask again. Pure."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from quorate import certificate
+from quorate.api.v1alpha1.attested_model import RequirementStatus
+from quorate.certificate import Certificate
+from quorate.errors import QuorateError
+from quorate.genesis import Genesis
+from quorate.policy.compiled import CompiledPolicy
+from quorate.verdict import Reason
+from quorate_io.member_api import EvaluateAnswer
+from quorate_operator.kinds import Key
+from quorate_operator.reconcile.texts import clipped
+from quorate_operator.world import Known
+
+MEMBER_UNAVAILABLE = "MemberUnavailable"
+VERIFIED = "Verified"
+
+RETRY_FIRST = 1.0
+RETRY_MAX = 60.0
+"""Seconds between questions that were not answered."""
+DENIED_AGAIN = 60.0
+"""Seconds until a denial is asked about again although nothing changed: time alone may turn it."""
+JITTER = 0.1
+"""Share of a half-life by which renewals are spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the member said, and the certificate as it was verified here."""
+
+    requirements: tuple[RequirementStatus, ...]
+    envelope: str
+    certificate: Certificate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The last question about exactly this generation of the model and this policy digest."""
+
+    generation: int
+    policy_digest: str
+    ask_at: datetime
+    answer: Answer | None = None
+    failure: str = ""
+    """Why the last question was not answered; empty if it was."""
+    reason: str = MEMBER_UNAVAILABLE
+    failures: int = 0
+
+    def is_about(self, known: Known, policy: CompiledPolicy) -> bool:
+        """Whether nothing has changed since."""
+        return (self.generation, self.policy_digest) == (known.generation, policy.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One model under one policy, as the member was asked."""
+
+    model: Key
+    known: Known
+    policy: CompiledPolicy
+
+
+def answered(
+    question: Question,
+    answer: EvaluateAnswer,
+    genesis: Genesis,
+    now: datetime,
+    previous: Outcome | None = None,
+) -> Outcome:
+    """Take in an answer. One that does not prove what it says counts as none."""
+    policy = question.policy
+    if answer.policy_digest != policy.digest:
+        why = f"the member read {policy.ref} as {answer.policy_digest}, not {policy.digest}"
+        return unanswered(question, why, Reason.CERTIFICATE_INVALID, previous, now)
+    requirements = tuple(
+        RequirementStatus(
+            name=result.name,
+            status=result.status,
+            reason=clipped(result.reason, 128),
+            message=clipped(result.message),
+        )
+        for result in answer.requirements
+    )
+    if answer.certificate is None:
+        ask_at = max(answer.renew_at, now + timedelta(seconds=DENIED_AGAIN))
+        return _outcome(question, ask_at, Answer(requirements, "", None))
+    try:
+        held = certificate.verify(answer.certificate.encode("utf-8"), genesis, now)
+        check_certificate(held, question)
+    except QuorateError as error:
+        return unanswered(question, str(error), Reason.CERTIFICATE_INVALID, previous, now)
+    ask_at = max(answer.renew_at, now) + spread(question, held)
+    ask_at = max(min(ask_at, held.statement.expires_at), now + timedelta(seconds=RETRY_FIRST))
+    return _outcome(question, ask_at, Answer(requirements, answer.certificate, held))
+
+
+def unanswered(
+    question: Question,
+    why: str,
+    reason: str,
+    previous: Outcome | None,
+    now: datetime,
+    chance: float = 0.5,
+) -> Outcome:
+    """Note that a question was not answered. ``chance`` from 0 to 1 spreads the next one."""
+    if previous is None or not previous.is_about(question.known, question.policy):
+        failures, answer = 0, None
+    else:
+        failures, answer = previous.failures, previous.answer
+    seconds = min(RETRY_MAX, RETRY_FIRST * 2.0 ** min(failures, 16)) * (0.5 + chance / 2)
+    return Outcome(
+        generation=question.known.generation,
+        policy_digest=question.policy.digest,
+        ask_at=now + timedelta(seconds=seconds),
+        answer=answer,
+        failure=clipped(why),
+        reason=reason,
+        failures=failures + 1,
+    )
+
+
+def renewal(question: Question, held: Certificate) -> datetime:
+    """When a certificate found in a status has reached half of its life, with its jitter."""
+    statement = held.statement
+    half = statement.issued_at + (statement.expires_at - statement.issued_at) / 2
+    return half + spread(question, held)
+
+
+def spread(question: Question, held: Certificate) -> timedelta:
+    """A delay that is the same at every look and differs between models and policies."""
+    seed = f"{question.model}|{question.policy.ref}|{held.certificate_id}".encode()
+    share = int.from_bytes(hashlib.sha256(seed).digest()[:4], "big") / 2**32
+    half = (held.statement.expires_at - held.statement.issued_at) / 2
+    return half * (JITTER * share)
+
+
+def check_certificate(held: Certificate, question: Question) -> None:
+    """Raise SubjectMismatch unless the certificate is about exactly this question."""
+    certificate.check_subject(
+        held.statement,
+        namespace=question.model.namespace,
+        model=question.model.name,
+        manifest_digest=question.known.model.manifest_digest if question.known.model else "",
+        policy=question.policy.ref,
+        policy_digest=question.policy.digest,
+    )
+
+
+def _outcome(question: Question, ask_at: datetime, answer: Answer) -> Outcome:
+    return Outcome(question.known.generation, question.policy.digest, ask_at, answer)

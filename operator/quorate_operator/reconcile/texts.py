@@ -1,0 +1,21 @@
+"""Texts and times in the forms that statuses and Events accept."""
+
+from datetime import UTC, datetime
+
+TEXT_CHARS = 1024
+"""Length of a message in a status."""
+
+
+def clipped(text: str, chars_max: int = TEXT_CHARS) -> str:
+    """``text``, cut with an ellipsis if it is longer than ``chars_max``."""
+    return text if len(text) <= chars_max else f"{text[: chars_max - 1]}…"
+
+
+def timestamp(instant: datetime) -> str:
+    """RFC 3339 in whole seconds, UTC, as ``metav1.Time`` is written."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def micro_timestamp(instant: datetime) -> str:
+    """RFC 3339 with microseconds, UTC, as ``metav1.MicroTime`` is written."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

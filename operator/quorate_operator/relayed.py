@@ -1,0 +1,52 @@
+"""What the member is told of an object: identity and spec, in a form it is sure to read.
+
+Kubernetes accepts documents that a strict parser refuses, such as labels that differ only in case.
+One of them would make the member refuse a whole batch, and so let one tenant stop all others. Each
+object is therefore read strictly here; what fails is relayed as something that denies.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from quorate import names
+from quorate.canonical import parse_object
+from quorate.errors import QuorateError
+from quorate_io import member_api
+from quorate_io.member_api import ObservedPod
+from quorate_operator.known_pods import KnownPod
+
+Document = dict[str, Any]
+_OBJECT_BYTES = member_api.BATCH_BYTES // 2
+
+
+def relayed(document: Mapping[str, Any], kind: str) -> Document:
+    """Identity and spec of a policy or model.
+
+    The spec is empty if the member would not read it: an empty policy does not compile and denies
+    what it may have been about, an empty model cannot be read and so is not there.
+    """
+    metadata = document.get("metadata") or {}
+    kept = ("name", "namespace", "uid", "generation")
+    identity = {
+        "apiVersion": names.API_VERSION,
+        "kind": kind,
+        "metadata": {key: metadata[key] for key in kept if key in metadata},
+    }
+    whole = identity | {"spec": document.get("spec") or {}}
+    try:
+        parse_object(json.dumps(whole).encode("utf-8"), bytes_max=_OBJECT_BYTES, what=kind)
+    except (QuorateError, ValueError, RecursionError):
+        return identity | {"spec": {}}
+    return whole
+
+
+def relayed_pod(pod: KnownPod, namespace: str, name: str) -> ObservedPod | None:
+    """What the member is told of a pod; None if its labels could not be relayed.
+
+    A pod the member does not know is denied by it.
+    """
+    labels = dict(pod.labels)
+    if len(labels) > member_api.LABELS_MAX or len({k.casefold() for k in labels}) != len(labels):
+        return None
+    return ObservedPod(uid=pod.uid, namespace=namespace, name=name, labels=labels)

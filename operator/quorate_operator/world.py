@@ -1,0 +1,227 @@
+"""What the operator observes of the cluster. Pure: who watches the API server is not its affair.
+
+Every change returns the keys of the objects that must be looked at again because of it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from quorate import limits
+from quorate.admission.snapshot import BrokenPolicy
+from quorate.admission.store import Store
+from quorate.genesis import Genesis
+from quorate.policy.compiled import CompiledPolicy
+from quorate_io.member_api import ObservedPod
+from quorate_operator.kinds import ATTESTED_MODEL, CLAIM, NAMESPACE, POD, POLICY_KINDS, Key, Kind
+from quorate_operator.known_pods import KnownPods, know_pod
+from quorate_operator.model_view import ModelView, view_model
+from quorate_operator.relayed import relayed, relayed_pod
+
+Document = dict[str, Any]
+ENFORCE = "enforce"
+_OWN = (*POLICY_KINDS, ATTESTED_MODEL.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A policy or a model: identity, and what the member is told of it."""
+
+    uid: str
+    generation: int
+    resource_version: str
+    relayed: Document
+    policy: CompiledPolicy | BrokenPolicy | None = None
+    policy_status: Mapping[str, Any] | None = None
+    model: ModelView | None = None
+
+
+class World:
+    """Policies, models, claims, namespaces and pods, and what of them the member must hear."""
+
+    def __init__(self, store: Store, genesis: Genesis) -> None:
+        self.store = store
+        self.genesis = genesis
+        self.pods = KnownPods()
+        self.modes: dict[str, str] = {}
+        """Namespaces that carry the mode label."""
+        self.changed: dict[Key, None] = {}
+        """Policies and models the member has not heard of yet, in order."""
+        self.protected: dict[str, ObservedPod] = {}
+        """Pods whose containers may ask the member, by UID."""
+        self.changed_pods: dict[str, None] = {}
+        self._objects: dict[str, dict[Key, Known]] = {kind: {} for kind in _OWN}
+        self._uids: dict[Key, str] = {}
+
+    def get(self, key: Key) -> Known | None:
+        """A policy or a model, or None."""
+        return self._objects[key.kind].get(key)
+
+    def models(self, namespace: str | None = None) -> set[Key]:
+        """Keys of the models of a namespace, or of all."""
+        models = self._objects[ATTESTED_MODEL.name]
+        return {key for key in models if namespace in (None, key.namespace)}
+
+    def compiled(self) -> tuple[CompiledPolicy, ...]:
+        """All policies that compile."""
+        return tuple(p for p in self._policies() if isinstance(p, CompiledPolicy))
+
+    def broken(self) -> tuple[BrokenPolicy, ...]:
+        """All policies that do not."""
+        return tuple(p for p in self._policies() if isinstance(p, BrokenPolicy))
+
+    def enforces(self, namespace: str) -> bool:
+        """Whether the namespace is labelled to enforce."""
+        return self.modes.get(namespace) == ENFORCE
+
+    def keys(self, kind: str) -> set[Key]:
+        """Which objects of a kind are known."""
+        if kind == POD.name:
+            return self.pods.keys()
+        if kind == NAMESPACE.name:
+            return {Key(kind, "", name) for name in self.modes}
+        if kind == CLAIM.name:
+            return {Key(kind, *key) for key in self.store.keys(kind)}
+        return set(self._objects[kind])
+
+    def put(self, kind: Kind, document: Document, now: datetime) -> set[Key]:
+        """Take in an object as the API server gives it, unless a newer one is known."""
+        metadata = document["metadata"]
+        key = Key(kind.name, metadata.get("namespace", ""), metadata["name"])
+        if self._is_older(key, metadata):
+            return set()
+        self._uids[key] = metadata.get("uid", "")
+        if kind is POD:
+            return self._put_pod(key, document)
+        if kind is NAMESPACE:
+            labels = metadata.get("labels") or {}
+            return self._put_mode(key.name, labels.get(kind.label_selector))
+        if kind is CLAIM:
+            self.store.put_claim(document)
+            return self.pods.gated(key.namespace)
+        return self._put_own(kind, key, document, now)
+
+    def remove(self, key: Key, uid: str = "") -> set[Key]:
+        """Forget an object that is gone, unless another of the same name has taken its place."""
+        if uid and self._uids.get(key, uid) != uid:
+            return set()
+        self._uids.pop(key, None)
+        if key.kind == POD.name:
+            return self._remove_pod(key)
+        if key.kind == NAMESPACE.name:
+            return self._put_mode(key.name, None)
+        self.store.remove(key.kind, (key.namespace, key.name))
+        if key.kind == CLAIM.name:
+            return self.pods.gated(key.namespace)
+        if self._objects[key.kind].pop(key, None) is None:
+            return set()
+        self.changed[key] = None
+        return self._concerned(key)
+
+    def resync(self) -> set[Key]:
+        """Every key there is, to look at all again."""
+        return {key for kind in _OWN for key in self._objects[kind]} | self.pods.gated()
+
+    def forget_relayed(self) -> None:
+        """Nothing is pending for the member: it is about to be told everything."""
+        self.changed.clear()
+        self.changed_pods.clear()
+
+    def _policies(self) -> Iterator[CompiledPolicy | BrokenPolicy]:
+        for kind in POLICY_KINDS:
+            for known in self._objects[kind].values():
+                if known.policy is not None:
+                    yield known.policy
+
+    def _is_older(self, key: Key, metadata: Mapping[str, Any]) -> bool:
+        """Whether this is an older reading of the incarnation that is known, or the same one."""
+        pod = self.pods.get(key) if key.kind == POD.name else None
+        known = pod or self._objects.get(key.kind, {}).get(key)
+        if known is None or known.uid != metadata.get("uid", ""):
+            return False
+        there, here = metadata.get("resourceVersion", ""), known.resource_version
+        if there.isdecimal() and here.isdecimal():
+            return int(there) <= int(here)
+        return bool(there == here)
+
+    def _put_own(self, kind: Kind, key: Key, document: Document, now: datetime) -> set[Key]:
+        document = {**document, "kind": kind.name, "apiVersion": kind.api_version}
+        objects = self._objects[kind.name]
+        before = objects.get(key)
+        if before is None and kind is ATTESTED_MODEL and len(objects) >= limits.MODELS_PER_CLUSTER:
+            return set()
+        objects[key] = known = self._read(kind, document, now)
+        same_spec = before is not None and before.relayed == known.relayed
+        if not same_spec:
+            self.changed[key] = None
+        if same_spec and kind.name in POLICY_KINDS:
+            return {key}
+        return self._concerned(key) | {key}
+
+    def _read(self, kind: Kind, document: Document, now: datetime) -> Known:
+        metadata = document["metadata"]
+        known = Known(
+            uid=metadata.get("uid", ""),
+            generation=metadata.get("generation", 0),
+            resource_version=metadata.get("resourceVersion", ""),
+            relayed=relayed(document, kind.name),
+        )
+        if kind is ATTESTED_MODEL:
+            self.store.put_model(document, now)
+            return replace(known, model=view_model(document, self.genesis, now))
+        policy = self.store.put_policy(document)
+        return replace(known, policy=policy, policy_status=document.get("status"))
+
+    def _concerned(self, key: Key) -> set[Key]:
+        """What must be judged again because a policy or model changed or went."""
+        if key.kind == ATTESTED_MODEL.name:
+            return self.pods.gated(key.namespace, key.name)
+        scope = key.namespace or None
+        return self.models(scope) | self.pods.gated(scope)
+
+    def _put_mode(self, namespace: str, mode: str | None) -> set[Key]:
+        if self.modes.get(namespace) == mode:
+            return set()
+        if mode is None:
+            self.modes.pop(namespace, None)
+        else:
+            self.modes[namespace] = mode
+        for key, _ in self.pods.of_namespace(namespace):
+            self._protect(key)
+        return self.models(namespace) | self.pods.gated(namespace)
+
+    def _put_pod(self, key: Key, document: Document) -> set[Key]:
+        if self.pods.get(key) is None and len(self.pods) >= limits.PODS_PER_CLUSTER:
+            return set()
+        before = self.pods.get(key)
+        pod = know_pod(document)
+        if before is not None and before.uid != pod.uid:
+            self._unprotect(before.uid)
+        self.pods.put(key, pod)
+        self._protect(key)
+        return {key} if pod.document is not None else set()
+
+    def _remove_pod(self, key: Key) -> set[Key]:
+        pod = self.pods.get(key)
+        self.pods.remove(key)
+        if pod is not None:
+            self._unprotect(pod.uid)
+        return set()
+
+    def _protect(self, key: Key) -> None:
+        pod = self.pods.get(key)
+        if pod is None:
+            return
+        told = None
+        if self.enforces(key.namespace) and pod.runs and pod.model:
+            told = relayed_pod(pod, key.namespace, key.name)
+        if told is None:
+            self._unprotect(pod.uid)
+        elif self.protected.get(pod.uid) != told:
+            self.protected[pod.uid] = told
+            self.changed_pods[pod.uid] = None
+
+    def _unprotect(self, uid: str) -> None:
+        if self.protected.pop(uid, None) is not None:
+            self.changed_pods[uid] = None
