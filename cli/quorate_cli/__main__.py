@@ -10,6 +10,7 @@ from quorate_cli import exit_codes
 from quorate_cli.command import Command
 from quorate_cli.commands import COMMANDS
 from quorate_cli.parser import build_parser, program_name
+from quorate_cli.printable import printable
 from quorate_cli.progress import Progress
 
 INTERRUPTED = 130
@@ -32,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except (QuorateError, OSError) as error:
         return _fail(error, as_json=as_json)
-    print(json.dumps(result.document, indent=2) if as_json else "\n".join(result.lines))
+    text = "\n".join(result.lines)
+    print(json.dumps(result.document, indent=2) if as_json else printable(text))
     return result.exit_code
 
 
@@ -40,7 +42,7 @@ def _fail(error: QuorateError | OSError, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"error": _document(error)}, indent=2))
     else:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
     if isinstance(error, EvidenceError):
         return exit_codes.DENIED
     if isinstance(error, Unavailable):

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 from quorate.limits import MIB
@@ -15,7 +16,14 @@ _INTERVAL_LOG = 10.0
 class Progress:
     """Prints how far hashing is: in place on a terminal, a line every 10 s in a log."""
 
-    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._stream = stream or sys.stderr
         self._quiet = quiet
         self._terminal = self._stream.isatty()
@@ -26,7 +34,7 @@ class Progress:
         """Say that ``done`` of ``total`` bytes are hashed, not more often than is useful."""
         if self._quiet or total < _QUIET_BYTES:
             return
-        now = time.monotonic()
+        now = self._clock()
         if now < self._next and done < total:
             return
         self._next = now + self._interval

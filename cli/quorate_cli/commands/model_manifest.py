@@ -91,7 +91,7 @@ def _run(arguments: Namespace, _progress: Progress) -> Result:
         "spec": spec,
     }
     read(AttestedModel, document)
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=2**31)
+    text = yaml.safe_dump(document, sort_keys=False, width=2**31)
     return Result(text.rstrip("\n").split("\n"), document)
 
 

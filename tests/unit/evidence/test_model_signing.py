@@ -53,6 +53,7 @@ def test_two_of_three() -> None:
     bundles = [oms.bundle(oms.statement(), key) for key in (A, B)]
     model = model_signing.verify_bundles(bundles, KEYS, 2)
     assert model.signers == {A.public_key.key_id, B.public_key.key_id}
+    assert model.counted == (0, 1)
     assert model.problems == ()
 
 
@@ -77,6 +78,7 @@ def test_bad_bundles_are_reported_and_do_not_spoil() -> None:
     ]
     model = model_signing.verify_bundles(bundles, KEYS, 2)
     assert model.manifest.digest == MANIFEST.digest
+    assert model.counted == (1, 4)
     assert [problem.split(":")[0] for problem in model.problems] == [
         "bundles[0]",
         "bundles[2]",

@@ -21,12 +21,13 @@ BUNDLES_MAX = limits.SIGNATURES
 class SignedModel:
     """A manifest and the ids of the keys that signed it.
 
-    ``problems`` says, a line a bundle, which bundles did not count and why; the threshold was met
-    without them.
+    ``counted`` holds the positions of the bundles that show it. ``problems`` says, a line a bundle,
+    which bundles did not count and why; the threshold was met without them.
     """
 
     manifest: Manifest
     signers: frozenset[str]
+    counted: tuple[int, ...] = (0,)
     problems: tuple[str, ...] = ()
 
 
@@ -61,36 +62,45 @@ def verify_bundles(
     if len(bundles) > BUNDLES_MAX:
         raise InvalidInput(f"must be at most {BUNDLES_MAX}", field="bundles")
     models: dict[str, SignedModel] = {}
-    failures: list[QuorateError] = []
-    lines: list[tuple[str, str]] = []
+    failures: dict[int, QuorateError] = {}
     for index, data in enumerate(bundles):
         try:
             one = verify_bundle(data, keys, ignore_allowed=ignore_allowed)
         except QuorateError as error:
-            failures.append(error)
-            lines.append(("", f"bundles[{index}]: {error}"))
+            failures[index] = error
             continue
         digest = one.manifest.digest
-        known = models.setdefault(digest, one)
-        models[digest] = replace(known, signers=known.signers | one.signers)
-        lines.append((digest, f"bundles[{index}]: is for manifest {digest}"))
+        known = models.setdefault(digest, replace(one, counted=()))
+        models[digest] = replace(
+            known, signers=known.signers | one.signers, counted=(*known.counted, index)
+        )
     if len(bundles) == len(failures) == 1:
         raise failures[0]
-    return _chosen(models, lines, threshold)
+    return _chosen(models, failures, threshold)
 
 
 def _chosen(
-    models: dict[str, SignedModel], lines: list[tuple[str, str]], threshold: int
+    models: dict[str, SignedModel], failures: dict[int, QuorateError], threshold: int
 ) -> SignedModel:
-    enough = [digest for digest, model in models.items() if len(model.signers) >= threshold]
+    enough = [model for model in models.values() if len(model.signers) >= threshold]
     if len(enough) > 1:
         raise SubjectMismatch(f"enough keys signed {len(enough)} different manifests: keep one")
-    # Without a winner, say of every bundle what it was for, unless all agree.
-    chosen = enough or (list(models) if len(models) == 1 else [])
-    problems = tuple(line for digest, line in lines if digest not in chosen)
-    if not enough:
-        most = max((len(model.signers) for model in models.values()), default=0)
-        because = f" ({'; '.join(problems)})" if problems else ""
-        message = f"{most} accepted keys signed the same manifest; {threshold} must{because}"
-        raise SignatureError(message, field="bundles")
-    return replace(models[enough[0]], problems=problems)
+    if enough:
+        return replace(enough[0], problems=_problems(models, failures, enough[0].counted))
+    most = max((len(model.signers) for model in models.values()), default=0)
+    # Where all that verify agree, only the others are worth a word.
+    agreed = next(iter(models.values())).counted if len(models) == 1 else ()
+    problems = _problems(models, failures, agreed)
+    because = f" ({'; '.join(problems)})" if problems else ""
+    message = f"{most} accepted keys signed the same manifest; {threshold} must{because}"
+    raise SignatureError(message, field="bundles")
+
+
+def _problems(
+    models: dict[str, SignedModel], failures: dict[int, QuorateError], counted: tuple[int, ...]
+) -> tuple[str, ...]:
+    """Why each bundle that is not ``counted`` did not count, in the bundles' order."""
+    why = {index: str(error) for index, error in failures.items()}
+    for digest, model in models.items():
+        why |= dict.fromkeys(model.counted, f"is for manifest {digest}")
+    return tuple(f"bundles[{index}]: {why[index]}" for index in sorted(why) if index not in counted)
