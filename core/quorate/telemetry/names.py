@@ -129,3 +129,81 @@ MEMBER_LEAF_EXPIRY: Final = Metric(
     "gauge",
     "When the TLS certificate being served expires, in Unix time.",
 )
+
+# Operator -------------------------------------------------------------------------------------
+OPERATOR_LEADER: Final = Metric(
+    "quorate_operator_lease_held", "gauge", "1 while this process holds the operator's Lease."
+)
+OPERATOR_WATCH_AGE: Final = Metric(
+    "quorate_operator_watch_last_event_age_seconds",
+    "gauge",
+    "Time since the API server last sent anything (an event or a bookmark) about a kind.",
+    ("kind",),
+)
+OPERATOR_QUEUE: Final = Metric(
+    "quorate_operator_queue_keys",
+    "gauge",
+    "Keys that wait or are being worked on, by queue (policies, models, pods).",
+    ("queue",),
+)
+OPERATOR_RECONCILES: Final = Metric(
+    "quorate_operator_reconciles_total",
+    "counter",
+    "Looks at one object, by queue and outcome (done, failed).",
+    ("queue", "outcome"),
+)
+OPERATOR_RECONCILE_SECONDS: Final = Metric(
+    "quorate_operator_reconcile_seconds",
+    "histogram",
+    "Time of one look at one object, calls included.",
+    ("queue",),
+    _SECONDS,
+)
+OPERATOR_EVALUATIONS: Final = Metric(
+    "quorate_operator_evaluations_total",
+    "counter",
+    "Questions to the member about a model under a policy, by outcome (certified, denied, "
+    "unanswered).",
+    ("outcome",),
+)
+OPERATOR_MEMBER_HEARD: Final = Metric(
+    "quorate_operator_member_heard_timestamp_seconds",
+    "gauge",
+    "When the member last acknowledged what the cluster holds, in Unix time; 0 if it never did.",
+)
+OPERATOR_RELAY_PENDING: Final = Metric(
+    "quorate_operator_relay_pending_objects", "gauge", "Objects the member has not heard of yet."
+)
+OPERATOR_RELEASED: Final = Metric(
+    "quorate_operator_gates_released_total", "counter", "Scheduling gates removed."
+)
+OPERATOR_RELEASE_SECONDS: Final = Metric(
+    "quorate_operator_gate_release_seconds",
+    "histogram",
+    "Time from a pod's creation to the removal of its scheduling gate.",
+    (),
+    (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
+)
+OPERATOR_HELD: Final = Metric(
+    "quorate_operator_pods_held_total",
+    "counter",
+    "Looks at a gated pod that ended without its release, by the reason of the denial.",
+    ("reason",),
+)
+OPERATOR_EVENTS: Final = Metric(
+    "quorate_operator_events_total",
+    "counter",
+    "Kubernetes Events, by outcome (written, repeated, suppressed, failed).",
+    ("outcome",),
+)
+OPERATOR_ALERTS: Final = Metric(
+    "quorate_alerts_total",
+    "counter",
+    "Alerts raised, by rule and severity. Each also is a SafetyIncident and an Event.",
+    ("rule", "severity"),
+)
+OPERATOR_LEAF_EXPIRY: Final = Metric(
+    "quorate_operator_webhook_tls_expires_timestamp_seconds",
+    "gauge",
+    "When the webhook's serving certificate expires, in Unix time; 0 if it could not be read.",
+)
