@@ -16,10 +16,10 @@ import msgspec
 
 from quorate import limits
 from quorate.canonical import parse_object
-from quorate.evidence.convert import convert
 from quorate.evidence.intoto import GateRun, Outcome
 from quorate.evidence.intoto.timestamps import parse_utc
 from quorate.manifest import Manifest, check_digest, manifest
+from quorate.statements import convert
 
 
 class _Digest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,10 +10,11 @@ from quorate.canonical import canonical
 from quorate.errors import Expired, InvalidInput
 
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
-DigestText = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}$")]
+DigestText = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
-S = TypeVar("S", bound=msgspec.Struct)
+K = TypeVar("K")
+_MESSAGE_CHARS = 300
 
 
 class Lived(Protocol):
@@ -33,12 +34,12 @@ def encode(statement: msgspec.Struct) -> bytes:
     return canonical(msgspec.to_builtins(statement))
 
 
-def convert(document: Any, kind: type[S], what: str) -> S:
-    """Read a statement's JSON object strictly; InvalidInput names the field."""
+def convert(document: Any, kind: type[K], what: str) -> K:
+    """Read a parsed JSON document strictly; InvalidInput names ``what`` and the field within."""
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
-        raise InvalidInput(str(error), field=what) from None
+        raise InvalidInput(str(error)[:_MESSAGE_CHARS], field=what) from None
 
 
 def check_life(statement: Lived, what: str, life_max: int) -> None:

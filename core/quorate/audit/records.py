@@ -17,9 +17,9 @@ LINE_BYTES = 64 * 1024
 
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
-Digest = Annotated[str, msgspec.Meta(pattern=r"^(sha256:[0-9a-f]{64})?$")]
+Digest = Annotated[str, msgspec.Meta(pattern=r"^(sha256:[0-9a-f]{64})?\Z")]
 """``sha256:<hex>``, or empty where there was nothing to digest."""
-Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 Outcome = Literal["released", "denied", "interrupted", "failed"]
 """How an exchange ended: all of the answer went out; a check or the policy stopped it; the client

@@ -96,7 +96,7 @@ def _signed(policy: CompiledPolicy, model: AttestedModel) -> tuple[Requirement, 
             f"the signatures are for {signed.manifest.digest}, "
             f"spec.manifestDigest says {spec.manifest_digest}",
         )
-    shown_by = tuple(digest_of(parse(bundle)) for bundle in bundles)
+    shown_by = tuple(digest_of(parse(bundles[index])) for index in signed.counted)
     return Requirement(SIGNED, None, shown_by), signed.manifest
 
 

@@ -169,3 +169,10 @@ def test_failure_signed_by_a_stranger_does_not_revoke() -> None:
     strangers = gate_result(FILES, OTHER_LAB, result=Outcome.FAILED)
     result = judge(attested_model(FILES, bundles=(GOOD_BUNDLE,), gates=(GOOD_GATE, strangers)))
     assert result.verdict.allowed
+
+
+def test_a_broken_bundle_beside_a_good_one_does_not_harm() -> None:
+    """What does not count neither spoils a met threshold nor stops the judging."""
+    for junk in ("{}", "not json", bundle(FILES, OTHER)):
+        result = judge(attested_model(FILES, bundles=(junk, GOOD_BUNDLE), gates=(GOOD_GATE,)))
+        assert result.verdict.allowed

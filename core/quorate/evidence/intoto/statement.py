@@ -8,7 +8,7 @@ import msgspec
 from quorate import limits
 from quorate.canonical import canonical, parse_object
 from quorate.errors import InvalidInput, SubjectMismatch
-from quorate.evidence.convert import convert
+from quorate.statements import convert
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")

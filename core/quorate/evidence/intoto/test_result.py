@@ -19,10 +19,10 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from quorate.errors import InvalidInput
-from quorate.evidence.convert import convert
 from quorate.evidence.intoto.statement import Text
 from quorate.evidence.intoto.timestamps import format_utc, parse_utc
 from quorate.manifest import check_digest
+from quorate.statements import convert
 
 PREDICATE_TYPE: Final = "https://in-toto.io/attestation/test-result/v0.1"
 FINISHED_AT: Final = "https://quorate.dev/attestation/finishedAt"

@@ -7,9 +7,9 @@ import msgspec
 
 from quorate import limits
 from quorate.errors import InvalidInput, SubjectMismatch
-from quorate.evidence.convert import convert
 from quorate.evidence.intoto.statement import Statement, Text
 from quorate.manifest import Manifest, manifest
+from quorate.statements import convert
 
 PREDICATE_TYPE: Final = "https://model_signing/signature/v1.0"
 GIT_PATHS: Final = (".git", ".gitattributes", ".github", ".gitignore")
