@@ -27,6 +27,13 @@ def build_images(checkout: Path, names: list[str]) -> list[store.BuiltImage]:
         return [_build(checkout, name, known[name], builder) for name in names or sorted(known)]
 
 
+def build_containerfile(checkout: Path, name: str, containerfile: Path) -> store.BuiltImage:
+    """Build one Containerfile of the checkout, wherever it lies."""
+    lock = locked(store.images_folder(), "building images", _LOCK_SECONDS)
+    with lock, selected_builder() as builder:
+        return _build(checkout, name, containerfile, builder)
+
+
 def _build(checkout: Path, name: str, containerfile: Path, builder: Builder) -> store.BuiltImage:
     inputs = context.inputs_digest(checkout, containerfile, builder.recipe)
     digest = store.built_digest(inputs)

@@ -65,6 +65,12 @@ def test_only_version_1_hierarchies_are_listed() -> None:
     assert found == [Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup/memory")]
 
 
+def test_removal_looks_into_every_hierarchy() -> None:
+    """runc leaves groups in the unified hierarchy too, and `down` must find them."""
+    found = cgroups.parse_mounts(MOUNTINFO, ("cgroup", "cgroup2"))
+    assert Path("/sys/fs/cgroup/unified") in found
+
+
 def test_mounts_below_a_folder_come_deepest_first() -> None:
     """Only the folder's own mounts, in the order in which they can be unmounted."""
     found = removal.parse_mounts_below(MOUNTINFO, Path("/state/x"))

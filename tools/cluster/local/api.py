@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import struct
+from pathlib import Path
 from typing import Any
 
 from tools.cluster.errors import ClusterError
@@ -29,11 +30,13 @@ class ApiClient:
         self._context = ssl.create_default_context(cafile=str(layout.pki / "ca.crt"))
         self._context.load_cert_chain(layout.pki / "admin.crt", layout.pki / "admin.key")
 
-    def request(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
+    def request(
+        self, method: str, path: str, body: Any = None, port: int = API_PORT
+    ) -> tuple[int, bytes]:
         """The status and content of the answer; OSError when there is none."""
         host = str(self._addresses.hub)
         connection = http.client.HTTPSConnection(
-            host, API_PORT, context=self._context, timeout=_TIMEOUT_SECONDS
+            host, port, context=self._context, timeout=_TIMEOUT_SECONDS
         )
         try:
             headers = {"Content-Type": "application/json"}
@@ -44,10 +47,10 @@ class ApiClient:
         finally:
             connection.close()
 
-    def ready(self) -> bool:
-        """Whether the API server says it is ready."""
+    def healthy(self, port: int, path: str = "/healthz") -> bool:
+        """Whether a component of the control plane says it is well."""
         try:
-            return self.request("GET", "/readyz")[0] == 200
+            return self.request("GET", path, port=port)[0] == 200
         except (OSError, http.client.HTTPException):
             return False
 
@@ -77,6 +80,16 @@ class ApiClient:
 def _is_ready(node: dict[str, Any]) -> bool:
     conditions = node.get("status", {}).get("conditions", [])
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def accepts(socket_path: Path) -> bool:
+    """Whether somebody listens on a unix socket."""
+    with socket.socket(socket.AF_UNIX) as channel:
+        try:
+            channel.connect(str(socket_path))
+        except OSError:
+            return False
+    return True
 
 
 def http_ok(address: str, port: int, path: str) -> bool:

@@ -9,8 +9,9 @@ from pathlib import Path
 from tools.cluster.binaries import Binaries
 from tools.cluster.local import bootstrap, hub, network, node
 from tools.cluster.local.addresses import Addresses
-from tools.cluster.local.api import ApiClient, dns_resolves, http_ok
+from tools.cluster.local.api import ApiClient, accepts, dns_resolves, http_ok
 from tools.cluster.local.layout import Layout
+from tools.cluster.local.pki import API_PORT
 from tools.cluster.local.processes import Component, Processes
 from tools.cluster.naming import REGISTRY_PORT, node_name
 from tools.cluster.progress import say
@@ -20,6 +21,7 @@ from tools.images.registry import Registry
 _HOLDER_SECONDS = 20.0
 _COMPONENT_SECONDS = 60.0
 _API_SECONDS = 120.0
+_DEFAULT_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
 _DNS_PROBE = f"kubernetes.default.svc.{hub.CLUSTER_DOMAIN}"
 
 
@@ -106,7 +108,8 @@ class Boot:
         begin(*[name for name in waiting if name.endswith("-containerd")])
         self._push_pause()
         api = ApiClient(self.layout, self.addresses)
-        self.processes.wait("kube-apiserver", api.ready, _API_SECONDS, "it is ready")
+        ready = partial(api.healthy, API_PORT, "/readyz")
+        self.processes.wait("kube-apiserver", ready, _API_SECONDS, "it is ready")
         say("API server ready")
         begin(*[name for name in waiting if name.endswith("-kubelet")])
         bootstrap.create_objects(api)
@@ -126,27 +129,46 @@ class Boot:
         say("registry ready")
 
     def wait_ready(self, api: ApiClient) -> None:
-        """Wait until nodes are Ready, DNS answers and Services are proxied."""
-        wait, addresses = self.processes.wait, self.addresses
+        """Wait until nodes are Ready, DNS answers, Services are proxied and controllers run."""
         for index, name in enumerate(self.node_names, start=1):
-            ready = partial(_is_ready, api, name)
-            wait(f"{name}-kubelet", ready, _COMPONENT_SECONDS, f"{name} is Ready")
-            synced = partial(
-                http_ok, str(addresses.node(index)), node.PROXY_HEALTH_PORT, "/healthz"
-            )
-            wait(f"{name}-kube-proxy", synced, _COMPONENT_SECONDS, "it has synced")
+            self._wait_node(api, index, name)
         say(f"nodes Ready: {', '.join(self.node_names)}")
-        hub_address = str(addresses.hub)
-        wait(
-            "coredns",
-            lambda: dns_resolves(hub_address, _DNS_PROBE),
-            _COMPONENT_SECONDS,
-            f"it resolves {_DNS_PROBE}",
-        )
-        wait(
-            "kube-controller-manager",
-            lambda: api.exists("/api/v1/namespaces/default/serviceaccounts/default"),
-            _COMPONENT_SECONDS,
-            "the default service account is there",
-        )
+        for name, ready, what in (
+            ("coredns", partial(dns_resolves, str(self.addresses.hub), _DNS_PROBE), _DNS_PROBE),
+            (
+                "kube-controller-manager",
+                partial(api.healthy, hub.CONTROLLER_MANAGER_PORT),
+                "it is healthy",
+            ),
+            ("kube-scheduler", partial(api.healthy, hub.SCHEDULER_PORT), "it is healthy"),
+            (
+                "kube-controller-manager",
+                partial(api.exists, _DEFAULT_ACCOUNT),
+                "the default service account is there",
+            ),
+        ):
+            self.processes.wait(name, ready, _COMPONENT_SECONDS, what)
         say("DNS and controllers ready")
+
+    def _wait_node(self, api: ApiClient, index: int, name: str) -> None:
+        address = str(self.addresses.node(index))
+        holder = self.processes.running(name)
+        if holder is None:
+            raise self.processes.failed(name, "its namespaces are gone")
+        socket_path = Path(f"/proc/{holder.pid}/root{node.CONTAINERD_SOCKET}")
+        # A node stays Ready for most of a minute after its kubelet died, so each is asked itself.
+        for component, ready, what in (
+            ("containerd", partial(accepts, socket_path), "it listens"),
+            (
+                "kubelet",
+                partial(http_ok, address, node.KUBELET_HEALTH_PORT, "/healthz"),
+                "it is healthy",
+            ),
+            ("kubelet", partial(_is_ready, api, name), f"{name} is Ready"),
+            (
+                "kube-proxy",
+                partial(http_ok, address, node.PROXY_HEALTH_PORT, "/healthz"),
+                "it has synced",
+            ),
+        ):
+            self.processes.wait(f"{name}-{component}", ready, _COMPONENT_SECONDS, what)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -16,18 +15,21 @@ _UNIFIED = Path("/sys/fs/cgroup/cgroup.controllers")
 _V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids", "hugetlb")
 
 
-def parse_mounts(mountinfo: str) -> list[Path]:
-    """The mount points of all cgroup v1 hierarchies in the text of /proc/self/mountinfo."""
+def parse_mounts(mountinfo: str, kinds: tuple[str, ...] = ("cgroup",)) -> list[Path]:
+    """The mount points of cgroup file systems in the text of /proc/self/mountinfo.
+
+    The kind ``cgroup`` is a version 1 hierarchy, ``cgroup2`` the unified one.
+    """
     points = []
     for line in mountinfo.splitlines():
         left, _, right = line.partition(" - ")
-        if right.split(" ", 1)[0] == "cgroup":
+        if right.split(" ", 1)[0] in kinds:
             points.append(Path(left.split(" ")[4]))
     return points
 
 
 def hierarchies() -> list[Path]:
-    """Mount points of the hierarchies that containers use here."""
+    """Mount points of the hierarchies that hold the controllers here."""
     if _UNIFIED.exists():
         return [_UNIFIED.parent]
     found = parse_mounts(Path("/proc/self/mountinfo").read_text())
@@ -73,7 +75,9 @@ def components_group(cluster: str) -> Path:
 
 
 def _groups(cluster: str) -> Iterator[Path]:
-    for hierarchy in hierarchies():
+    # Beside version 1, runc also makes groups in the unified hierarchy, which holds no controllers.
+    mountinfo = Path("/proc/self/mountinfo").read_text()
+    for hierarchy in parse_mounts(mountinfo, ("cgroup", "cgroup2")):
         for folder, _, _ in os.walk(hierarchy / cluster, topdown=False):
             yield Path(folder)
 
@@ -122,8 +126,3 @@ def remove(cluster: str) -> None:
 def exists(cluster: str) -> bool:
     """Whether any group of the cluster is left."""
     return any(True for _ in _groups(cluster))
-
-
-def require_shell() -> str:
-    """The shell that moves a component into its group before it becomes the component."""
-    return shutil.which("sh") or "/bin/sh"

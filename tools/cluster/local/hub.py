@@ -16,6 +16,8 @@ HUB = "hub"
 READY_MARK = ".ready"
 CLUSTER_DOMAIN = "cluster.local"
 DNS_READY_PORT = 8181
+CONTROLLER_MANAGER_PORT = 10257
+SCHEDULER_PORT = 10259
 _ISSUER = f"https://kubernetes.default.svc.{CLUSTER_DOMAIN}"
 _ETCD_URL = "http://127.0.0.1:2379"
 _CONTROLLER_IDENTITIES = ("controller-manager", "scheduler", "coredns")
@@ -153,6 +155,8 @@ def controller_manager(layout: Layout, addresses: Addresses, binaries: Binaries)
         f"--kubeconfig={config}",
         f"--authentication-kubeconfig={config}",
         f"--authorization-kubeconfig={config}",
+        f"--tls-cert-file={layout.pki}/controller-manager.crt",
+        f"--tls-private-key-file={layout.pki}/controller-manager.key",
         f"--client-ca-file={layout.pki}/ca.crt",
         f"--root-ca-file={layout.pki}/ca.crt",
         f"--service-account-private-key-file={layout.pki}/service-account.key",
@@ -175,6 +179,8 @@ def scheduler(layout: Layout, addresses: Addresses, binaries: Binaries) -> Compo
         f"--kubeconfig={config}",
         f"--authentication-kubeconfig={config}",
         f"--authorization-kubeconfig={config}",
+        f"--tls-cert-file={layout.pki}/scheduler.crt",
+        f"--tls-private-key-file={layout.pki}/scheduler.key",
         f"--client-ca-file={layout.pki}/ca.crt",
         "--leader-elect=false",
         "--v=1",

@@ -16,7 +16,7 @@ from tools.cluster.local.processes import Component
 from tools.cluster.naming import IMAGE_PREFIX, REGISTRY_NAME, REGISTRY_PORT, node_name
 
 _NAMESPACE_SCRIPT = Path(__file__).parent / "node-namespace.sh"
-_CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
+CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 _CNI_PLUGINS = "/usr/lib/cni"
 PAUSE_IMAGE = f"{IMAGE_PREFIX}/pause:dev"
 KUBELET_HEALTH_PORT = 10248
@@ -63,7 +63,7 @@ root = "/var/lib/containerd"
 state = "/run/containerd"
 
 [grpc]
-address = "{_CONTAINERD_SOCKET}"
+address = "{CONTAINERD_SOCKET}"
 
 [debug]
 level = "warn"
@@ -149,7 +149,7 @@ def kubelet_config(cluster: str, index: int, addresses: Addresses) -> dict[str, 
         "cgroupRoot": f"/{cluster}/{node_name(index)}",
         "failCgroupV1": False,
         "failSwapOn": False,
-        "containerRuntimeEndpoint": f"unix://{_CONTAINERD_SOCKET}",
+        "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
         "clusterDNS": [str(addresses.hub)],
         "clusterDomain": CLUSTER_DOMAIN,
         "resolvConf": f"{etc}/resolv.conf",

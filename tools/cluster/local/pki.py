@@ -39,13 +39,14 @@ def leaves(addresses: Addresses, nodes: int) -> list[Leaf]:
     names = ("kubernetes", "kubernetes.default", service, f"{service}.cluster.local", "localhost")
     api = tuple(f"DNS:{name}" for name in names)
     api += tuple(f"IP:{ip}" for ip in (addresses.hub, addresses.kubernetes_service, "127.0.0.1"))
+    hub = (f"IP:{addresses.hub}",)
     issued = [
         Leaf("apiserver", "kube-apiserver", alternative_names=api),
         Leaf("apiserver-kubelet", "kube-apiserver-kubelet-client", "system:masters"),
         Leaf("front-proxy", "front-proxy-client", issuer="front-proxy-ca"),
         Leaf("admin", "quorate-admin", "system:masters"),
-        Leaf("controller-manager", "system:kube-controller-manager"),
-        Leaf("scheduler", "system:kube-scheduler"),
+        Leaf("controller-manager", "system:kube-controller-manager", alternative_names=hub),
+        Leaf("scheduler", "system:kube-scheduler", alternative_names=hub),
         Leaf("kube-proxy", "system:kube-proxy"),
         Leaf("coredns", "system:coredns"),
     ]
