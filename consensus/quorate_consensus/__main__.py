@@ -12,7 +12,9 @@ from quorate.errors import QuorateError
 from quorate_consensus.member import running
 from quorate_consensus.metrics import Metrics
 from quorate_consensus.settings import Settings, parse_arguments
+from quorate_io import logs
 from quorate_io.clock import SystemClock
+from quorate_io.health import HealthServer
 
 
 async def _serve(settings: Settings) -> None:
@@ -21,13 +23,18 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     registry = CollectorRegistry()
-    async with running(settings, SystemClock(), Metrics(registry)):
-        await stop.wait()
+    async with running(settings, SystemClock(), Metrics(registry)) as member:
+        health = HealthServer(ready=member.not_ready, registry=registry)
+        await health.listen([settings.health.host or ""], settings.health.port)
+        try:
+            await stop.wait()
+        finally:
+            await health.close()
 
 
 def main() -> int:
     """Serve until SIGTERM. Exit code 2 if the settings or files cannot be used."""
-    logging.basicConfig(level=logging.INFO)
+    logs.set_up("quorate-member")
     try:
         uvloop.run(_serve(parse_arguments(sys.argv[1:])))
     except QuorateError as error:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,9 +43,27 @@ def read_file(path: Path, bytes_max: int) -> bytes:
     return data
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A member that serves, for its health."""
+
+    leaf: MemberCertificate
+    clock: Clock
+
+    def not_ready(self) -> list[str]:
+        """Reasons why no client can be served.
+
+        That the operator was not heard yet is none: it reaches the member through the Service,
+        which leads to ready members only.
+        """
+        if self.clock.now() < self.leaf.not_after:
+            return []
+        return [f"the TLS certificate expired at {self.leaf.not_after.isoformat()}"]
+
+
 @contextlib.asynccontextmanager
-async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIterator[Relay]:
-    """Serve while the block runs; gives the relay, from which health is told.
+async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIterator[Serving]:
+    """Serve while the block runs.
 
     Raises QuorateError before it listens if a file cannot be used, or the vote key is no member's
     of the genesis. A background task that fails ends the block.
@@ -73,7 +92,7 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
                     genesis.digest,
                 )
                 try:
-                    yield parts.relay
+                    yield Serving(leaf, clock)
                 finally:
                     for task in tasks:
                         task.cancel()

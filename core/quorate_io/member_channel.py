@@ -5,6 +5,7 @@ The token leaves this process only over a connection whose certificate was verif
 
 import asyncio
 import contextlib
+import io
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -155,7 +156,8 @@ async def _exchange(
     async with session.request(
         request.method,
         url.with_path(request.path),
-        data=request.body,
+        # In pieces: one write of a large body would hold the event loop.
+        data=None if request.body is None else io.BytesIO(request.body),
         headers=headers,
         allow_redirects=False,  # a redirect would carry the token to wherever it points
         timeout=aiohttp.ClientTimeout(total=request.timeout),

@@ -198,7 +198,7 @@ def private_jwk() -> dict[str, Any]:
     return RSA.jwk | {"d": "AQAB"}
 
 
-WEAK = RsaKey(kid="weak", key=rsa.generate_private_key(65537, 1024))
+WEAK = RsaKey(kid="weak", key=rsa.generate_private_key(65537, 1024))  # noqa: S505
 SECP256K1 = EcKey(key=ec.generate_private_key(ec.SECP256K1()))
 
 

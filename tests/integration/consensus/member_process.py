@@ -1,0 +1,181 @@
+"""A real member process on loopback, with a made-up cluster's keys, tokens and objects."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from quorate import names
+from quorate.genesis import Genesis, Member
+from quorate.keys import LocalSigner
+from quorate_io.member_api import ObservedBatch, ObservedPod
+from quorate_io.member_client import MemberClient
+from tests.fakes import vouching
+from tests.fakes.service_account import ISSUER, RsaKey, claims, key_set, operator_claims, token
+
+START_SECONDS = 20.0
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def pem(key: ed25519.Ed25519PrivateKey) -> bytes:
+    """A private key as the installation stores it."""
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+@dataclass
+class Cluster:
+    """Files in ``folder``, and the documents an operator would relay."""
+
+    folder: Path
+    vote_key: ed25519.Ed25519PrivateKey = field(default_factory=ed25519.Ed25519PrivateKey.generate)
+    token_key: RsaKey = field(default_factory=RsaKey)
+    owner: LocalSigner = field(default_factory=vouching.signer)
+    producer: LocalSigner = field(default_factory=vouching.signer)
+    port: int = field(default_factory=free_port)
+    health_port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        self.write("genesis.json", self.genesis.encode())
+        self.write("key.pem", pem(self.vote_key))
+        self.write("jwks.json", key_set(self.token_key))
+        now = datetime.now(UTC)
+        self.write("operator.token", token(self.token_key, operator_claims(now)).encode())
+        self.write("pod.token", self.pod_token().encode())
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace a file at once, as the kubelet does."""
+        fresh = self.folder / f".{name}"
+        fresh.write_bytes(data)
+        fresh.replace(self.folder / name)
+
+    def pod_token(self, **details: Any) -> str:
+        """A token of the pod."""
+        return token(self.token_key, claims(now=datetime.now(UTC), **details))
+
+    @property
+    def genesis(self) -> Genesis:
+        """The genesis of a committee of this one member."""
+        signer = LocalSigner(self.vote_key)
+        return Genesis("cluster-1", (Member("member-0", signer.public_key.pem),))
+
+    @property
+    def url(self) -> str:
+        """Where the member serves."""
+        return f"https://127.0.0.1:{self.port}"
+
+    def client(self, who: str = "pod", digest: str | None = None) -> MemberClient:
+        """A client with the token of ``pod`` or ``operator``."""
+        token_file = self.folder / f"{who}.token"
+        return MemberClient([self.url], digest or self.genesis.digest, token_file)
+
+    def floor(self) -> dict[str, Any]:
+        """The platform's policy."""
+        return vouching.policy(
+            {
+                "model": {
+                    "signers": vouching.signers(self.owner),
+                    "gates": [vouching.gate(self.producer)],
+                },
+                "runtime": {"upstream": {"port": 8000}},
+            }
+        )
+
+    def model(self, **gate_details: Any) -> dict[str, Any]:
+        """The signed and gated model."""
+        files = vouching.model_files()
+        details = {"finished_at": datetime.now(UTC) - timedelta(minutes=1)} | gate_details
+        return vouching.attested_model(
+            files,
+            bundles=(vouching.bundle(files, self.owner),),
+            gates=(vouching.gate_result(files, self.producer, **details),),
+        )
+
+    def pod(self) -> ObservedPod:
+        """The pod that ``pod.token`` is bound to."""
+        return ObservedPod(
+            uid="pod-uid-1",
+            namespace="team-a",
+            name="chat-0",
+            labels={names.MODEL_LABEL: "demo"},
+        )
+
+    def session(self, name: str = "s") -> ObservedBatch:
+        """A whole session in one batch."""
+        return ObservedBatch(
+            session=name,
+            sequence=1,
+            reset=True,
+            complete=True,
+            policies=(self.floor(),),
+            models=(self.model(),),
+            pods=(self.pod(),),
+        )
+
+    def command(self, *extra: str) -> list[str]:
+        """The command line of the member."""
+        files = {"--genesis": "genesis.json", "--key": "key.pem", "--token-keys": "jwks.json"}
+        return [
+            *(sys.executable, "-P", "-m", "quorate_consensus", "serve"),
+            *(part for option, name in files.items() for part in (option, str(self.folder / name))),
+            *("--issuer", ISSUER, "--tls-name", "127.0.0.1"),
+            *("--listen", f"127.0.0.1:{self.port}", "--health", f"127.0.0.1:{self.health_port}"),
+            *extra,
+        ]
+
+    @contextlib.contextmanager
+    def member(self, *extra: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """Run the member; it has ended when the block has."""
+        with (self.folder / "member.log").open("ab") as log:
+            process = subprocess.Popen(self.command(*extra), stderr=log, env=os.environ)
+        try:
+            self._await_ready(process)
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
+
+    def health(self, path: str) -> str:
+        """What the health server says."""
+        url = f"http://127.0.0.1:{self.health_port}{path}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def log(self) -> str:
+        """What the member logged."""
+        return (self.folder / "member.log").read_text()
+
+    def _await_ready(self, process: "subprocess.Popen[bytes]") -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            with contextlib.suppress(OSError):
+                if self.health("/readyz") == "ok\n":
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"the member did not become ready:\n{self.log()}")

@@ -1,0 +1,97 @@
+"""A small cluster as a member sees it: one floor, one signed and gated model, one pod."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from quorate import names
+from quorate.keys import LocalSigner
+from quorate_consensus.issuing import Committee
+from quorate_consensus.relay import Relay, read_batch
+from quorate_io.member_api import ObservedBatch, ObservedPod
+from tests.fakes import vouching
+from tests.fakes.vouching import NOW
+
+POD = ObservedPod(
+    uid="pod-uid-1",
+    namespace="team-a",
+    name="chat-0",
+    labels={names.MODEL_LABEL: "demo", "app": "chat"},
+)
+FILES = vouching.model_files()
+
+
+class ManualClock:
+    """Says what it was told."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.time = now
+
+    def now(self) -> datetime:
+        """The time that was set."""
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.time += timedelta(seconds=seconds)
+
+
+@dataclass
+class Scene:
+    """Parties and documents; every document can be replaced before it is relayed."""
+
+    owner: LocalSigner = field(default_factory=vouching.signer)
+    producer: LocalSigner = field(default_factory=vouching.signer)
+    members: vouching.Committee = field(default_factory=vouching.Committee)
+    certificate_life: int = 3600
+    state_life: int = 600
+
+    @property
+    def committee(self) -> Committee:
+        """The member's side of the committee."""
+        return Committee(
+            self.members.genesis, self.members.keys[0], self.certificate_life, self.state_life
+        )
+
+    def floor(self, **runtime: Any) -> dict[str, Any]:
+        """A cluster policy that asks for a signature and a gate, and names the port."""
+        return vouching.policy(
+            {
+                "model": {
+                    "signers": vouching.signers(self.owner),
+                    "gates": [vouching.gate(self.producer)],
+                },
+                "runtime": {"upstream": {"port": 8000}} | runtime,
+            }
+        )
+
+    def model(self, **gate_details: Any) -> dict[str, Any]:
+        """The model, signed and gated."""
+        return vouching.attested_model(
+            FILES,
+            bundles=(vouching.bundle(FILES, self.owner),),
+            gates=(vouching.gate_result(FILES, self.producer, **gate_details),),
+        )
+
+    def batch(self, **fields: Any) -> ObservedBatch:
+        """A whole session in one batch: the floor, the model and the pod unless said otherwise."""
+        whole: dict[str, Any] = {
+            "session": "s",
+            "sequence": 1,
+            "reset": True,
+            "complete": True,
+            "policies": (self.floor(),),
+            "models": (self.model(),),
+            "pods": (POD,),
+        }
+        return ObservedBatch(**(whole | fields))
+
+
+def relayed(*batches: ObservedBatch, relay: Relay | None = None, now: datetime = NOW) -> Relay:
+    """A relay that accepted these batches, each through its JSON form."""
+    relay = relay or Relay()
+    for batch in batches:
+        relay.accept(read_batch(msgspec.json.encode(batch)), now)
+    return relay

@@ -1,0 +1,232 @@
+"""Judging off the loop: once, shared, in order, bounded; and revoking what no longer holds."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from quorate.evidence.intoto import Outcome
+from quorate.policy.compiled import CompiledPolicy
+from quorate.verdict import Reason
+from quorate_consensus import judging
+from quorate_consensus.issuing import Standing
+from quorate_consensus.judging import Judge, Overloaded
+from quorate_consensus.observed import ObservedModel
+from quorate_consensus.relay import read_model, read_policy
+from tests.unit.consensus.scene import ManualClock, Scene
+
+
+class Tally:
+    """Counts what the judge reports."""
+
+    def __init__(self) -> None:
+        self.standings: list[Standing] = []
+        self.revocations = 0
+
+    def judged(self, standing: Standing, seconds: float) -> None:
+        """A judgement was made."""
+        self.standings.append(standing)
+
+    def revoked(self, count: int) -> None:
+        """Certificates were revoked."""
+        self.revocations += count
+
+
+@pytest.fixture
+def workers() -> Iterator[Executor]:
+    """Two workers, as a member has."""
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+class Bench:
+    """A judge with its clock and tally, and the scene's documents compiled."""
+
+    def __init__(self, workers: Executor) -> None:
+        self.scene, self.clock, self.tally = Scene(), ManualClock(), Tally()
+        self.judge = Judge(self.scene.committee, self.clock, workers, self.tally, lambda: 0.0)
+        self.policy = read_policy(self.scene.floor())
+        self.good = read_model(self.scene.model())
+        self.failed = read_model(self.scene.model(result=Outcome.FAILED))
+
+
+@pytest.fixture
+def bench(workers: Executor) -> Bench:
+    """A fresh judge."""
+    return Bench(workers)
+
+
+def certificate_id(standing: Standing) -> str:
+    """The id of a standing's certificate; there must be one."""
+    assert standing.certificate is not None
+    return standing.certificate.certificate_id
+
+
+async def test_a_judgement_is_made_once(bench: Bench) -> None:
+    """Many who ask at once, and those who ask until renewal, share one evaluation."""
+    asked = [bench.judge.standing(bench.policy, bench.good) for _ in range(20)]
+    standings = await asyncio.gather(*asked)
+    bench.clock.advance(1799)
+    standings.append(await bench.judge.standing(bench.policy, bench.good))
+    assert len({certificate_id(standing) for standing in standings}) == 1
+    assert len(bench.tally.standings) == 1
+
+
+async def test_a_certificate_is_renewed_at_half_of_its_life(bench: Bench) -> None:
+    """Whoever asks after that gets a new one, and the old one still counts."""
+    first = await bench.judge.standing(bench.policy, bench.good)
+    bench.clock.advance(1800)
+    second = await bench.judge.standing(bench.policy, bench.good)
+    assert certificate_id(first) != certificate_id(second)
+    assert bench.judge.revoked(bench.good, [bench.policy]) == ()
+
+
+@pytest.mark.requirement("a FAILED gate or a revoked key is a revocation in the signed state")
+async def test_a_failed_gate_revokes(bench: Bench) -> None:
+    """All unexpired certificates for the model and the policy, until they would have expired."""
+    first = await bench.judge.standing(bench.policy, bench.good)
+    bench.clock.advance(1800)
+    second = await bench.judge.standing(bench.policy, bench.good)
+    denied = await bench.judge.standing(bench.policy, bench.failed)
+    assert denied.evaluation.verdict.denials[0].reason is Reason.GATE_FAILED
+    expected = {certificate_id(first), certificate_id(second)}
+    assert set(bench.judge.revoked(bench.good, [bench.policy])) == expected
+    assert bench.tally.revocations == 2
+    bench.clock.advance(1800)
+    assert bench.judge.revoked(bench.good, [bench.policy]) == (certificate_id(second),)
+
+
+@pytest.mark.requirement("key removed from the policy: certificates for it no longer count")
+async def test_a_removed_key_revokes(bench: Bench) -> None:
+    """A policy that no longer trusts the signer revokes what it certified before."""
+    first = await bench.judge.standing(bench.policy, bench.good)
+    stranger = Scene(producer=bench.scene.producer)
+    tightened = read_policy(stranger.floor())
+    denied = await bench.judge.standing(tightened, bench.good)
+    assert denied.evaluation.verdict.denials[0].reason is Reason.SIGNER_NOT_TRUSTED
+    assert bench.judge.revoked(bench.good, [tightened]) == (certificate_id(first),)
+
+
+async def test_evidence_that_came_back_is_certified_anew(bench: Bench) -> None:
+    """Even within the same instant the new certificate is not the revoked one."""
+    await bench.judge.standing(bench.policy, bench.good)
+    await bench.judge.standing(bench.policy, bench.failed)
+    bench.clock.advance(0.000001)
+    again = await bench.judge.standing(bench.policy, bench.good)
+    assert certificate_id(again) not in bench.judge.revoked(bench.good, [bench.policy])
+
+
+async def test_a_denial_is_looked_at_again_soon(bench: Bench) -> None:
+    """A result dated ahead of the clock denies now, and counts when its time has come."""
+    ahead = read_model(bench.scene.model(finished_at=bench.clock.now() + timedelta(seconds=60)))
+    first = await bench.judge.standing(bench.policy, ahead)
+    assert first.certificate is None
+    bench.clock.advance(31)
+    assert (await bench.judge.standing(bench.policy, ahead)).certificate is not None
+
+
+class Gated(Executor):
+    """Runs nothing until it is opened, then each piece in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+        self._pool = ThreadPoolExecutor(8)
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Queue behind the gate."""
+        return self._pool.submit(self._wait, fn, args, kwargs)
+
+    def _wait(self, fn: Any, args: Any, kwargs: Any) -> Any:
+        self.opened.wait(10)
+        return fn(*args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Open the gate and end."""
+        self.opened.set()
+        self._pool.shutdown(wait)
+
+
+@pytest.fixture
+def gated() -> Iterator[Gated]:
+    """A pool that waits."""
+    with Gated() as pool:
+        yield pool
+
+
+async def start(judge: Judge, policy: CompiledPolicy, model: ObservedModel) -> Any:
+    """Begin to ask, and let the judge take it up."""
+    task = asyncio.create_task(judge.standing(policy, model))
+    await asyncio.sleep(0.01)
+    return task
+
+
+async def test_versions_are_judged_one_after_the_other(gated: Gated) -> None:
+    """A denial of one version cannot revoke the certificate another version gets meanwhile."""
+    bench = Bench(gated)
+    failed = await start(bench.judge, bench.policy, bench.failed)
+    good = await start(bench.judge, bench.policy, bench.good)
+    gated.opened.set()
+    assert (await failed).certificate is None
+    assert certificate_id(await good) not in bench.judge.revoked(bench.good, [bench.policy])
+
+
+async def test_whoever_gives_up_does_not_stop_the_others(gated: Gated) -> None:
+    """A caller whose deadline passed is gone; the judgement goes on and is kept."""
+    bench = Bench(gated)
+    impatient = await start(bench.judge, bench.policy, bench.good)
+    patient = await start(bench.judge, bench.policy, bench.good)
+    impatient.cancel()
+    gated.opened.set()
+    assert (await patient).certificate is not None
+    assert impatient.cancelled()
+    assert len(bench.tally.standings) == 1
+
+
+async def test_too_much_waiting_is_shed(gated: Gated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound a caller is told to come back; those who wait are served."""
+    monkeypatch.setattr(judging, "RUNNING_MAX", 1)
+    bench = Bench(gated)
+    waiting = await start(bench.judge, bench.policy, bench.good)
+    other = bench.scene.model()
+    other["metadata"]["name"] = "other"
+    with pytest.raises(Overloaded):
+        await bench.judge.standing(bench.policy, read_model(other))
+    gated.opened.set()
+    assert (await waiting).certificate is not None
+
+
+async def test_kept_judgements_are_bounded(
+    workers: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The least recently asked for goes first, and is judged again when somebody asks."""
+    monkeypatch.setattr(judging, "STANDINGS_MAX", 2)
+    bench = Bench(workers)
+    models = []
+    for name in ("a", "b", "c"):
+        document = bench.scene.model()
+        document["metadata"]["name"] = name
+        models.append(read_model(document))
+        await bench.judge.standing(bench.policy, models[-1])
+    await bench.judge.standing(bench.policy, models[2])
+    assert len(bench.tally.standings) == 3
+    await bench.judge.standing(bench.policy, models[0])
+    assert len(bench.tally.standings) == 4
+
+
+async def test_an_error_in_judging_is_no_certificate(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect reaches whoever asked, leaves nothing behind, and the next one is judged."""
+
+    def defect(*arguments: Any) -> Standing:
+        raise RuntimeError("defect")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(judging, "judge", defect)
+        with pytest.raises(RuntimeError):
+            await bench.judge.standing(bench.policy, bench.good)
+    assert (await bench.judge.standing(bench.policy, bench.good)).certificate is not None
