@@ -4,11 +4,13 @@ Mutate adds exactly these, validate and the floor compare with exactly these. Ev
 API server would default is written out, so that what comes back from it is equal to what went in.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from quorate import names
+from quorate.admission.quantity import canonical_quantity
 from quorate.errors import InvalidInput
 from quorate.manifest import check_digest
 from quorate.statements import convert
@@ -18,7 +20,10 @@ Pod = dict[str, Any]
 
 
 class Resources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Requests and limits, equal so that Guaranteed pods stay Guaranteed. Kubernetes quantities."""
+    """Requests and limits, equal so that Guaranteed pods stay Guaranteed.
+
+    Kubernetes quantities, in the spelling the API server stores (see :func:`parse_config`).
+    """
 
     cpu: str
     memory: str
@@ -42,7 +47,10 @@ class InjectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, r
 
 
 def parse_config(document: Any) -> InjectionConfig:
-    """Read the configuration; raises InvalidInput, and refuses an image without a digest."""
+    """Read the configuration; raises InvalidInput, and refuses an image without a digest.
+
+    Quantities are brought into the spelling that the API server answers with.
+    """
     config = convert(document, InjectionConfig, "injection")
     check_digest(config.genesis_digest, "injection.genesisDigest")
     _, _, digest = config.image.rpartition("@")
@@ -51,7 +59,18 @@ def parse_config(document: Any) -> InjectionConfig:
         raise InvalidInput("must begin with https://", field="injection.memberUrl")
     if not 0 <= config.drain_seconds <= 600:
         raise InvalidInput("must be between 0 and 600", field="injection.drainSeconds")
-    return config
+    return msgspec.structs.replace(
+        config,
+        measure_resources=_canonical(config.measure_resources, "injection.measureResources"),
+        sidecar_resources=_canonical(config.sidecar_resources, "injection.sidecarResources"),
+    )
+
+
+def _canonical(resources: Resources, where: str) -> Resources:
+    return Resources(
+        cpu=canonical_quantity(resources.cpu, f"{where}.cpu"),
+        memory=canonical_quantity(resources.memory, f"{where}.memory"),
+    )
 
 
 def _field(path: str) -> dict[str, Any]:
@@ -164,6 +183,12 @@ def volumes() -> list[dict[str, Any]]:
     ]
 
 
-def drain_hook(config: InjectionConfig) -> dict[str, Any]:
+@lru_cache(maxsize=256)
+def containers(config: InjectionConfig, model_volume: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both injected containers, in order. Shared between callers: never change them."""
+    return measure_container(config, model_volume), sidecar_container(config, model_volume)
+
+
+def drain_hook(seconds: int) -> dict[str, Any]:
     """The model container's ``preStop``: streams drain before the server gets SIGTERM."""
-    return {"sleep": {"seconds": config.drain_seconds}}
+    return {"sleep": {"seconds": seconds}}

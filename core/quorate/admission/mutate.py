@@ -6,10 +6,24 @@ It decides nothing: a pod it cannot complete goes on as it is, and validate says
 from typing import Any
 
 from quorate import names
-from quorate.admission import injection
+from quorate.admission import injection, pods, validate
 from quorate.admission.injection import InjectionConfig, Pod
+from quorate.admission.snapshot import Snapshot
 
 Operation = dict[str, Any]
+
+
+def complete(pod: Pod, snapshot: Snapshot) -> list[Operation]:
+    """The patch for a pod of an enforced namespace; empty for one that is exempt or hopeless."""
+    if validate.is_exempt(pod, validate.selected(pod, snapshot)):
+        return []
+    known = snapshot.models.get((pods.namespace(pod), pods.model_name(pod)))
+    if known is None:
+        return []
+    volumes = pods.model_volumes(pod, known.source)
+    if len(volumes) != 1:
+        return []
+    return patch(pod, volumes[0]["name"], snapshot.injection)
 
 
 def patch(pod: Pod, model_volume: str, config: InjectionConfig) -> list[Operation]:
@@ -24,16 +38,36 @@ def patch(pod: Pod, model_volume: str, config: InjectionConfig) -> list[Operatio
     return [
         *_add_to_list(pod, "schedulingGates", [{"name": names.SCHEDULING_GATE}]),
         *_add_to_list(pod, "volumes", injection.volumes()),
-        *_add_to_list(
-            pod,
-            "initContainers",
-            [
-                injection.measure_container(config, model_volume),
-                injection.sidecar_container(config, model_volume),
-            ],
-        ),
+        *_add_to_list(pod, "initContainers", list(injection.containers(config, model_volume))),
         *_drain_hooks(pod, config),
     ]
+
+
+def apply(pod: Pod, operations: list[Operation]) -> Pod:
+    """The pod with the operations of :func:`patch` applied; the one given stays as it was.
+
+    It knows the paths that :func:`patch` writes, not JSON Patch.
+    """
+    spec = {key: _copy(value) for key, value in pod["spec"].items()}
+    for operation in operations:
+        *parents, last = operation["path"].split("/")[2:]
+        target: Any = spec
+        for part in parents:
+            target = target[int(part) if isinstance(target, list) else part]
+        if last == "-":
+            target.append(operation["value"])
+        else:
+            target[last] = _copy(operation["value"])
+    return pod | {"spec": spec}
+
+
+def _copy(value: Any) -> Any:
+    """Lists and objects anew, as deep as a patch reaches: list, container, lifecycle."""
+    if isinstance(value, list):
+        return [_copy(item) for item in value]
+    if isinstance(value, dict):
+        return {key: dict(item) if isinstance(item, dict) else item for key, item in value.items()}
+    return value
 
 
 def _add_to_list(pod: Pod, field: str, items: list[dict[str, Any]]) -> list[Operation]:
@@ -48,16 +82,17 @@ def _add_to_list(pod: Pod, field: str, items: list[dict[str, Any]]) -> list[Oper
 
 
 def _drain_hooks(pod: Pod, config: InjectionConfig) -> list[Operation]:
-    if config.drain_seconds == 0:
+    # The API server refuses a sleep that is longer than the grace period.
+    seconds = min(config.drain_seconds, pod["spec"].get("terminationGracePeriodSeconds", 30))
+    if seconds <= 0:
         return []
     operations: list[Operation] = []
     for index, container in enumerate(pod["spec"].get("containers") or []):
         lifecycle = container.get("lifecycle")
         base = f"/spec/containers/{index}/lifecycle"
+        hook = injection.drain_hook(seconds)
         if not lifecycle:
-            value = {"preStop": injection.drain_hook(config)}
-            operations.append({"op": "add", "path": base, "value": value})
+            operations.append({"op": "add", "path": base, "value": {"preStop": hook}})
         elif "preStop" not in lifecycle:
-            value = injection.drain_hook(config)
-            operations.append({"op": "add", "path": f"{base}/preStop", "value": value})
+            operations.append({"op": "add", "path": f"{base}/preStop", "value": hook})
     return operations

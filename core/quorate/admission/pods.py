@@ -8,6 +8,13 @@ from quorate.admission.injection import Pod
 from quorate.api.v1alpha1.attested_model import Source
 
 INJECTED = (names.MEASURE_CONTAINER, names.SIDECAR_CONTAINER)
+Container = dict[str, Any]
+
+
+def namespace(pod: Pod) -> str:
+    """The pod's namespace."""
+    value: str = pod["metadata"].get("namespace") or ""
+    return value
 
 
 def labels(pod: Pod) -> dict[str, str]:
@@ -30,37 +37,53 @@ def is_gated(pod: Pod) -> bool:
     return names.SCHEDULING_GATE in gates(pod)
 
 
-def init_containers(pod: Pod) -> list[dict[str, Any]]:
+def volumes(pod: Pod) -> list[dict[str, Any]]:
+    """The pod's volumes."""
+    return pod["spec"].get("volumes") or []
+
+
+def init_containers(pod: Pod) -> list[Container]:
     """The pod's init containers, native sidecars included."""
     return pod["spec"].get("initContainers") or []
 
 
-def all_containers(pod: Pod) -> Iterator[tuple[str, dict[str, Any]]]:
+def all_containers(pod: Pod) -> Iterator[tuple[str, Container]]:
     """Every container with its field path: init, regular and ephemeral."""
     for field in ("initContainers", "containers", "ephemeralContainers"):
         for index, container in enumerate(pod["spec"].get(field) or []):
             yield f"spec.{field}[{index}]", container
 
 
-def users_containers(pod: Pod) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every container but the two that were injected."""
-    return ((path, c) for path, c in all_containers(pod) if c["name"] not in INJECTED)
+def users_containers(pod: Pod) -> list[tuple[str, Container]]:
+    """Every container but the two that were injected, with its field path."""
+    return [(path, c) for path, c in all_containers(pod) if c["name"] not in INJECTED]
 
 
-def image_digest(container: dict[str, Any]) -> str:
+def image_digest(container: Container) -> str:
     """``sha256:…`` of the container's image reference; empty if it names none."""
-    _, at, digest = str(container.get("image", "")).rpartition("@")
+    return _digest(container.get("image"))
+
+
+def _digest(reference: Any) -> str:
+    _, at, digest = str(reference or "").rpartition("@")
     return digest if at else ""
 
 
 def image_digests(pod: Pod) -> frozenset[str]:
-    """Digests of all images of all containers, with an empty one for each that names none."""
-    return frozenset(image_digest(container) for _, container in all_containers(pod))
+    """Digests of every image the pod brings in, with an empty one for each that names none.
+
+    An image volume counts: it may hold a model or a program as well as a container's image may.
+    """
+    found = {image_digest(container) for _, container in all_containers(pod)}
+    found |= {
+        _digest(volume["image"].get("reference")) for volume in volumes(pod) if "image" in volume
+    }
+    return frozenset(found)
 
 
 def model_volumes(pod: Pod, source: Source) -> list[dict[str, Any]]:
     """The pod's volumes that are the model's source."""
-    return [volume for volume in pod["spec"].get("volumes") or [] if is_source(volume, source)]
+    return [volume for volume in volumes(pod) if is_source(volume, source)]
 
 
 def is_source(volume: dict[str, Any], source: Source) -> bool:

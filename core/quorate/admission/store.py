@@ -10,7 +10,8 @@ from typing import Any
 
 from quorate import limits
 from quorate.admission.injection import InjectionConfig
-from quorate.admission.snapshot import BrokenPolicy, KnownModel, Snapshot, know_model
+from quorate.admission.model import KnownModel, know_model
+from quorate.admission.snapshot import BrokenPolicy, Policies, Snapshot
 from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy, SafetyPolicy
 from quorate.api.v1alpha1.meta import read
 from quorate.api.v1alpha1.safety_policy import AnyPolicy
@@ -26,8 +27,14 @@ Document = Mapping[str, Any]
 class Store:
     """Policies, models and claims of a cluster, and the snapshot they make."""
 
-    def __init__(self, injection: InjectionConfig, genesis: Genesis) -> None:
+    def __init__(
+        self,
+        injection: InjectionConfig,
+        genesis: Genesis,
+        previous: tuple[InjectionConfig, ...] = (),
+    ) -> None:
         self._injection = injection
+        self._previous = previous
         self._genesis = genesis
         self._policies: dict[tuple[str, Key], CompiledPolicy | BrokenPolicy] = {}
         self._models: dict[Key, KnownModel] = {}
@@ -45,14 +52,18 @@ class Store:
         except QuorateError as error:
             name = "/".join(part for part in (kind.kind_name, *key) if part)
             result = BrokenPolicy(key[0] or None, name, str(error))
+        previous = self._policies.get((kind.kind_name, key))
         self._policies[kind.kind_name, key] = result
-        self._snapshot = None
+        if not _is_same(previous, result):
+            self._snapshot = None
         return result
 
     def put_model(self, document: Document, now: datetime) -> KnownModel | None:
-        """Take in an AttestedModel, verifying its certificates; None if it is malformed."""
+        """Take in an AttestedModel, verifying its certificates; None if it is malformed.
+
+        Raises LimitExceeded for one more than a cluster may have: its pods are denied.
+        """
         key = _key(document)
-        self._snapshot = None
         if key not in self._models and len(self._models) >= limits.MODELS_PER_CLUSTER:
             raise LimitExceeded(f"more than {limits.MODELS_PER_CLUSTER} AttestedModels")
         try:
@@ -65,20 +76,21 @@ class Store:
         return known
 
     def put_claim(self, document: Document) -> None:
-        """Take in a PersistentVolumeClaim."""
+        """Take in a PersistentVolumeClaim. Past the bound it stays unknown, and so refused."""
+        key = _key(document)
+        if key not in self._claims and len(self._claims) >= limits.PODS_PER_CLUSTER:
+            return
         modes = (document.get("spec") or {}).get("accessModes") or []
-        self._claims[_key(document)] = tuple(sorted(str(mode) for mode in modes))
-        self._snapshot = None
+        self._claims[key] = tuple(sorted(str(mode) for mode in modes))
 
     def remove(self, kind: str, key: Key) -> None:
         """Forget an object that was deleted."""
-        self._snapshot = None
         if kind == "AttestedModel":
             self._models.pop(key, None)
         elif kind == "PersistentVolumeClaim":
             self._claims.pop(key, None)
-        else:
-            self._policies.pop((kind, key), None)
+        elif self._policies.pop((kind, key), None) is not None:
+            self._snapshot = None
 
     def keys(self, kind: str) -> set[Key]:
         """Which objects of a kind are known, to find those a new list no longer holds."""
@@ -89,17 +101,26 @@ class Store:
         return {key for policy_kind, key in self._policies if policy_kind == kind}
 
     def snapshot(self) -> Snapshot:
-        """The present state; the same object until something changes. Treat it as frozen."""
+        """The present state. Use it at once and treat it as frozen: it shares the store's maps."""
         if self._snapshot is None:
-            policies = list(self._policies.values())
+            found = list(self._policies.values())
+            policies = Policies(
+                compiled=tuple(p for p in found if isinstance(p, CompiledPolicy)),
+                broken=tuple(p for p in found if isinstance(p, BrokenPolicy)),
+            )
             self._snapshot = Snapshot(
-                injection=self._injection,
-                policies=tuple(p for p in policies if isinstance(p, CompiledPolicy)),
-                broken=tuple(p for p in policies if isinstance(p, BrokenPolicy)),
-                models=self._models,
-                claims=self._claims,
+                self._injection, policies, self._models, self._claims, self._previous
             )
         return self._snapshot
+
+
+def _is_same(
+    previous: CompiledPolicy | BrokenPolicy | None, result: CompiledPolicy | BrokenPolicy
+) -> bool:
+    """Whether nothing a decision looks at changed: a status update, or a list read again."""
+    if isinstance(previous, CompiledPolicy) and isinstance(result, CompiledPolicy):
+        return previous.digest == result.digest
+    return previous == result
 
 
 def _key(document: Document) -> Key:

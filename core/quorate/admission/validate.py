@@ -1,21 +1,20 @@
 """Validate: may this pod be created, changed, bound? The decision, as a function of a snapshot.
 
 In an enforced namespace every pod is a model pod unless all its images are exempt. What is not
-known is denied. An UPDATE is judged by what it changes, so that a finalizer can be removed long
-after the evidence expired.
+known is denied. An UPDATE is judged by what it changes (quorate.admission.update).
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from quorate import names
-from quorate.admission import pod_rules, pods
+from quorate.admission import pods, rules
 from quorate.admission.injection import Pod
-from quorate.admission.snapshot import KnownModel, Snapshot, certified, judged
-from quorate.api.v1alpha1.attested_model import RequirementStatus
-from quorate.errors import QuorateError
-from quorate.policy import intersect
+from quorate.admission.model import KnownModel, Report, certified, reported
+from quorate.admission.selection import Selection
+from quorate.admission.snapshot import Snapshot
 from quorate.policy.compiled import CompiledPolicy
+from quorate.policy.runtime import RuntimeRules
 from quorate.verdict import ALLOW, Denial, Reason, Verdict, all_of, deny
 
 
@@ -27,12 +26,16 @@ class Judgement:
     warnings: tuple[str, ...] = ()
     exempt: bool = False
     """The pod is no model pod: all its images are exempt."""
+    selection: Selection | None = None
+    """The policies that selected the pod, if it came that far."""
+    known: KnownModel | None = None
+    """The model, if it came that far."""
 
 
-def create(pod: Pod, snapshot: Snapshot, now: datetime) -> Judgement:
+def create(pod: Pod, snapshot: Snapshot) -> Judgement:
     """May this pod be created? It must be complete and gated; certificates may still be missing."""
-    judgement = shape(pod, snapshot, now)
-    if judgement.exempt or not judgement.verdict.allowed:
+    judgement = shape(pod, snapshot)
+    if judgement.exempt or judgement.known is None or judgement.selection is None:
         return judgement
     extra: list[Denial] = []
     if not pods.is_gated(pod):
@@ -44,201 +47,149 @@ def create(pod: Pod, snapshot: Snapshot, now: datetime) -> Judgement:
             )
         )
     if pod["spec"].get("nodeName"):
-        extra.append(
-            Denial(
-                Reason.PRESET_NODE, "spec.nodeName must not be set: the scheduler would not see it"
-            )
-        )
-    known, policies = _known(pod, snapshot), _selected(pod, snapshot)
-    failed, pending = _reported(known, policies)
-    verdict = all_of(judgement.verdict, Verdict(tuple(extra)), Verdict(tuple(failed)))
-    return replace(judgement, verdict=verdict, warnings=judgement.warnings + tuple(pending))
+        message = "spec.nodeName must not be set: neither scheduler nor gate would see the pod"
+        extra.append(Denial(Reason.PRESET_NODE, message, fix="remove it; use a nodeSelector"))
+    failed, pending = _reported(judgement.known, judgement.selection.policies)
+    if not extra and not failed:
+        return replace(judgement, warnings=pending)
+    extra = [_owned(denial, judgement.selection) for denial in extra]
+    verdict = Verdict((*judgement.verdict.denials, *extra, *failed))
+    return replace(judgement, verdict=verdict, warnings=pending)
 
 
 def may_run(pod: Pod, snapshot: Snapshot, now: datetime) -> Judgement:
     """May this pod run now? Its shape is right and its model holds a certificate per policy."""
-    judgement = shape(pod, snapshot, now)
-    if judgement.exempt or not judgement.verdict.allowed:
+    judgement = shape(pod, snapshot)
+    if judgement.exempt or judgement.known is None or judgement.selection is None:
         return judgement
-    known = _known(pod, snapshot)
-    verdict = all_of(*(certified(known, p, now) for p in _selected(pod, snapshot)))
-    return replace(judgement, verdict=verdict)
+    certificates = (certified(judgement.known, p, now) for p in judgement.selection.policies)
+    return replace(judgement, verdict=all_of(judgement.verdict, *certificates))
 
 
-def update(old: Pod, new: Pod, user: str, snapshot: Snapshot, now: datetime) -> Judgement:
-    """May this pod be changed so? Only what changes is judged."""
-    if pods.gates(old) != pods.gates(new):
-        return _gate_change(old, new, user, snapshot, now)
-    if not _guarded_change(old, new):
-        return Judgement(ALLOW)
-    was_exempt = _is_exempt(old, snapshot)
-    if not was_exempt and _is_exempt(new, snapshot):
-        return _refused(Reason.GUARDED_CHANGE, "a model pod must not become an exempt one")
-    if pods.model_name(old) != pods.model_name(new):
-        return _refused(
-            Reason.GUARDED_CHANGE,
-            f"label {names.MODEL_LABEL} must not change",
-            fix="create a new pod",
-        )
-    kept = {policy.ref for policy in _selected(new, snapshot)}
-    lost = [policy.ref for policy in _selected(old, snapshot) if policy.ref not in kept]
-    if lost:
-        policy = str(lost[0])
-        return _refused(
-            Reason.GUARDED_CHANGE,
-            f"the labels must not take the pod out of {policy}",
-            policy=policy,
-        )
-    return shape(new, snapshot, now) if pods.is_gated(new) else may_run(new, snapshot, now)
-
-
-def _gate_change(old: Pod, new: Pod, user: str, snapshot: Snapshot, now: datetime) -> Judgement:
-    if pods.is_gated(old) and not pods.is_gated(new):
-        if user != names.OPERATOR_USER:
-            return _refused(
-                Reason.GATE_HELD,
-                f"{user} must not remove {names.SCHEDULING_GATE}; the operator does when it may",
-                fix=f"kubectl quorate explain pod/{pods.display_name(new)}",
-            )
-        return may_run(new, snapshot, now)
-    return shape(new, snapshot, now)
-
-
-def ephemeral_containers(pod: Pod, snapshot: Snapshot) -> Judgement:
-    """No debugging containers inside a model pod: they could reach the model past the sidecar."""
-    if _is_exempt(pod, snapshot):
-        return Judgement(ALLOW, exempt=True)
-    return _refused(
-        Reason.EPHEMERAL_CONTAINER,
-        "ephemeral containers must not be added to a model pod",
-        fix="debug a copy of the pod in a namespace that does not enforce",
-    )
-
-
-def shape(pod: Pod, snapshot: Snapshot, now: datetime) -> Judgement:
+def shape(pod: Pod, snapshot: Snapshot) -> Judgement:
     """Everything but certificates: policies, model, containers, volumes, injection."""
-    namespace = pod["metadata"].get("namespace", "")
-    for broken in snapshot.broken:
+    namespace = pods.namespace(pod)
+    for broken in snapshot.policies.broken:
         if broken.namespace in (None, namespace):
             message = f"{broken.ref} does not compile: {broken.message}"
-            return _refused(Reason.INVALID_POLICY, message, policy=broken.ref)
-    if _is_exempt(pod, snapshot):
-        return Judgement(ALLOW, exempt=True)
-    selected = intersect.select(snapshot.policies, namespace, pods.labels(pod))
-    if not selected.verdict.allowed:
-        return Judgement(selected.verdict)
-    contact = _contact(selected.policies)
-    details = {"policy": ", ".join(str(p.ref) for p in selected.policies), "owner": contact}
-    name = pods.model_name(pod)
+            fix = "correct or delete the policy"
+            return _refused(Reason.INVALID_POLICY, message, policy=broken.ref, fix=fix)
+    selection = selected(pod, snapshot)
+    if is_exempt(pod, selection):
+        return Judgement(Verdict(tuple(rules.token_audience(pod))), exempt=True)
+    if not selection.verdict.allowed:
+        return Judgement(selection.verdict, selection=selection)
+    known = snapshot.models.get((namespace, pods.model_name(pod)))
+    if known is None:
+        return Judgement(_no_model(pod, selection), selection=selection)
+    return Judgement(_against_rules(pod, known, selection, snapshot), (), False, selection, known)
+
+
+def selected(pod: Pod, snapshot: Snapshot) -> Selection:
+    """The policies that select the pod, intersected."""
+    return snapshot.policies.selections.of(pods.namespace(pod), pods.labels(pod))
+
+
+def is_exempt(pod: Pod, selection: Selection) -> bool:
+    """Whether all the pod's images are on every platform policy's list. No image, no exemption."""
+    if not selection.exempt:
+        return False
+    digests = pods.image_digests(pod)
+    return bool(digests) and digests <= selection.exempt
+
+
+def _no_model(pod: Pod, selection: Selection) -> Verdict:
+    name, namespace = pods.model_name(pod), pods.namespace(pod)
     if not name:
-        return _refused(
+        denial = Denial(
             Reason.NO_MODEL_LABEL,
             f"a pod in an enforced namespace must say which model it serves ({names.MODEL_LABEL})",
             fix="label the pod, or have its images exempted in a ClusterSafetyPolicy",
-            **details,
         )
-    known = snapshot.models.get((namespace, name))
-    if known is None:
-        return _refused(
+    else:
+        denial = Denial(
             Reason.MODEL_NOT_FOUND,
             f"no AttestedModel {namespace}/{name}",
             fix=f"kubectl quorate model manifest --name {name} --namespace {namespace} … "
             "| kubectl apply -f -",
-            **details,
         )
-    return Judgement(_against_rules(pod, known, selected.policies, snapshot, details))
+    return Verdict((_owned(denial, selection),))
 
 
 def _against_rules(
-    pod: Pod,
-    known: KnownModel,
-    policies: tuple[CompiledPolicy, ...],
-    snapshot: Snapshot,
-    details: dict[str, str],
+    pod: Pod, known: KnownModel, selection: Selection, snapshot: Snapshot
 ) -> Verdict:
-    if known.model.spec.owners is None:
-        return deny(
-            Reason.MALFORMED,
-            f"{known.model.ref}.spec.owners must be set where the namespace enforces",
-            **details,
+    if not known.has_owners:
+        message = f"{known.ref}: spec.owners must be set where the namespace enforces"
+        return Verdict((_owned(Denial(Reason.MALFORMED, message), selection),))
+    if selection.rules is None:
+        error = selection.conflict
+        denial = Denial(
+            Reason.POLICY_CONFLICT,
+            error.message if error else "the policies leave no rules",
+            fix=error.fix if error else "",
         )
-    try:
-        rules = intersect.runtime_rules(policies)
-    except QuorateError as error:
-        return deny(Reason.POLICY_CONFLICT, error.message, fix=error.fix, **details)
-    claim = known.model.spec.source.persistent_volume_claim
-    namespace = known.model.metadata.namespace or ""
-    allowed = pod_rules.Allowed(
-        model=known.model,
-        servers=intersect.allowed_servers(policies),
-        volumes=intersect.allowed_volumes(policies),
-        rules=rules,
-        injection=snapshot.injection,
-        claim_modes=snapshot.claims.get((namespace, claim.claim_name)) if claim else None,
-    )
-    denials = pod_rules.check(pod, allowed)
-    return Verdict(
-        tuple(replace(d, policy=details["policy"], owner=details["owner"]) for d in denials)
+        return Verdict((_owned(denial, selection),))
+    allowed = _allowed(known, selection, selection.rules, snapshot)
+    denials = rules.check(pod, allowed)
+    if not denials:
+        return ALLOW
+    return Verdict(tuple(dict.fromkeys(_owned(denial, selection) for denial in denials)))
+
+
+def _allowed(
+    known: KnownModel, selection: Selection, runtime: RuntimeRules, snapshot: Snapshot
+) -> rules.Allowed:
+    claim = known.source.persistent_volume_claim
+    return rules.Allowed(
+        source=known.source,
+        servers=selection.servers,
+        volumes=selection.volumes,
+        rules=runtime,
+        injections=(snapshot.injection, *snapshot.previous),
+        claim_modes=snapshot.claims.get((known.namespace, claim.claim_name)) if claim else None,
     )
 
 
 def _reported(
     known: KnownModel, policies: tuple[CompiledPolicy, ...]
-) -> tuple[list[Denial], list[str]]:
-    """Requirements the operator already saw fail, and policies it has not judged yet."""
+) -> tuple[list[Denial], tuple[str, ...]]:
+    """Requirements the operator already saw fail, and what is still being verified."""
     failed: list[Denial] = []
     pending: list[str] = []
     for policy in policies:
-        status = judged(known, policy)
-        if status is None:
+        report = reported(known, policy)
+        if report is None:
             pending.append(f"{Reason.VERIFICATION_PENDING}: {policy.ref} is being verified")
             continue
-        failed += [
-            _reported_denial(known, policy, requirement)
-            for requirement in status.requirements
-            if requirement.status == "False"
+        pending += [
+            f"{Reason.VERIFICATION_PENDING}: {requirement} of {policy.ref}: {message}"
+            for requirement, _, message in report.unknown
         ]
-    return failed, pending
+        failed += _failures(known, policy, report)
+    return failed, tuple(pending)
 
 
-def _reported_denial(
-    known: KnownModel, policy: CompiledPolicy, requirement: RequirementStatus
-) -> Denial:
-    known_reasons = {reason.value for reason in Reason}
-    reason = (
-        Reason(requirement.reason)
-        if requirement.reason in known_reasons
-        else Reason.CERTIFICATE_MISSING
-    )
-    return Denial(
-        reason,
-        requirement.message,
-        requirement=requirement.name,
-        policy=str(policy.ref),
-        owner=policy.safety_contact,
-        fix=f"kubectl quorate explain {known.model.ref}",
-    )
+_REASONS = {str(reason): reason for reason in Reason}
 
 
-def _known(pod: Pod, snapshot: Snapshot) -> KnownModel:
-    return snapshot.models[(pod["metadata"].get("namespace", ""), pods.model_name(pod))]
+def _failures(known: KnownModel, policy: CompiledPolicy, report: Report) -> list[Denial]:
+    return [
+        Denial(
+            _REASONS.get(reason, Reason.CERTIFICATE_MISSING),
+            message,
+            requirement=requirement,
+            policy=str(policy.ref),
+            owner=policy.safety_contact,
+            fix=f"kubectl quorate explain {known.ref}",
+        )
+        for requirement, reason, message in report.failed
+    ]
 
 
-def _selected(pod: Pod, snapshot: Snapshot) -> tuple[CompiledPolicy, ...]:
-    namespace = pod["metadata"].get("namespace", "")
-    return intersect.select(snapshot.policies, namespace, pods.labels(pod)).policies
-
-
-def _is_exempt(pod: Pod, snapshot: Snapshot) -> bool:
-    return intersect.is_exempt(snapshot.policies, pods.labels(pod), pods.image_digests(pod))
-
-
-def _guarded_change(old: Pod, new: Pod) -> bool:
-    return bool(old["spec"] != new["spec"] or pods.labels(old) != pods.labels(new))
-
-
-def _contact(policies: tuple[CompiledPolicy, ...]) -> str:
-    return ", ".join(dict.fromkeys(p.safety_contact for p in policies if p.safety_contact))
+def _owned(denial: Denial, selection: Selection) -> Denial:
+    """The denial with the policies that ask for it and who answers for them."""
+    return replace(denial, policy=selection.names, owner=selection.owner)
 
 
 def _refused(reason: Reason, message: str, **details: str) -> Judgement:

@@ -1,0 +1,29 @@
+"""Kubernetes quantities in the one spelling the API server stores.
+
+It answers ``1`` for ``1000m`` and ``1Gi`` for ``1024Mi``; what is compared to the byte must be
+written that way from the start.
+"""
+
+import re
+
+from quorate.errors import InvalidInput
+
+_WRITTEN = re.compile(r"([1-9][0-9]{0,11})(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+_DECIMAL = ("m", "", "k", "M", "G", "T")
+_BINARY = ("Ki", "Mi", "Gi", "Ti")
+
+
+def canonical_quantity(text: str, field: str) -> str:
+    """The stored spelling of a whole, positive quantity. Raises InvalidInput for any other.
+
+    Source: k8s.io/apimachinery/pkg/api/resource, ``CanonicalizeBytes``.
+    """
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        raise InvalidInput("must be a whole quantity such as 100m, 2, 64Mi or 1Gi", field=field)
+    amount, suffix = int(match[1]), match[2] or ""
+    suffixes, step = (_BINARY, 1024) if suffix in _BINARY else (_DECIMAL, 1000)
+    at = suffixes.index(suffix)
+    while at + 1 < len(suffixes) and amount % step == 0:
+        amount, at = amount // step, at + 1
+    return f"{amount}{suffixes[at]}"

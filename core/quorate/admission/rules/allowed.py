@@ -1,0 +1,26 @@
+"""What the rules compare a pod with."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from quorate.admission.injection import InjectionConfig, Pod
+from quorate.api.v1alpha1.attested_model import Source
+from quorate.policy.runtime import RuntimeRules
+from quorate.verdict import Denial
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What all policies that select the pod leave allowed."""
+
+    source: Source
+    servers: frozenset[str]
+    volumes: frozenset[tuple[str, str]]
+    rules: RuntimeRules
+    injections: tuple[InjectionConfig, ...]
+    """What may have been injected: by this release, and by the one before during an upgrade."""
+    claim_modes: tuple[str, ...] | None
+    """Access modes of the model's claim; None if it is unknown or the source is an image."""
+
+
+Rule = Callable[[Pod, Allowed], Iterable[Denial]]

@@ -1,0 +1,59 @@
+"""One model server, by an image the policies name, started the way its image says."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from quorate.admission import pods
+from quorate.admission.injection import Pod
+from quorate.admission.rules.allowed import Allowed
+from quorate.verdict import Denial, Reason
+
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+
+
+def containers(pod: Pod, allowed: Allowed) -> Iterator[Denial]:
+    """One container besides the injected ones, init containers apart; every image is named."""
+    regular = pod["spec"].get("containers") or []
+    if len(regular) != 1:
+        found = ", ".join(str(container["name"]) for container in regular)
+        yield Denial(
+            Reason.EXTRA_CONTAINER,
+            f"a model pod holds one container besides the injected ones; it has {found or 'none'}",
+            fix="move the other containers to a pod of their own",
+        )
+    if pod["spec"].get("ephemeralContainers"):
+        yield Denial(Reason.EPHEMERAL_CONTAINER, "a model pod must not hold ephemeral containers")
+    for path, container in pods.users_containers(pod):
+        if pods.image_digest(container) not in allowed.servers:
+            yield Denial(
+                Reason.SERVER_NOT_ALLOWED,
+                f"{path}: image {container.get('image', '')!r} is not one the policies name",
+                requirement="model.servers",
+                fix="use an image of spec.model.servers, by digest",
+            )
+        if container.get("restartPolicy") == "Always":
+            yield Denial(Reason.EXTRA_CONTAINER, f"{path} must not be a native sidecar")
+        yield from _other_programs(path, container)
+
+
+def _other_programs(path: str, container: dict[str, Any]) -> Iterator[Denial]:
+    """Ways to start another program in an allowed image: command, hooks, probes."""
+    if container.get("command"):
+        yield _refused(
+            f"{path} must not override the image's command",
+            "leave command unset and build what the server needs into its image",
+        )
+    hooks = container.get("lifecycle") or {}
+    for hook in ("postStart", "preStop"):
+        if "exec" in (hooks.get(hook) or ()):
+            yield _refused(f"{path}.lifecycle.{hook} must not exec", "remove the hook")
+    for probe in PROBES:
+        if "exec" in (container.get(probe) or ()):
+            yield _refused(
+                f"{path}.{probe} must not exec",
+                "use httpGet on a path of runtime.upstream.probePaths",
+            )
+
+
+def _refused(message: str, fix: str) -> Denial:
+    return Denial(Reason.SERVER_NOT_ALLOWED, message, requirement="model.servers", fix=fix)

@@ -1,0 +1,60 @@
+"""Both injected containers are there once, last among the init containers, to the byte."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from quorate import names
+from quorate.admission import injection, pods
+from quorate.admission.injection import InjectionConfig, Pod
+from quorate.admission.rules.allowed import Allowed
+from quorate.admission.rules.volumes import INJECTED
+from quorate.verdict import Denial, Reason
+
+_FIX = "create the pod anew; another webhook or a hand changed what was injected"
+_KINDS = ("limits", "requests")
+
+
+def injected(pod: Pod, allowed: Allowed) -> Iterator[Denial]:
+    """What runs beside the model is what this installation put there."""
+    found = pods.model_volumes(pod, allowed.source)
+    if len(found) == 1:
+        last, volume = pods.init_containers(pod)[-2:], found[0]["name"]
+        if not any(_are_injected(last, volume, config) for config in allowed.injections):
+            yield Denial(
+                Reason.NOT_INJECTED,
+                f"the last init containers must be {' and '.join(pods.INJECTED)}, as injected",
+                fix=_FIX,
+            )
+    reserved = [
+        container["name"]
+        for _, container in pods.all_containers(pod)
+        if container["name"].startswith(names.VOLUME_PREFIX)
+    ]
+    if sorted(reserved) != sorted(pods.INJECTED):
+        yield Denial(Reason.RESERVED_NAME, "container names must not begin with quorate-", fix=_FIX)
+    present = {volume["name"]: volume for volume in pods.volumes(pod)}
+    for name, expected in INJECTED.items():
+        if present.get(name) != expected:
+            yield Denial(Reason.NOT_INJECTED, f"volume {name} must be as injected", fix=_FIX)
+
+
+def _are_injected(last: list[dict[str, Any]], volume: str, config: InjectionConfig) -> bool:
+    expected = injection.containers(config, volume)
+    return len(last) == len(expected) and all(map(_is_injected, last, expected))
+
+
+def _is_injected(container: dict[str, Any], expected: dict[str, Any]) -> bool:
+    """Equal, but for resources that a LimitRange gives every container by default.
+
+    LimitRange admission runs again after mutate and adds what the injected ones do not name, such
+    as ephemeral-storage. What they do name must be as it was.
+    """
+    if container == expected:
+        return True
+    resources = container.get("resources") or {}
+    named = {kind: _named(resources.get(kind), expected["resources"][kind]) for kind in _KINDS}
+    return set(resources) == set(_KINDS) and container | {"resources": named} == expected
+
+
+def _named(amounts: Any, expected: dict[str, str]) -> dict[str, Any]:
+    return {key: amounts.get(key) for key in expected} if isinstance(amounts, dict) else {}

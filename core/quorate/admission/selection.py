@@ -1,0 +1,91 @@
+"""Which policies select a pod, and what they leave allowed, worked out once per kind of pod.
+
+Pods of one Deployment differ in nothing a selector looks at, so the answer is remembered by
+namespace and by those labels that any selector names.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from quorate.errors import QuorateError
+from quorate.policy import intersect
+from quorate.policy.compiled import CompiledPolicy, selects
+from quorate.policy.runtime import RuntimeRules
+from quorate.verdict import Verdict
+
+REMEMBERED_MAX = 4096
+"""Answers kept; a tenant chooses labels, so there must be a bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The policies that select a pod and, intersected, what they say."""
+
+    policies: tuple[CompiledPolicy, ...]
+    verdict: Verdict
+    """Why the policies cannot be used; allowed if they can."""
+    exempt: frozenset[str]
+    """Images a pod may consist of without being a model pod."""
+    servers: frozenset[str]
+    volumes: frozenset[tuple[str, str]]
+    rules: RuntimeRules | None
+    conflict: QuorateError | None
+    """Why there are no rules."""
+
+    @property
+    def names(self) -> str:
+        """The policies, for messages."""
+        return ", ".join(str(policy.ref) for policy in self.policies)
+
+    @property
+    def owner(self) -> str:
+        """Who answers for them, for messages."""
+        contacts = (policy.safety_contact for policy in self.policies)
+        return ", ".join(dict.fromkeys(contact for contact in contacts if contact))
+
+
+class Selections:
+    """Remembers selections of one, unchanging set of policies."""
+
+    def __init__(self, policies: Iterable[CompiledPolicy]) -> None:
+        self._policies = tuple(policies)
+        self._keys = tuple(sorted({key for p in self._policies for key in _label_keys(p)}))
+        self._remembered: dict[tuple[str, ...], Selection] = {}
+
+    def of(self, namespace: str, labels: dict[str, str]) -> Selection:
+        """The selection for a pod with these labels in this namespace."""
+        # A label with an empty value is not an absent one; no label value holds a space.
+        key = (namespace, *[labels.get(name, " ") for name in self._keys])
+        found = self._remembered.get(key)
+        if found is None:
+            if len(self._remembered) >= REMEMBERED_MAX:
+                self._remembered.clear()
+            found = self._remembered[key] = _select(self._policies, namespace, labels)
+        return found
+
+
+def _label_keys(policy: CompiledPolicy) -> set[str]:
+    selector = policy.spec.selector
+    return set(selector.match_labels) | {part.key for part in selector.match_expressions}
+
+
+def _select(
+    policies: tuple[CompiledPolicy, ...], namespace: str, labels: dict[str, str]
+) -> Selection:
+    selected = intersect.select(policies, namespace, labels)
+    floors = [p.exempt for p in policies if p.is_cluster and selects(p.spec.selector, labels)]
+    rules: RuntimeRules | None = None
+    conflict: QuorateError | None = None
+    try:
+        rules = intersect.runtime_rules(selected.policies)
+    except QuorateError as error:
+        conflict = error
+    return Selection(
+        policies=selected.policies,
+        verdict=selected.verdict,
+        exempt=frozenset.intersection(*floors) if floors else frozenset(),
+        servers=intersect.allowed_servers(selected.policies),
+        volumes=intersect.allowed_volumes(selected.policies),
+        rules=rules,
+        conflict=conflict,
+    )

@@ -1,0 +1,165 @@
+"""Mutate: adds what is missing, only that, and once; decides nothing."""
+
+import copy
+from typing import Any
+
+import jsonpatch
+import pytest
+
+from quorate import names
+from quorate.admission import injection, mutate, validate
+from quorate.admission.snapshot import Snapshot
+from tests.unit.admission.pod_builder import PodBuilder, bare_pod, exempt_pod
+from tests.unit.admission.world import World, good_world, injection_config
+
+WORLD = good_world()
+SNAPSHOT = WORLD.snapshot
+
+
+def mutated(pod: dict[str, Any], snapshot: Snapshot = SNAPSHOT) -> dict[str, Any]:
+    """The pod after the patch, applied by another implementation of JSON Patch than ours."""
+    operations = copy.deepcopy(mutate.complete(pod, snapshot))
+    result: dict[str, Any] = jsonpatch.apply_patch(copy.deepcopy(pod), operations)
+    return result
+
+
+def test_the_patch_only_adds() -> None:
+    """Every operation is an add; nothing the tenant wrote is changed or removed."""
+    pod = bare_pod()
+    assert {operation["op"] for operation in mutate.complete(pod, SNAPSHOT)} == {"add"}
+    after = mutated(pod)
+    assert after["metadata"] == pod["metadata"]
+    for field, value in pod["spec"].items():
+        if field == "containers":
+            assert [c | {"lifecycle": None} for c in after["spec"][field]] == [
+                c | {"lifecycle": None} for c in value
+            ]
+        elif isinstance(value, list):
+            assert after["spec"][field][: len(value)] == value
+        else:
+            assert after["spec"][field] == value
+
+
+@pytest.mark.requirement("mutate(mutate(pod)) == mutate(pod)")
+def test_mutate_is_idempotent() -> None:
+    """A second run, as the API server does after another webhook's change, adds nothing."""
+    once = mutated(bare_pod())
+    assert mutate.complete(once, SNAPSHOT) == []
+
+
+def test_what_is_injected() -> None:
+    """Gate, volumes, measurement before sidecar, both after the tenant's init containers."""
+
+    def fetch(pod: dict[str, Any]) -> None:
+        pod["spec"]["initContainers"] = [{"name": "fetch", "image": "x"}]
+        pod["spec"]["schedulingGates"] = [{"name": "x/y"}]
+
+    pod = bare_pod()
+    fetch(pod)
+    spec = mutated(pod)["spec"]
+    assert [c["name"] for c in spec["initContainers"]] == [
+        "fetch",
+        names.MEASURE_CONTAINER,
+        names.SIDECAR_CONTAINER,
+    ]
+    assert spec["initContainers"][2]["restartPolicy"] == "Always"
+    assert [gate["name"] for gate in spec["schedulingGates"]] == ["x/y", names.SCHEDULING_GATE]
+    assert spec["volumes"][-3:] == injection.volumes()
+    assert spec["containers"][0]["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
+
+
+@pytest.mark.requirement("no API token inside injected containers")
+def test_injected_containers_see_the_model_read_only_and_no_api_token() -> None:
+    """The model's volume read-only, and our empty directory where the API token would be."""
+    for container in mutated(bare_pod())["spec"]["initContainers"]:
+        mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+        assert mounts[names.MODEL_PATH]["name"] == "model"
+        assert mounts[names.MODEL_PATH]["readOnly"] is True
+        assert mounts[names.API_TOKEN_PATH]["name"] == names.NO_TOKEN_VOLUME
+        assert SNAPSHOT.injection.genesis_digest in container["args"]
+
+
+def test_a_guaranteed_pod_stays_guaranteed() -> None:
+    """Requests equal limits in the injected containers, for CPU and memory."""
+    for container in mutated(bare_pod())["spec"]["initContainers"]:
+        resources = container["resources"]
+        assert resources["limits"] == resources["requests"]
+        assert set(resources["limits"]) == {"cpu", "memory"}
+
+
+@pytest.mark.parametrize(
+    ("grace", "hook"), [(30, {"sleep": {"seconds": 5}}), (2, {"sleep": {"seconds": 2}}), (0, None)]
+)
+def test_the_drain_fits_into_the_grace_period(grace: int, hook: dict[str, Any] | None) -> None:
+    """The API server refuses a sleep beyond the grace period, so it is shortened to it."""
+    pod = bare_pod()
+    pod["spec"]["terminationGracePeriodSeconds"] = grace
+    container = mutated(pod)["spec"]["containers"][0]
+    assert container.get("lifecycle", {}).get("preStop") == hook
+
+
+def test_a_hook_of_the_tenants_stays() -> None:
+    """A stop hook that is there is left alone; another hook does not keep ours away."""
+    pod = bare_pod()
+    theirs = {"httpGet": {"path": "/health", "port": 8000}}
+    pod["spec"]["containers"][0]["lifecycle"] = {"preStop": theirs}
+    assert mutated(pod)["spec"]["containers"][0]["lifecycle"] == {"preStop": theirs}
+    pod["spec"]["containers"][0]["lifecycle"] = {"postStart": theirs}
+    assert set(mutated(pod)["spec"]["containers"][0]["lifecycle"]) == {"postStart", "preStop"}
+
+
+def no_label(pod: dict[str, Any]) -> None:
+    del pod["metadata"]["labels"][names.MODEL_LABEL]
+
+
+def no_volume(pod: dict[str, Any]) -> None:
+    del pod["spec"]["volumes"][0]
+
+
+def two_volumes(pod: dict[str, Any]) -> None:
+    pod["spec"]["volumes"].append(pod["spec"]["volumes"][0] | {"name": "twice"})
+
+
+def preset_node(pod: dict[str, Any]) -> None:
+    pod["spec"]["nodeName"] = "node-1"
+
+
+@pytest.mark.parametrize("change", [no_label, no_volume, two_volumes, preset_node])
+def test_a_hopeless_pod_goes_on_as_it_is(change: Any) -> None:
+    """Mutate never denies: what it cannot complete, validate refuses with a reason."""
+    pod = bare_pod()
+    change(pod)
+    assert mutate.complete(pod, SNAPSHOT) == []
+    assert not validate.create(pod, SNAPSHOT).verdict.allowed
+
+
+def test_exempt_pods_and_unknown_models_get_no_patch() -> None:
+    """A pod without a model needs no sidecar; one whose model is unknown gets none."""
+    assert mutate.complete(exempt_pod(), SNAPSHOT) == []
+    assert mutate.complete(bare_pod(), World().snapshot) == []
+
+
+def test_apply_is_json_patch_as_far_as_it_goes() -> None:
+    """Our applier and a full implementation agree, and the pod given stays as it was."""
+    for before in ({}, {"schedulingGates": [{"name": "x/y"}], "initContainers": [{"name": "a"}]}):
+        pod = bare_pod()
+        pod["spec"] |= before
+        pristine = copy.deepcopy(pod)
+        assert mutate.apply(pod, mutate.complete(pod, SNAPSHOT)) == mutated(pod)
+        assert pod == pristine
+
+
+def test_pods_of_the_release_before_are_still_released() -> None:
+    """During an upgrade what the last release injected counts, if it is configured as that."""
+    world = good_world()
+    digest = world.committee.genesis.digest
+    old = injection_config(digest)
+    changed = injection_config(digest, image=f"r/sidecar@sha256:{'6' * 64}")
+    pod = PodBuilder(world.snapshot).build()
+    for current, previous, allowed in (
+        (old, (), True),
+        (changed, (), False),
+        (changed, (old,), True),
+    ):
+        snapshot = Snapshot(current, world.snapshot.policies, world.snapshot.models, {}, previous)
+        assert validate.may_run(pod, snapshot, world.now).verdict.allowed is allowed
