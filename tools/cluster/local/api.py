@@ -20,6 +20,7 @@ _DNS_TIMEOUT_SECONDS = 1.0
 _DNS_ID = 0x5154
 _DNS_QUERY_FLAGS = 0x0100
 _CREATED_OR_PRESENT = (200, 201, 409)
+_DELETED_OR_ABSENT = (200, 202, 404)
 
 
 class ApiClient:
@@ -59,6 +60,12 @@ class ApiClient:
         status, text = self.request("POST", path, body)
         if status not in _CREATED_OR_PRESENT:
             raise ClusterError(f"creating {path}: HTTP {status} {text[:500]!r}")
+
+    def delete(self, path: str) -> None:
+        """Delete an object; one that is gone already is well."""
+        status, text = self.request("DELETE", path)
+        if status not in _DELETED_OR_ABSENT:
+            raise ClusterError(f"deleting {path}: HTTP {status} {text[:500]!r}")
 
     def exists(self, path: str) -> bool:
         """Whether an object is there."""

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from tools.cluster.binaries import Binaries
-from tools.cluster.local import bootstrap, hub, network, node
+from tools.cluster.local import bootstrap, hub, network, node, volumes
 from tools.cluster.local.addresses import Addresses
 from tools.cluster.local.api import ApiClient, accepts, dns_resolves, http_ok
 from tools.cluster.local.layout import Layout
@@ -113,6 +113,7 @@ class Boot:
         say("API server ready")
         begin(*[name for name in waiting if name.endswith("-kubelet")])
         bootstrap.create_objects(api)
+        volumes.offer(api, {name: self.layout.node(name) / "var" for name in self.node_names})
         begin(*list(waiting))
         self.wait_ready(api)
 
