@@ -40,13 +40,12 @@ def proofs(root: Path) -> list[Proof]:
 
 def _requirements(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     """Texts of the requirement marks on a test."""
-    texts = []
-    for decorator in node.decorator_list:
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith(
-            "mark.requirement"
-        ):
-            texts.append(str(ast.literal_eval(decorator.args[0])))
-    return texts
+    return [
+        str(ast.literal_eval(decorator.args[0]))
+        for decorator in node.decorator_list
+        if isinstance(decorator, ast.Call)
+        and ast.unparse(decorator.func).endswith("mark.requirement")
+    ]
 
 
 def render(root: Path) -> str:
