@@ -126,7 +126,8 @@ class KindProvider:
         address = self._push_address()
         if not address:
             raise ClusterError("the cluster is not up: run `python -m tools.cluster up`")
-        Registry(address).push(store.blob_store(), digest, repository, tag)
+        with Registry(address) as registry:
+            registry.push(store.blob_store(), digest, repository, tag)
 
     def stop(self, component: str) -> None:
         """End a component of the control plane by taking its static pod's manifest away."""

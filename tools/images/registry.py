@@ -26,6 +26,12 @@ class Registry:
     def __init__(self, address: str) -> None:
         self._connection = http.client.HTTPConnection(address, timeout=_TIMEOUT_SECONDS)
 
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
     def _request(
         self,
         method: str,

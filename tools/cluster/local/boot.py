@@ -125,8 +125,8 @@ class Boot:
 
         self.processes.wait("registry", answers, _COMPONENT_SECONDS, "it answers")
         repository = node.PAUSE_IMAGE.partition("/")[2].rpartition(":")[0]
-        registry = Registry(f"{hub_address}:{REGISTRY_PORT}")
-        registry.push(store.blob_store(), pause.ensure(), repository, store.TAG)
+        with Registry(f"{hub_address}:{REGISTRY_PORT}") as registry:
+            registry.push(store.blob_store(), pause.ensure(), repository, store.TAG)
         say("registry ready")
 
     def wait_ready(self, api: ApiClient) -> None:

@@ -153,7 +153,8 @@ class LocalProvider:
     def load(self, digest: str, repository: str, tag: str) -> None:
         """Push a built image to the cluster's registry."""
         address = f"{self._recorded().addresses.hub}:{REGISTRY_PORT}"
-        Registry(address).push(store.blob_store(), digest, repository, tag)
+        with Registry(address) as registry:
+            registry.push(store.blob_store(), digest, repository, tag)
 
     def stop(self, component: str) -> None:
         """End one component; the rest goes on without it."""

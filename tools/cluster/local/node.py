@@ -176,6 +176,8 @@ def proxy_config(index: int, addresses: Addresses) -> dict[str, Any]:
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
+        # Tests wait for this; the default of one second is for clusters with many Services.
+        "nftables": {"minSyncPeriod": "100ms"},
         "hostnameOverride": node_name(index),
         "bindAddress": str(addresses.node(index)),
         "healthzBindAddress": f"{addresses.node(index)}:{PROXY_HEALTH_PORT}",
