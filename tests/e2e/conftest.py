@@ -32,7 +32,7 @@ def cluster() -> Cluster:
     values = (
         {} if FULL else {"member.stateLifeSeconds": "60", "member.certificateLifeSeconds": "360"}
     )
-    chart.install(running, values=values | {"sidecar.pollSeconds": "2"})
+    chart.install(running, values=values)
     return running
 
 
