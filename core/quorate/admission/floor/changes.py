@@ -1,0 +1,48 @@
+"""What may change in an admitted pod: the operator alone removes the gate."""
+
+from quorate import names
+from quorate.admission.cel_literal import literal
+from quorate.admission.floor.clauses import Document, matching, validation, variable
+from quorate.admission.pods import INJECTED
+from quorate.verdict import Reason
+
+
+def changes() -> Document:
+    """Spec of the policy for UPDATE of a pod and for debugging containers."""
+    gate = literal(names.SCHEDULING_GATE)
+
+    def gated(pod: str) -> str:
+        gates = f"{pod}.spec.schedulingGates"
+        return f"has({gates}) && {gates}.exists(g, g.name == {gate})"
+
+    return {
+        **matching("UPDATE", "pods", "pods/ephemeralcontainers"),
+        "variables": [
+            variable(
+                "injected",
+                "(has(oldObject.spec.initContainers) ? dyn(oldObject.spec.initContainers) "
+                f": dyn([]))\n  .filter(c, c.name in {literal(list(INJECTED))})",
+            ),
+        ],
+        "validations": [
+            validation(
+                Reason.GATE_HELD,
+                f"!({gated('oldObject')})\n  || ({gated('object')})\n"
+                f"  || request.userInfo.username == {literal(names.OPERATOR_USER)}",
+                f"only the operator removes {names.SCHEDULING_GATE}; "
+                "fix: kubectl quorate explain pod/NAME says what it waits for",
+            ),
+            validation(
+                Reason.NOT_INJECTED,
+                "variables.injected.all(old, object.spec.initContainers.exists(new,\n"
+                "  new.name == old.name && new.image == old.image))",
+                "the images of the injected containers must not change; fix: create the pod anew",
+            ),
+            validation(
+                Reason.EPHEMERAL_CONTAINER,
+                "request.subResource != 'ephemeralcontainers' || size(variables.injected) == 0",
+                "ephemeral containers must not be added to a model pod; "
+                "fix: debug a copy of the pod in a namespace that does not enforce",
+            ),
+        ],
+    }

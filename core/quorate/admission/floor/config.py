@@ -1,0 +1,27 @@
+"""What the floor is made of, and where it does not reach."""
+
+from dataclasses import dataclass, field
+
+from quorate import names
+from quorate.admission.injection import InjectionConfig
+
+GENESIS_CONFIG_MAP = "quorate-genesis"
+"""Parameter of the floor: its ``digest`` is what injected containers must be started with."""
+EXCLUDED_NAMESPACES = (names.NAMESPACE, "kube-system", "kube-node-lease")
+"""Never ours to judge: a cluster must start while we are down."""
+
+
+@dataclass(frozen=True, slots=True)
+class FloorConfig:
+    """What the floor is made of. Strings may be Helm expressions: the chart is generated so."""
+
+    injection: InjectionConfig
+    """Its ``genesis_digest`` is not used: the ConfigMap of the genesis says it at evaluation."""
+    previous_image: str
+    """The sidecar image of the release before, for pods injected during an upgrade."""
+    deny_unselected: str = "false"
+    """CEL ``true``: a ClusterSafetyPolicy that does not select a pod must list its images too."""
+    prefix: str = "quorate-floor"
+    namespace: str = names.NAMESPACE
+    namespace_labels: dict[str, str] = field(default_factory=dict)
+    """Further labels of the namespaces the floor is for."""

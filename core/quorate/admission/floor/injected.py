@@ -1,0 +1,167 @@
+"""What carries our names is what we inject, to the byte; nobody else projects our tokens."""
+
+from typing import Any
+
+from quorate import names
+from quorate.admission import injection
+from quorate.admission.cel_literal import Expression, literal
+from quorate.admission.floor.clauses import (
+    NOT_A_MIRROR,
+    RECREATE,
+    STARTS_RESERVED,
+    Document,
+    listed,
+    matching,
+    validation,
+    variable,
+)
+from quorate.admission.floor.config import FloorConfig
+from quorate.admission.injection import InjectionConfig
+from quorate.admission.pods import INJECTED
+from quorate.verdict import Reason
+
+
+def _expected(config: FloorConfig) -> tuple[str, str]:
+    """Both containers as CEL literals, with what differs from pod to pod left open."""
+    genesis, image = "<genesis>", "<image>"
+    volume = "<model volume>"
+    original = config.injection
+    open_config = InjectionConfig(
+        image=image,
+        genesis_digest=genesis,
+        member_url=original.member_url,
+        measure_resources=original.measure_resources,
+        sidecar_resources=original.sidecar_resources,
+        drain_seconds=original.drain_seconds,
+    )
+    holes = {
+        image: Expression("variables.image"),
+        genesis: Expression("params.data.digest"),
+        volume: Expression("variables.modelVolume"),
+    }
+    return (
+        literal(_filled(injection.measure_container(open_config, volume), holes)),
+        literal(_filled(injection.sidecar_container(open_config, volume), holes)),
+    )
+
+
+def _filled(value: Any, holes: dict[str, Expression]) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(child, holes) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_filled(child, holes) for child in value]
+    return holes.get(value, value) if isinstance(value, str) else value
+
+
+def injected(config: FloorConfig) -> Document:
+    """Spec of the policy that compares what was injected; its parameter is the genesis."""
+    measure, sidecar = _expected(config)
+    images = [config.injection.image, config.previous_image]
+    return {
+        "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+        **matching("CREATE", "pods"),
+        "matchConditions": [NOT_A_MIRROR],
+        "variables": _injection_variables(),
+        "validations": [
+            validation(
+                Reason.NOT_INJECTED,
+                f"!variables.reserved || variables.image in {literal(images)}",
+                f"the injected containers must run this installation's sidecar image; {RECREATE}",
+            ),
+            *(
+                validation(
+                    Reason.NOT_INJECTED,
+                    f"!variables.reserved || variables.{short} == {expected}",
+                    f"container {name} must be {place}, as injected; {RECREATE}",
+                )
+                for short, name, expected, place in (
+                    ("measure", INJECTED[0], measure, "the last init container but one"),
+                    ("sidecar", INJECTED[1], sidecar, "the last init container"),
+                )
+            ),
+            *_reserved_names(),
+            _audience(),
+        ],
+    }
+
+
+def _injection_variables() -> list[Document]:
+    return [
+        listed("init", "initContainers"),
+        listed("containers", "containers"),
+        listed("volumes", "volumes"),
+        variable(
+            "reserved",
+            f"variables.init.exists(c, c{STARTS_RESERVED})\n"
+            f"  || variables.containers.exists(c, c{STARTS_RESERVED})\n"
+            f"  || variables.volumes.exists(v, v{STARTS_RESERVED})",
+        ),
+        variable(
+            "measure",
+            "size(variables.init) >= 2\n"
+            "  ? dyn(variables.init[size(variables.init) - 2]) : dyn({})",
+        ),
+        variable(
+            "sidecar",
+            "size(variables.init) >= 2\n"
+            "  ? dyn(variables.init[size(variables.init) - 1]) : dyn({})",
+        ),
+        variable("image", "has(variables.measure.image) ? variables.measure.image : ''"),
+        variable(
+            "modelVolume",
+            "has(variables.measure.volumeMounts) && size(variables.measure.volumeMounts) > 0\n"
+            "  ? variables.measure.volumeMounts[0].name : ''",
+        ),
+        variable(
+            "others",
+            "variables.containers + variables.init.filter(c, "
+            f"!(c.name in {literal(list(INJECTED))}))",
+        ),
+    ]
+
+
+def _reserved_names() -> list[Document]:
+    """Nothing else bears our names, nothing else mounts our volumes, and those are ours."""
+    return [
+        validation(
+            Reason.RESERVED_NAME,
+            f"!variables.others.exists(c, c{STARTS_RESERVED})\n"
+            "  && (!variables.reserved || variables.init.filter(c, "
+            f"c{STARTS_RESERVED}).size() == {len(INJECTED)})",
+            f"container names must not begin with {names.VOLUME_PREFIX}; {RECREATE}",
+        ),
+        validation(
+            Reason.RESERVED_NAME,
+            "variables.others.all(c, !has(c.volumeMounts)\n"
+            f"  || !c.volumeMounts.exists(m, m{STARTS_RESERVED}))",
+            f"no other container may mount a volume named {names.VOLUME_PREFIX}*; "
+            "fix: mount a volume of another name",
+        ),
+        validation(
+            Reason.RESERVED_NAME,
+            f"!variables.reserved || variables.volumes.filter(v, v{STARTS_RESERVED}).size() "
+            f"== {len(injection.volumes())}",
+            f"volume names must not begin with {names.VOLUME_PREFIX}; {RECREATE}",
+        ),
+        *(
+            validation(
+                Reason.NOT_INJECTED,
+                f"!variables.reserved || variables.volumes.exists(v, v == {literal(volume)})",
+                f"volume {volume['name']} must be as injected; {RECREATE}",
+            )
+            for volume in injection.volumes()
+        ),
+    ]
+
+
+def _audience() -> Document:
+    token = "s.serviceAccountToken"
+    return validation(
+        Reason.TOKEN_AUDIENCE,
+        f"variables.volumes.all(v, v.name == {literal(names.TOKEN_VOLUME)}\n"
+        "  || !has(v.projected) || !has(v.projected.sources)\n"
+        f"  || v.projected.sources.all(s, !has({token}) || !has({token}.audience)\n"
+        f"    || !{token}.audience.startsWith({literal(names.AUDIENCE)})))",
+        f"only the injected volume may project a token for an audience {names.AUDIENCE}…; "
+        "fix: ask for a token of another audience",
+    )

@@ -1,0 +1,59 @@
+"""The policies with their bindings, ready to apply."""
+
+from quorate import names
+from quorate.admission.floor.changes import changes
+from quorate.admission.floor.clauses import Document
+from quorate.admission.floor.config import EXCLUDED_NAMESPACES, GENESIS_CONFIG_MAP, FloorConfig
+from quorate.admission.floor.injected import injected
+from quorate.admission.floor.required import required
+from quorate.admission.floor.tokens import tokens
+
+
+def policies(config: FloorConfig) -> list[Document]:
+    """Every ValidatingAdmissionPolicy with its binding, ready to apply."""
+    documents: list[Document] = []
+    for name, spec, binding in (
+        ("injection", injected(config), _genesis_param(config)),
+        ("required", required(config), _policies_param()),
+        ("gate", changes(), {}),
+    ):
+        documents += _pair(config, name, spec, binding | _enforced(config))
+    return documents + _pair(config, "token", tokens(), {})
+
+
+def _pair(config: FloorConfig, name: str, spec: Document, binding: Document) -> list[Document]:
+    name = f"{config.prefix}-{name}"
+    meta = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
+    bound = {"policyName": name, "validationActions": ["Deny"], **binding}
+    return [
+        meta | {"kind": "ValidatingAdmissionPolicy", "spec": {"failurePolicy": "Fail", **spec}},
+        meta | {"kind": "ValidatingAdmissionPolicyBinding", "spec": bound},
+    ]
+
+
+def enforced_namespaces(*modes: str) -> list[Document]:
+    """Namespace selector expressions for namespaces of these modes that are not excluded."""
+    return [
+        {"key": names.MODE_LABEL, "operator": "In", "values": list(modes)},
+        {
+            "key": "kubernetes.io/metadata.name",
+            "operator": "NotIn",
+            "values": list(EXCLUDED_NAMESPACES),
+        },
+    ]
+
+
+def _enforced(config: FloorConfig) -> Document:
+    selector: Document = {"matchExpressions": enforced_namespaces("enforce")}
+    if config.namespace_labels:
+        selector["matchLabels"] = dict(config.namespace_labels)
+    return {"matchResources": {"namespaceSelector": selector}}
+
+
+def _genesis_param(config: FloorConfig) -> Document:
+    reference = {"name": GENESIS_CONFIG_MAP, "namespace": config.namespace}
+    return {"paramRef": reference | {"parameterNotFoundAction": "Deny"}}
+
+
+def _policies_param() -> Document:
+    return {"paramRef": {"selector": {}, "parameterNotFoundAction": "Deny"}}
