@@ -31,6 +31,8 @@ class Code(StrEnum):
     AUDIT = "AuditUnavailable"
     DRAINING = "Draining"
     INTERNAL = "InternalError"
+    # the client
+    CLIENT_LEFT = "ClientLeft"
     # the model server
     UPSTREAM_DOWN = "ModelServerUnreachable"
     UPSTREAM_TIMEOUT = "ModelServerTimeout"
@@ -40,10 +42,18 @@ class Code(StrEnum):
 
 
 class Refusal(Exception):
-    """Answer this instead. ``param`` names the field it is about; ``retry_after`` in seconds."""
+    """Answer this instead. ``param`` names the field it is about; ``retry_after`` in seconds;
+    ``allow`` lists the methods that the path takes."""
 
     def __init__(
-        self, status: int, code: Code, message: str, *, param: str = "", retry_after: int = 0
+        self,
+        status: int,
+        code: Code,
+        message: str,
+        *,
+        param: str = "",
+        retry_after: int = 0,
+        allow: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -51,6 +61,7 @@ class Refusal(Exception):
         self.message = message
         self.param = param
         self.retry_after = retry_after
+        self.allow = allow
 
 
 _TYPES = {

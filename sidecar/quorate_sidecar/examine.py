@@ -1,0 +1,51 @@
+"""A request's body: parse strictly, check every text, serialise again. Pure."""
+
+import hashlib
+from dataclasses import dataclass
+
+from quorate.policy.runtime import RuntimeRules
+from quorate_sidecar.checks.lane import Tally
+from quorate_sidecar.checks.scanner import scanner_for
+from quorate_sidecar.checks.text_guard import TextGuard
+from quorate_sidecar.openai.chat_request import CHAT_REQUEST, ChatRequest
+from quorate_sidecar.openai.completion_request import COMPLETION_REQUEST, CompletionRequest
+from quorate_sidecar.openai.embedding_request import EMBEDDING_REQUEST, EmbeddingRequest
+from quorate_sidecar.openai.strict import encode
+from quorate_sidecar.refusal import Refusal
+from quorate_sidecar.routes import Api
+
+Request = ChatRequest | CompletionRequest | EmbeddingRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What is forwarded, and what was found on the way. Or why nothing is forwarded."""
+
+    tally: Tally
+    body: bytes = b""
+    digest: str = ""
+    model: str = ""
+    stream: bool = False
+    refusal: Refusal | None = None
+
+
+def examine(api: Api, body: bytes, rules: RuntimeRules) -> Examined:
+    """Decide on the body of a POST. Never raises a Refusal: findings must be recorded too."""
+    guard = TextGuard(scanner_for(rules.checks))
+    try:
+        request, again = _decode(api, body)
+        request.visit(guard)
+    except Refusal as refusal:
+        return Examined(guard.tally, refusal=refusal)
+    if guard.masked:
+        again = encode(request)
+    digest = f"sha256:{hashlib.sha256(again).hexdigest()}"
+    return Examined(guard.tally, again, digest, request.model, request.streams)
+
+
+def _decode(api: Api, body: bytes) -> tuple[Request, bytes]:
+    if api is Api.CHAT:
+        return CHAT_REQUEST.decode(body)
+    if api is Api.COMPLETIONS:
+        return COMPLETION_REQUEST.decode(body)
+    return EMBEDDING_REQUEST.decode(body)

@@ -1,0 +1,143 @@
+"""From a checked request to a checked answer: record, send, check, record, release."""
+
+import asyncio
+import hashlib
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from quorate import limits
+from quorate_sidecar import headers as header_rules
+from quorate_sidecar.answers import check_answer, stream_guard, upstream_error
+from quorate_sidecar.examine import Examined
+from quorate_sidecar.exchange import Exchange
+from quorate_sidecar.metrics import Metrics
+from quorate_sidecar.openai.answer import not_understood
+from quorate_sidecar.openai.strict import encode
+from quorate_sidecar.recorder import Recorder
+from quorate_sidecar.refusal import Code, Refusal, error_object
+from quorate_sidecar.routes import Api
+from quorate_sidecar.stream.guard import StreamGuard
+from quorate_sidecar.stream.sse import event
+from quorate_sidecar.upstream import Upstream
+
+OFFLOAD_BYTES = 256 * limits.KIB
+"""Bodies from this size are checked in a thread, so that they do not delay everybody else's."""
+ERROR_BYTES = 64 * limits.KIB
+"""How much of a model server's error is read to find its message."""
+
+
+class Forwarder:
+    """Forwards requests of the API paths."""
+
+    def __init__(self, upstream: Upstream, recorder: Recorder, metrics: Metrics) -> None:
+        self._upstream = upstream
+        self._recorder = recorder
+        self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
+
+    async def forward(
+        self, request: web.BaseRequest, exchange: Exchange, api: Api, examined: Examined
+    ) -> web.StreamResponse:
+        """Answer a request that was examined. Raises Refusal before the first byte went out."""
+        self._recorder.begin(exchange, examined)
+        headers = header_rules.upstream_headers(
+            request.headers, exchange.id, stream=examined.stream
+        )
+        began = self._loop.time()
+        async with self._upstream.request(
+            request.method, api.value, headers, examined.body or None
+        ) as answer:
+            if answer.status != 200:
+                body = await self._upstream.read_bounded(answer, ERROR_BYTES)
+                raise upstream_error(answer.status, body, exchange.scanner)
+            _check_framing(answer, stream=examined.stream)
+            if examined.stream:
+                return await self._stream(request, exchange, api, answer)
+            body = await self._upstream.read_bounded(answer, exchange.rules.max_response_bytes)
+        exchange.upstream_seconds = self._loop.time() - began
+        return await self._release(exchange, api, body)
+
+    async def _release(self, exchange: Exchange, api: Api, body: bytes) -> web.Response:
+        """Judge a whole answer; record it, then let it go."""
+        exchange.received = len(body)
+        if len(body) < OFFLOAD_BYTES:
+            answer = check_answer(api, body, exchange.scanner)
+        else:
+            answer = await asyncio.to_thread(check_answer, api, body, exchange.scanner)
+        exchange.answer_tally = answer.tally
+        exchange.coverage = answer.coverage
+        if answer.refusal is not None:
+            raise answer.refusal
+        exchange.released = len(answer.body)
+        exchange.released_digest = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
+        self._recorder.end(exchange)
+        headers = header_rules.answer_headers(exchange.id)
+        headers["Content-Type"] = "application/json"
+        return web.Response(body=answer.body, headers=headers)
+
+    async def _stream(
+        self,
+        request: web.BaseRequest,
+        exchange: Exchange,
+        api: Api,
+        answer: aiohttp.ClientResponse,
+    ) -> web.StreamResponse:
+        """Let events out as they are decided; end with an error event if they are refused."""
+        guard = stream_guard(api, exchange.scanner, exchange.rules.max_response_bytes)
+        response = web.StreamResponse(headers=header_rules.stream_headers(exchange.id))
+        digest = hashlib.sha256()
+        exchange.answer_tally = guard.tally
+        try:
+            await response.prepare(request)
+            await self._relay(exchange, guard, response, answer, digest)
+            if guard.refusal is not None:
+                await response.write(event(encode(error_object(guard.refusal, exchange.id))))
+            await response.write_eof()
+        except ConnectionError:
+            guard.refusal = Refusal(499, Code.CLIENT_LEFT, "the client left")
+        finally:
+            exchange.received = guard.received
+            exchange.coverage = guard.coverage
+            exchange.released_digest = f"sha256:{digest.hexdigest()}"
+            self._metrics.stream_events.inc(guard.events)
+        self._recorder.end(exchange, guard.refusal)
+        if guard.refusal is None:
+            await self._upstream.finish(answer)
+        return response
+
+    async def _relay(
+        self,
+        exchange: Exchange,
+        guard: StreamGuard,
+        response: web.StreamResponse,
+        answer: aiohttp.ClientResponse,
+        digest: Any,
+    ) -> None:
+        """Read, decide, write, until the end or a refusal. Raises ConnectionError for a client
+        that left."""
+        while guard.refusal is None and not guard.done:
+            try:
+                data = await self._upstream.read(answer)
+            except Refusal as refusal:
+                guard.refusal = refusal
+                return
+            if not data:
+                guard.end()
+                return
+            out = guard.feed(data)
+            if out:
+                digest.update(out)
+                exchange.released += len(out)
+                await response.write(out)
+
+
+def _check_framing(answer: aiohttp.ClientResponse, *, stream: bool) -> None:
+    """Refuse an answer of another media type than was asked for, or an encoded one."""
+    wanted = "text/event-stream" if stream else "application/json"
+    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise not_understood("it is compressed, although it must not be")
+    found = header_rules.media_type(answer.headers)
+    if found != wanted:
+        raise not_understood(f"it is {found[:80] or 'of no media type'}, not {wanted}")

@@ -1,0 +1,1 @@
+"""Is the mounted model, byte by byte, the one that was certified?"""

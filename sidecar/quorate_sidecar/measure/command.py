@@ -1,0 +1,56 @@
+"""``quorate-measure``: runs before the model server and lets it start on certified bytes only."""
+
+import asyncio
+import logging
+
+from quorate.errors import QuorateError, Unavailable
+from quorate.signed_state import PodState
+from quorate_io.clock import SystemClock
+from quorate_io.member_client import MemberClient
+from quorate_sidecar import termination
+from quorate_sidecar.measure.measuring import check_manifest, measure
+from quorate_sidecar.measure.record import Measurement, boot_id, leave
+from quorate_sidecar.settings import Settings
+from quorate_sidecar.standing import Standing
+from quorate_sidecar.state_keeper import StateKeeper
+
+log = logging.getLogger(__name__)
+
+
+async def run(settings: Settings) -> int:
+    """Measure, compare, leave a note. Returns the exit code; the termination log says why."""
+    client = MemberClient(settings.members, settings.genesis_digest, settings.token_file)
+    try:
+        async with client:
+            await _measure(settings, client)
+    except QuorateError as error:
+        log.error("the model server must not start: %s", error)
+        termination.say(settings.termination_log, str(error))
+        return 1
+    return 0
+
+
+async def _measure(settings: Settings, client: MemberClient) -> None:
+    state = await _first_state(settings, client)
+    measured, seconds = await asyncio.to_thread(measure, settings.model_path, settings.workers)
+    log.info("measured %s in %.1f s", measured.digest, seconds)
+    await check_manifest(measured, state.manifest_digest, client.manifest)
+    note = Measurement(measured.digest, settings.pod.uid, boot_id(), seconds)
+    leave(settings.work_path, note)
+    log.info("the mounted model is the certified one: %d files", len(measured.files))
+
+
+async def _first_state(settings: Settings, client: MemberClient) -> PodState:
+    """Wait for a state that allows the pod. Raises Unavailable."""
+    standing = Standing(SystemClock())
+    keeper = StateKeeper(client, standing, settings.pod.uid)
+    await keeper.first(settings.wait_seconds)
+    if standing.denial is not None:
+        raise Unavailable(f"{standing.denial.reason}: {standing.denial.message}")
+    if standing.state is None:
+        raise Unavailable(
+            f"no signed state from {', '.join(settings.members)} "
+            f"within {settings.wait_seconds:.0f} seconds: {keeper.last_error}",
+            fix="see the member's Pods in quorate-system; this container is started again",
+        )
+    return standing.state

@@ -1,0 +1,62 @@
+"""Reading a request's body: bounded in bytes and in time."""
+
+import asyncio
+
+from aiohttp import StreamReader, web
+
+from quorate_sidecar.capacity import Capacity
+from quorate_sidecar.refusal import Code, Refusal
+
+BODY_SECONDS = 30.0
+"""For a whole body, once its headers are there."""
+
+
+class BodyReader:
+    """Reads one body; holds its share of the capacity until it is released."""
+
+    def __init__(self, capacity: Capacity) -> None:
+        self._capacity = capacity
+        self._reserved = 0
+
+    async def read(self, request: web.BaseRequest, bytes_max: int) -> bytes:
+        """The body. Raises Refusal if it is too long, too slow, or breaks off."""
+        length = request.headers.get("Content-Length")
+        # The HTTP parser let only digits through.
+        expected = bytes_max if length is None else int(length)
+        if expected > bytes_max:
+            raise _too_large(bytes_max)
+        self._capacity.reserve(expected)
+        self._reserved = expected
+        content = request.content
+        if content.is_eof():
+            body = content.read_nowait()
+            if len(body) > bytes_max:
+                raise _too_large(bytes_max)
+            return body
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await self._read_slowly(content, bytes_max)
+        except TimeoutError:
+            message = f"the body did not arrive within {BODY_SECONDS:.0f} seconds"
+            raise Refusal(408, Code.TIMEOUT, message) from None
+        except web.RequestPayloadError:
+            raise Refusal(400, Code.MALFORMED, "the body's framing is broken") from None
+
+    def release(self) -> None:
+        """Give the share back. Idempotent."""
+        self._capacity.release(self._reserved)
+        self._reserved = 0
+
+    async def _read_slowly(self, content: StreamReader, bytes_max: int) -> bytes:
+        parts, size = [], 0
+        while part := await content.readany():
+            size += len(part)
+            if size > bytes_max:
+                raise _too_large(bytes_max)
+            parts.append(part)
+        return b"".join(parts)
+
+
+def _too_large(bytes_max: int) -> Refusal:
+    message = f"the body is longer than the policy's {bytes_max} bytes"
+    return Refusal(413, Code.TOO_LARGE, message)

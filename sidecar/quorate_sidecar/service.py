@@ -1,0 +1,200 @@
+"""``quorate-sidecar``: from the first signed state to the last drained stream."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+from collections.abc import Coroutine
+from typing import Any
+
+from quorate.errors import QuorateError, Unavailable
+from quorate_io.clock import SystemClock
+from quorate_io.health import HealthServer
+from quorate_io.member_client import MemberClient
+from quorate_sidecar import termination
+from quorate_sidecar.audit_log import AuditLog
+from quorate_sidecar.audit_writer import AuditWriter, Owner
+from quorate_sidecar.capacity import REQUESTS_MAX, Capacity
+from quorate_sidecar.checks.scanner import scanner_for
+from quorate_sidecar.forwarder import Forwarder
+from quorate_sidecar.listener_watch import ListenerWatch
+from quorate_sidecar.measure.measuring import check_manifest, measure
+from quorate_sidecar.measure.record import boot_id, take
+from quorate_sidecar.metrics import Metrics
+from quorate_sidecar.proxy import Proxy
+from quorate_sidecar.recorder import Recorder
+from quorate_sidecar.server import BoundedServer
+from quorate_sidecar.settings import ADMIN_SOCKET, Settings
+from quorate_sidecar.standing import Standing
+from quorate_sidecar.state_keeper import StateKeeper, StateSource
+from quorate_sidecar.upstream import Upstream
+
+GAUGE_SECONDS = 1.0
+
+WILDCARD = (
+    "port {port} of {hosts} is taken: the model listens on all addresses. "
+    "Start it with --host 127.0.0.1 (or OLLAMA_HOST=127.0.0.1)"
+)
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """One sidecar. :meth:`run` returns when it was told to stop, or raises QuorateError."""
+
+    def __init__(self, settings: Settings, source: StateSource, metrics: Metrics) -> None:
+        self._settings = settings
+        self._source = source
+        self._metrics = metrics
+        self._standing = Standing(SystemClock())
+        self._keeper = StateKeeper(source, self._standing, settings.pod.uid)
+        self._capacity = Capacity()
+        self._stop = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        pod = settings.pod
+        owner = Owner(pod.namespace, pod.name, pod.uid, settings.genesis_digest)
+        writer = AuditWriter(settings.audit_path, owner, SystemClock())
+        self._audit = AuditLog(writer, self._standing, metrics)
+        self._health = HealthServer(
+            ready=self._standing.unready, probes={"/startupz": self._standing.unstarted}
+        )
+
+    def stop(self) -> None:
+        """Begin to drain."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Start, serve until told to stop, drain."""
+        settings = self._settings
+        self._audit.open()
+        await self._health.listen_unix(settings.work_path / ADMIN_SOCKET)
+        await self._health.listen(settings.pod.ips, settings.health_port)
+        await self._keeper.first(settings.wait_seconds)
+        port = self._port()
+        upstream = Upstream(port, REQUESTS_MAX)
+        server = self._server(upstream)
+        try:
+            # First the port, so that the model cannot take it; then what may take long.
+            await self._listen(server, port)
+            self._spawn(self._keeper.run())
+            self._spawn(self._audit.run())
+            self._spawn(ListenerWatch(self._foreign, settings.proc_net).run())
+            self._spawn(self._gauges(server))
+            await self._until_stopped(self._measure())
+            await self._drain(server)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            server.stop_listening()
+            await upstream.close()
+            await self._health.close()
+            self._audit.close()
+
+    def _port(self) -> int:
+        """The port of the first state. Raises Unavailable if there is none to serve."""
+        standing = self._standing
+        if standing.denial is not None:
+            raise Unavailable(f"{standing.denial.reason}: {standing.denial.message}")
+        if standing.state is None:
+            raise Unavailable(f"no signed state: {self._keeper.last_error}")
+        # Compiling the patterns takes milliseconds that no request should wait for.
+        scanner_for(standing.state.rules.checks)
+        return standing.state.rules.port
+
+    def _server(self, upstream: Upstream) -> BoundedServer:
+        loop = asyncio.get_running_loop()
+        recorder = Recorder(self._audit, self._metrics, loop.time)
+        forwarder = Forwarder(upstream, recorder, self._metrics)
+        proxy = Proxy(self._standing, upstream, forwarder, recorder, self._capacity)
+        return BoundedServer(proxy.handle)
+
+    async def _listen(self, server: BoundedServer, port: int) -> None:
+        hosts = self._settings.pod.ips
+        try:
+            await server.listen(hosts, port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise Unavailable(WILDCARD.format(port=port, hosts=", ".join(hosts))) from None
+            raise Unavailable(f"port {port} cannot be bound: {error}") from None
+        self._standing.port = port
+        log.info("listening on port %d of %s", port, ", ".join(hosts))
+
+    async def _measure(self) -> None:
+        """Accept the note of this pod's ``quorate-measure``, or measure again."""
+        settings, state = self._settings, self._standing.state
+        if state is None:
+            raise Unavailable("no signed state")
+        note = take(settings.work_path, settings.pod.uid, boot_id())
+        if note is not None and note.manifest_digest == state.manifest_digest:
+            self._standing.measured = note.manifest_digest
+            self._metrics.measure_seconds.set(note.seconds)
+            log.info("quorate-measure found the certified model")
+            return
+        log.info("measuring the model: this container started anew, or the certificate changed")
+        measured, seconds = await asyncio.to_thread(measure, settings.model_path, settings.workers)
+        await check_manifest(measured, state.manifest_digest, self._source.manifest)
+        self._metrics.measure_seconds.set(seconds)
+        self._standing.measured = measured.digest
+        log.info("the mounted model is the certified one")
+
+    async def _until_stopped(self, measuring: Coroutine[Any, Any, None]) -> None:
+        """Measure, then wait. A failure to measure, or of a background task, ends the service."""
+        task = asyncio.ensure_future(measuring)
+        stopped = asyncio.ensure_future(self._stop.wait())
+        try:
+            pending: set[asyncio.Future[Any]] = {task, stopped, *self._tasks}
+            while not stopped.done():
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for finished in done:
+                    finished.result()
+        finally:
+            task.cancel()
+            stopped.cancel()
+
+    async def _drain(self, server: BoundedServer) -> None:
+        """Refuse what is new, finish what is under way, within the bound."""
+        self._standing.draining = True
+        server.stop_listening()
+        log.info("draining %d requests", self._capacity.requests)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.drain_seconds):
+                await self._capacity.idle()
+        if self._capacity.requests:
+            log.warning("%d requests are cut off", self._capacity.requests)
+        await server.shutdown(timeout=1.0)
+
+    def _foreign(self, found: list[str]) -> None:
+        if found and not self._standing.foreign:
+            log.error("denying all requests: %s", "; ".join(found[:5]))
+        self._standing.foreign = found
+        self._metrics.foreign_listeners.set(len(found))
+
+    async def _gauges(self, server: BoundedServer) -> None:
+        while True:
+            state = self._standing.state
+            self._metrics.state_expiry.set(state.expires_at.timestamp() if state else 0)
+            self._metrics.ready.set(0 if self._standing.unready() else 1)
+            self._metrics.in_flight.set(self._capacity.requests)
+            self._metrics.connections.set(server.connection_count)
+            await asyncio.sleep(GAUGE_SECONDS)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.add(asyncio.ensure_future(work))
+
+
+async def serve(settings: Settings) -> int:
+    """Run the sidecar until SIGTERM. Returns the exit code."""
+    client = MemberClient(settings.members, settings.genesis_digest, settings.token_file)
+    async with client:
+        service = Service(settings, client, Metrics())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, service.stop)
+        try:
+            await service.run()
+        except QuorateError as error:
+            log.error("stopped: %s", error)
+            termination.say(settings.termination_log, str(error))
+            return 1
+    return 0

@@ -1,0 +1,123 @@
+"""Whether this pod may serve now, and if not, why: the one place that decides it.
+
+Two kinds of no: what the committee decided (a denial) keeps the pod Ready and is answered with its
+reason; what is wrong with this pod (a lapse) makes it unready too, so that a Service leaves it out.
+Both deny every request.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from quorate import limits
+from quorate.ports import Clock
+from quorate.signed_state import PodState
+from quorate_sidecar.refusal import Code, Refusal
+
+RESTART = "delete the pod, so that it is admitted and measured again"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitteeDenial:
+    """The committee's answer that this pod may not serve."""
+
+    reason: str
+    message: str
+    learnt_at: datetime
+
+
+@dataclass(slots=True)
+class Standing:
+    """What is known about this pod. Others write the facts; :meth:`refusal` judges them."""
+
+    clock: Clock
+    state: PodState | None = None
+    denial: CommitteeDenial | None = None
+    measured: str = ""
+    """The manifest digest that this container measured; empty until it has."""
+    port: int = 0
+    """The port that is bound; 0 until it is."""
+    foreign: list[str] = field(default_factory=list)
+    audit_failure: str = ""
+    draining: bool = False
+
+    def accept(self, state: PodState) -> bool:
+        """Take a newer state. False for one that is older than what is known: a replay."""
+        if self.state is not None and state.issued_at < self.state.issued_at:
+            return False
+        if self.denial is not None:
+            skew = timedelta(seconds=limits.CLOCK_SKEW)
+            if state.issued_at < self.denial.learnt_at - skew:
+                return False
+        self.state, self.denial = state, None
+        return True
+
+    def deny(self, reason: str, message: str) -> None:
+        """Take the committee's denial."""
+        if self.denial is None or (self.denial.reason, self.denial.message) != (reason, message):
+            self.denial = CommitteeDenial(reason, message, self.clock.now())
+
+    def refusal(self) -> Refusal | None:
+        """Why a request is denied now, or None."""
+        if self.draining:
+            return _lapse(Code.DRAINING, "this pod is shutting down")
+        if self.denial is not None:
+            message = f"{self.denial.reason}: {self.denial.message}"
+            return Refusal(403, Code.POLICY, message)
+        return self._lapse()
+
+    def unready(self) -> list[str]:
+        """Reasons for not being ready; a committee's denial is none."""
+        reasons = ["shutting down"] if self.draining else []
+        reasons += self.unstarted()
+        lapse = self._lapse()
+        if lapse is not None and lapse.message not in reasons:
+            reasons.append(lapse.message)
+        return reasons
+
+    def unstarted(self) -> list[str]:
+        """Reasons for not having started: the model server waits for this to be empty."""
+        reasons = []
+        if self.state is None and self.denial is None:
+            reasons.append("no signed state yet")
+        if not self.port:
+            reasons.append("the model's port is not bound yet")
+        if not self.measured:
+            reasons.append("the model is being measured")
+        return reasons
+
+    def _lapse(self) -> Refusal | None:
+        """What is wrong with this pod itself."""
+        if unstarted := self.unstarted():
+            return _lapse(Code.NOT_READY, "; ".join(unstarted))
+        if self.foreign:
+            message = (
+                f"{'; '.join(self.foreign[:5])}: the pod can be reached around its sidecar. "
+                "Start the model with --host 127.0.0.1 (or OLLAMA_HOST=127.0.0.1)"
+            )
+            return _lapse(Code.FOREIGN_LISTENER, message)
+        if self.audit_failure:
+            return _lapse(Code.AUDIT, f"no audit record can be written: {self.audit_failure}")
+        # With a denial there may be no state; the denial itself is what is answered then.
+        return self._state_lapse(self.state) if self.state is not None else None
+
+    def _state_lapse(self, state: PodState) -> Refusal | None:
+        if self.clock.now() >= state.expires_at:
+            at = state.expires_at.isoformat(timespec="seconds")
+            message = f"the signed state expired at {at} and no member gave a newer one"
+            return _lapse(Code.STATE_EXPIRED, message)
+        if state.manifest_digest != self.measured:
+            message = (
+                f"this pod holds model {self.measured}, but {state.manifest_digest} is certified: "
+                f"{RESTART}"
+            )
+            return _lapse(Code.NOT_READY, message)
+        if state.rules.port != self.port:
+            message = (
+                f"the policy now names port {state.rules.port}, and {self.port} is bound: {RESTART}"
+            )
+            return _lapse(Code.NOT_READY, message)
+        return None
+
+
+def _lapse(code: Code, message: str) -> Refusal:
+    return Refusal(503, code, message, retry_after=5)
