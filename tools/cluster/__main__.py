@@ -12,6 +12,7 @@ from tools.cluster import binaries
 from tools.cluster.errors import ClusterError, ToolError
 from tools.cluster.loading import load_images
 from tools.cluster.progress import say
+from tools.cluster.provider import DEFAULT_NODES
 from tools.cluster.selection import select_provider
 
 _EXAMPLES = """\
@@ -96,7 +97,12 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     up = command("up", _up, "create the cluster, mend it, or see that it is well")
-    up.add_argument("--nodes", type=int, default=2, help="number of nodes (default: 2)")
+    up.add_argument(
+        "--nodes",
+        type=int,
+        help=f"number of nodes; default: as many as there are, or {DEFAULT_NODES}; "
+        "another number than there are makes the cluster anew",
+    )
     command("down", _down, "remove the cluster and everything that belongs to it")
     load = command("load", _load, "put built images in reach of the nodes")
     load.add_argument("images", nargs="+", metavar="IMAGE", help="a name in build/images.json")

@@ -18,7 +18,7 @@ from tools.cluster.errors import ClusterError, CommandFailed
 from tools.cluster.flocks import locked
 from tools.cluster.naming import REGISTRY_NAME, cluster_name
 from tools.cluster.progress import say
-from tools.cluster.provider import Status
+from tools.cluster.provider import DEFAULT_NODES, Status
 from tools.images import store
 from tools.images.registry import Registry
 
@@ -56,14 +56,16 @@ class KindProvider:
         self._kubeconfig = self._state / "kubeconfig"
         self._registry = f"{self.name}-registry"
 
-    def up(self, nodes: int) -> None:
+    def up(self, nodes: int | None) -> None:
         """Create the cluster, or make it anew when it does not answer."""
         with locked(self._checkout, f"the cluster {self.name}", _LOCK_SECONDS):
-            if self.status().up:
+            status = self.status()
+            workers = len(status.nodes) - 1
+            if status.up and nodes in (None, workers):
                 say(f"cluster {self.name} is up")
                 return
             self._remove()
-            self._create(nodes)
+            self._create(nodes or DEFAULT_NODES)
             say(f"cluster {self.name} is up: export KUBECONFIG={self._kubeconfig}")
 
     def _create(self, nodes: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+DEFAULT_NODES = 2
+
 
 @dataclass(frozen=True)
 class Status:
@@ -30,8 +32,12 @@ class Status:
 class Provider(Protocol):
     """A way to run a cluster; every method may be called again without harm."""
 
-    def up(self, nodes: int) -> None:
-        """Create the cluster, mend it, or see that it is well."""
+    def up(self, nodes: int | None) -> None:
+        """Create the cluster, mend it, or see that it is well.
+
+        ``nodes``: how many; another number than the cluster has makes it anew. None: as many as
+        it has, or DEFAULT_NODES.
+        """
 
     def down(self) -> None:
         """Remove the cluster and everything that belongs to it, caches aside."""

@@ -20,7 +20,7 @@ from tools.cluster.local.layout import Layout, state_base
 from tools.cluster.local.processes import Processes
 from tools.cluster.naming import REGISTRY_NAME, REGISTRY_PORT, cluster_name, node_name
 from tools.cluster.progress import say
-from tools.cluster.provider import Status
+from tools.cluster.provider import DEFAULT_NODES, Status
 from tools.images import store
 from tools.images.registry import Registry
 
@@ -46,20 +46,21 @@ class LocalProvider:
         with locked(self._checkout, f"the cluster {self.name}", _LOCK_SECONDS):
             yield
 
-    def up(self, nodes: int) -> None:
+    def up(self, nodes: int | None) -> None:
         """Create the cluster, mend it after a crash, or see that it is well."""
-        if not 1 <= nodes <= addressing.MAX_NODES:
+        if nodes is not None and not 1 <= nodes <= addressing.MAX_NODES:
             raise ClusterError(f"nodes must be between 1 and {addressing.MAX_NODES}")
         with self._exclusively():
             packages.ensure(packages.CLUSTER_PACKAGES)
             built = binaries.ensure()
             recorded = state.load(self.layout.state_file)
-            if recorded is not None and recorded.nodes == nodes and self._mend(recorded, built):
+            wanted = nodes or (recorded.nodes if recorded else DEFAULT_NODES)
+            if recorded is not None and recorded.nodes == wanted and self._mend(recorded, built):
                 return
             if removal.traces(self.name, self.layout):
                 say("removing what an earlier cluster left")
                 removal.remove(self.name, self.layout)
-            self._create(nodes, built)
+            self._create(wanted, built)
 
     def _boot(self, recorded: state.ClusterState, built: binaries.Binaries) -> Boot:
         return Boot(

@@ -19,7 +19,7 @@ from tools.cluster.local.state import write_atomically
 
 _LOG_TAIL_LINES = 15
 _LOG_TAIL_BYTES = 8192
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.1
 # A fixed environment: proxies or Go settings of the caller must not change the cluster.
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
