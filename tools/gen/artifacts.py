@@ -1,9 +1,12 @@
 """Every generated file of the tree: its path and its text."""
 
 from pathlib import Path
+from typing import Any
 
 from quorate.api.v1alpha1 import KINDS
+from tools.gen.api_reference import api_reference
 from tools.gen.crd import crd
+from tools.gen.injection_template import floor_template, injection_template
 from tools.gen.yaml_text import HEADER, dump
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,20 +15,25 @@ CHART = Path("charts/quorate")
 
 def generate() -> dict[Path, str]:
     """Text by path relative to the tree. Pure: writes nothing."""
-    return _crds()
+    documents = [crd(kind) for kind in KINDS]
+    return {
+        **_crds(documents),
+        CHART / "templates/floor.yaml": HEADER + floor_template(),
+        CHART / "templates/injection.yaml": HEADER + injection_template(),
+        Path("docs/reference/api.md"): api_reference(documents),
+    }
 
 
-def _crds() -> dict[Path, str]:
+def _crds(documents: list[dict[str, Any]]) -> dict[Path, str]:
     files: dict[Path, str] = {}
-    for kind in KINDS:
-        document = crd(kind)
+    for document in documents:
         name = f"{document['metadata']['name']}.yaml"
         files[Path("crds") / name] = HEADER + dump(document)
-        metadata = document["metadata"]
         # Deleting a CRD deletes every object of its kind: that is never a side effect of uninstall.
-        metadata["annotations"] = {"helm.sh/resource-policy": "keep"}
+        keep = {"annotations": {"helm.sh/resource-policy": "keep"}}
+        kept = dump(document | {"metadata": document["metadata"] | keep})
         files[CHART / "templates/crds" / name] = (
-            f"{HEADER}{{{{- if .Values.crds.enabled }}}}\n{dump(document)}{{{{- end }}}}\n"
+            f"{HEADER}{{{{- if .Values.crds.enabled }}}}\n{kept}{{{{- end }}}}\n"
         )
     for path, text in files.items():
         if text.count("{{") != (2 if path.parts[0] == CHART.parts[0] else 0):

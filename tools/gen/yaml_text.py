@@ -15,7 +15,18 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def dump(document: Any) -> str:
-    """One YAML document, ending in a newline."""
-    text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=96, allow_unicode=True)
+def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Texts of several lines, such as long expressions, as blocks that a person can read."""
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _write_text)
+
+
+def dump(document: Any, *, width: int = 96) -> str:
+    """One YAML document, ending in a newline; texts are folded at ``width``."""
+    text: str = yaml.dump(
+        document, Dumper=_Dumper, sort_keys=False, width=width, allow_unicode=True
+    )
     return text

@@ -23,12 +23,20 @@ def policies(config: FloorConfig) -> list[Document]:
 
 def _pair(config: FloorConfig, name: str, spec: Document, binding: Document) -> list[Document]:
     name = f"{config.prefix}-{name}"
-    meta = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
     bound = {"policyName": name, "validationActions": ["Deny"], **binding}
     return [
-        meta | {"kind": "ValidatingAdmissionPolicy", "spec": {"failurePolicy": "Fail", **spec}},
-        meta | {"kind": "ValidatingAdmissionPolicyBinding", "spec": bound},
+        _document("ValidatingAdmissionPolicy", name, {"failurePolicy": "Fail", **spec}),
+        _document("ValidatingAdmissionPolicyBinding", name, bound),
     ]
+
+
+def _document(kind: str, name: str, spec: Document) -> Document:
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": spec,
+    }
 
 
 def enforced_namespaces(*modes: str) -> list[Document]:

@@ -1,0 +1,78 @@
+"""The chart's floor and injection: core/quorate/admission with Helm expressions for values.
+
+Both are made from one configuration, so what mutate injects and what the floor compares with come
+from the same values. The expressions stand inside CEL and JSON strings without being escaped;
+``values.schema.json`` holds the values to characters that need no escaping, and quantities to the
+spelling that the API server gives back.
+"""
+
+from quorate import names
+from quorate.admission.floor import FloorConfig, policies
+from quorate.admission.injection import InjectionConfig, Resources
+from tools.gen.yaml_text import dump
+
+MEMBER_URL = f"https://{names.MEMBER_SERVICE}.{names.NAMESPACE}.svc:{names.MEMBER_PORT}"
+
+
+def _value(path: str) -> str:
+    return f"{{{{ .Values.{path} }}}}"
+
+
+def _resources(path: str) -> Resources:
+    return Resources(cpu=_value(f"{path}.cpu"), memory=_value(f"{path}.memory"))
+
+
+def helm_config() -> FloorConfig:
+    """The floor's configuration with Helm expressions where an installation may differ."""
+    injection = InjectionConfig(
+        image=_value("images.sidecar"),
+        genesis_digest="",
+        member_url=MEMBER_URL,
+        measure_resources=_resources("injection.measureResources"),
+        sidecar_resources=_resources("injection.sidecarResources"),
+        drain_seconds=0,
+    )
+    return FloorConfig(
+        injection=injection,
+        previous_image=_value("images.previousSidecar | default .Values.images.sidecar"),
+        deny_unselected=_value("floor.denyUnselected"),
+    )
+
+
+_LABELS = '{{- include "quorate.labels" . | nindent 4 }}'
+
+
+def floor_template() -> str:
+    """The admission policies and their bindings as one Helm template."""
+    # Folding would break a Helm expression over two lines.
+    documents = (dump(document, width=10_000) for document in policies(helm_config()))
+    return "---\n".join(
+        text.replace("metadata:\n", f"metadata:\n  labels:\n    {_LABELS}\n", 1)
+        for text in documents
+    )
+
+
+def injection_template() -> str:
+    """The ConfigMap from which webhook and operator learn what is injected."""
+    config = helm_config().injection
+    return f"""apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: quorate-injection
+  namespace: {names.NAMESPACE}
+  labels:
+    {_LABELS}
+data:
+  injection.json: |
+    {{
+      "image": "{config.image}",
+      "memberUrl": "{config.member_url}",
+      "measureResources": {_json(config.measure_resources)},
+      "sidecarResources": {_json(config.sidecar_resources)},
+      "drainSeconds": {_value("injection.drainSeconds")}
+    }}
+"""
+
+
+def _json(resources: Resources) -> str:
+    return f'{{"cpu": "{resources.cpu}", "memory": "{resources.memory}"}}'
