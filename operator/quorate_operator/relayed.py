@@ -35,7 +35,9 @@ def relayed(document: Mapping[str, Any], kind: str) -> Document:
     }
     whole = identity | {"spec": document.get("spec") or {}}
     try:
-        parse_object(json.dumps(whole).encode("utf-8"), bytes_max=_OBJECT_BYTES, what=kind)
+        # As deep as it will lie in a batch.
+        text = json.dumps({"batch": [whole]}).encode("utf-8")
+        parse_object(text, bytes_max=_OBJECT_BYTES, what=kind)
     except (QuorateError, ValueError, RecursionError):
         return identity | {"spec": {}}
     return whole

@@ -1,0 +1,146 @@
+"""Alerts: each is one SafetyIncident, one Event about it, and one count of a metric.
+
+The incident's name comes from its rule and subject, so that a repeat is found again and only raises
+its count. One that a person has settled is left alone: a new one is opened beside it.
+"""
+
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from quorate import names
+from quorate.errors import QuorateError
+from quorate.ports import Clock
+from quorate_operator.effects.api_server import ApiRefused, ApiServer
+from quorate_operator.effects.events import Events
+from quorate_operator.effects.fence import Holder, check
+from quorate_operator.kinds import SAFETY_INCIDENT, Key
+from quorate_operator.metrics import Metrics
+from quorate_operator.reconcile.actions import EmitEvent, RaiseAlert, Target
+from quorate_operator.reconcile.texts import clipped, timestamp
+
+REPEAT_SECONDS = 300.0
+"""An alert that goes on raises its incident's count at most this often."""
+REMEMBERED_MAX = 4096
+EPISODES_MAX = 100
+"""Incidents of one rule and subject that may have been settled before the one that is open."""
+RUNBOOKS = "https://quorate.dev/runbooks"
+
+log = logging.getLogger(__name__)
+Document = dict[str, Any]
+
+
+def incident_name(alert: RaiseAlert, episode: int) -> str:
+    """The same for every repeat of an alert, and another one after it was settled."""
+    about = "|".join((alert.rule, *alert.subject.key, str(episode)))
+    digest = hashlib.sha256(about.encode("utf-8")).hexdigest()[:12]
+    return f"{alert.rule.lower()}-{digest}"
+
+
+def incident(alert: RaiseAlert, name: str) -> Document:
+    """The SafetyIncident as it is created. Its spec is never changed by us again."""
+    key = alert.subject.key
+    spec: Document = {
+        "severity": alert.severity,
+        "rule": alert.rule,
+        "summary": clipped(alert.summary),
+        "subject": {"kind": key.kind, "name": key.name, "uid": alert.subject.uid},
+        "runbookUrl": f"{RUNBOOKS}/{alert.rule.lower()}",
+    }
+    if alert.owners is not None:
+        spec["owners"] = alert.owners.model_dump(mode="json", by_alias=True)
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": SAFETY_INCIDENT.name,
+        "metadata": {"name": name, "namespace": alert.namespace},
+        "spec": spec,
+    }
+
+
+def seen_again(status: Document | None, now: datetime) -> Document:
+    """The status after one more sighting."""
+    before = status or {}
+    count = int(before.get("count") or 0) + 1
+    first = before.get("firstSeen") or timestamp(now)
+    return {"count": count, "firstSeen": first, "lastSeen": timestamp(now)}
+
+
+class Alerts:
+    """Raises alerts. Failing to is logged, never raised: the reason for it goes on anyway."""
+
+    def __init__(
+        self,
+        api: ApiServer,
+        holder: Holder,
+        events: Events,
+        clock: Clock,
+        monotonic: Callable[[], float],
+        metrics: Metrics,
+    ) -> None:
+        self._api = api
+        self._holder = holder
+        self._events = events
+        self._clock = clock
+        self._monotonic = monotonic
+        self._metrics = metrics
+        self._raised: OrderedDict[tuple[str, Key], float] = OrderedDict()
+
+    async def raise_alert(self, alert: RaiseAlert) -> None:
+        """Open the incident, or count one more sighting of it."""
+        about = (alert.rule, alert.subject.key)
+        now = self._monotonic()
+        last = self._raised.get(about)
+        if last is not None and now - last < REPEAT_SECONDS:
+            return
+        self._raised[about] = now
+        self._raised.move_to_end(about)
+        if len(self._raised) > REMEMBERED_MAX:
+            self._raised.popitem(last=False)
+        self._metrics.alerts.labels(alert.rule, alert.severity).inc()
+        log.error("%s (%s): %s", alert.rule, alert.severity, alert.summary)
+        try:
+            opened = await self._open(alert)
+        except QuorateError as error:
+            log.warning("no SafetyIncident for %s: %s", alert.rule, error)
+            self._raised.pop(about, None)
+            return
+        target = Target(
+            Key(SAFETY_INCIDENT.name, alert.namespace, opened["metadata"]["name"]),
+            opened["metadata"].get("uid", ""),
+            names.API_VERSION,
+        )
+        await self._events.emit(
+            EmitEvent(target, "Warning", alert.rule, clipped(alert.summary), "Alert")
+        )
+
+    async def _open(self, alert: RaiseAlert) -> Document:
+        found = await self._find_or_create(alert)
+        key = Key(SAFETY_INCIDENT.name, alert.namespace, found["metadata"]["name"])
+        status = seen_again(found.get("status"), self._clock.now())
+        document = {
+            "apiVersion": names.API_VERSION,
+            "kind": SAFETY_INCIDENT.name,
+            "metadata": {"name": key.name, "namespace": key.namespace},
+            "status": status,
+        }
+        check(self._holder)
+        await self._api.apply_status(SAFETY_INCIDENT, key, document)
+        return found
+
+    async def _find_or_create(self, alert: RaiseAlert) -> Document:
+        for episode in range(EPISODES_MAX):
+            name = incident_name(alert, episode)
+            check(self._holder)
+            try:
+                document = incident(alert, name)
+                return await self._api.create(SAFETY_INCIDENT, alert.namespace, document)
+            except ApiRefused as error:
+                if error.status != 409:
+                    raise
+            found = await self._api.get(SAFETY_INCIDENT.path(alert.namespace, name))
+            if not (found.get("spec") or {}).get("resolution"):
+                return found
+        raise ApiRefused(409, "TooManyEpisodes", f"{EPISODES_MAX} settled incidents of this kind")

@@ -1,0 +1,65 @@
+"""Removing our scheduling gate from exactly the pod that was judged."""
+
+from datetime import UTC, datetime
+
+from quorate import names
+from quorate.ports import Clock
+from quorate_operator.effects.api_server import ApiRefused, ApiServer
+from quorate_operator.effects.fence import Holder, check
+from quorate_operator.kinds import POD
+from quorate_operator.metrics import Metrics
+from quorate_operator.reconcile.actions import ReleaseGate
+
+Operation = dict[str, object]
+
+
+def operations(action: ReleaseGate) -> list[Operation]:
+    """The patch: it does nothing unless the pod is the one, as it was, with our gate there."""
+    gate = f"/spec/schedulingGates/{action.gate_index}"
+    return [
+        {"op": "test", "path": "/metadata/uid", "value": action.target.uid},
+        {"op": "test", "path": "/metadata/resourceVersion", "value": action.resource_version},
+        {"op": "test", "path": f"{gate}/name", "value": names.SCHEDULING_GATE},
+        {"op": "remove", "path": gate},
+    ]
+
+
+class Gates:
+    """Releases pods."""
+
+    def __init__(self, api: ApiServer, holder: Holder, clock: Clock, metrics: Metrics) -> None:
+        self._api = api
+        self._holder = holder
+        self._clock = clock
+        self._metrics = metrics
+
+    async def release(self, action: ReleaseGate) -> None:
+        """Remove the gate. A pod that is gone or has changed since is left for its next look.
+
+        Raises QuorateError if the API server or the webhook refuses, or does not answer.
+        """
+        check(self._holder)
+        key = action.target.key
+        try:
+            await self._api.patch(POD.path(key.namespace, key.name), operations(action))
+        except ApiRefused as error:
+            if error.status == 404 or _is_failed_test(error):
+                return
+            raise
+        self._metrics.released.inc()
+        waited = _since(action.created_at, self._clock.now())
+        if waited is not None:
+            self._metrics.release_seconds.observe(waited)
+
+
+def _is_failed_test(error: ApiRefused) -> bool:
+    """Whether a ``test`` failed: the pod changed, and its newer version is or will be looked at."""
+    return error.status == 422 and "testing" in error.message
+
+
+def _since(created_at: str, now: datetime) -> float | None:
+    try:
+        created = datetime.fromisoformat(created_at)
+    except ValueError:
+        return None
+    return max(0.0, (now - created.astimezone(UTC)).total_seconds())

@@ -1,0 +1,116 @@
+"""The member, as the operator asks it, and whether it is worth asking at all now."""
+
+import logging
+import random
+from collections.abc import Callable
+from datetime import datetime
+
+from quorate.certificate import PolicyRef
+from quorate.errors import QuorateError
+from quorate.genesis import Genesis
+from quorate.policy.compiled import CompiledPolicy
+from quorate.ports import Clock
+from quorate_io.member_client import MemberClient, MemberRefused
+from quorate_operator.kinds import CLUSTER_SAFETY_POLICY, SAFETY_POLICY, Key
+from quorate_operator.metrics import Metrics
+from quorate_operator.reconcile.actions import Evaluate
+from quorate_operator.reconcile.outcome import (
+    MEMBER_UNAVAILABLE,
+    Outcome,
+    Question,
+    answered,
+    unanswered,
+)
+from quorate_operator.world import World
+
+Outcomes = dict[PolicyRef, Outcome]
+_PERMANENT = (400, 413)
+"""Statuses that speak of the question, not of the member."""
+
+log = logging.getLogger(__name__)
+
+
+class Questions:
+    """Asks the member, and remembers the last answer about each model and policy."""
+
+    def __init__(
+        self, client: MemberClient, world: World, genesis: Genesis, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._client = client
+        self._world = world
+        self._genesis = genesis
+        self._clock = clock
+        self._metrics = metrics
+        self._outcomes: dict[Key, Outcomes] = {}
+        self.reachable: Callable[[], bool] = lambda: True
+        """Whether the member is there, as far as anybody knows: no call is made if not."""
+
+    def outcomes(self, model: Key) -> Outcomes:
+        """The last outcome by policy."""
+        return self._outcomes.get(model, {})
+
+    def forget(self, model: Key) -> None:
+        """The model is gone."""
+        self._outcomes.pop(model, None)
+
+    def keep_only(self, model: Key, policies: set[PolicyRef]) -> None:
+        """Forget what was asked about policies that are no longer there."""
+        known = self._outcomes.get(model, {})
+        for ref in set(known) - policies:
+            del known[ref]
+
+    def unanswered(self) -> set[Key]:
+        """Models about which a question was not answered."""
+        return {
+            model
+            for model, outcomes in self._outcomes.items()
+            if any(outcome.failure for outcome in outcomes.values())
+        }
+
+    async def ask(self, action: Evaluate) -> None:
+        """Ask, and remember what came of it. Never raises for what the member does."""
+        question, document = self._question(action)
+        if question is None or document is None:
+            return
+        previous = self.outcomes(action.model).get(action.policy)
+        outcome = await self._outcome(question, document, previous)
+        self._count(outcome)
+        self._outcomes.setdefault(action.model, {})[action.policy] = outcome
+
+    def _question(self, action: Evaluate) -> tuple[Question | None, dict[str, object] | None]:
+        known = self._world.get(action.model)
+        policy = self._world.get(_policy_key(action.policy))
+        if known is None or policy is None or not isinstance(policy.policy, CompiledPolicy):
+            return None, None
+        return Question(action.model, known, policy.policy), policy.relayed
+
+    async def _outcome(
+        self, question: Question, document: dict[str, object], previous: Outcome | None
+    ) -> Outcome:
+        def failed(why: str, reason: str, now: datetime) -> Outcome:
+            chance = random.random()  # noqa: S311 - spreads load only
+            return unanswered(question, why, reason, previous, now, chance)
+
+        if not self.reachable():
+            return failed("the member does not answer", MEMBER_UNAVAILABLE, self._clock.now())
+        try:
+            answer = await self._client.evaluate(document, question.known.relayed)
+        except MemberRefused as error:
+            reason = error.reason if error.status in _PERMANENT else MEMBER_UNAVAILABLE
+            return failed(str(error), reason, self._clock.now())
+        except QuorateError as error:
+            return failed(str(error), MEMBER_UNAVAILABLE, self._clock.now())
+        return answered(question, answer, self._genesis, self._clock.now(), previous)
+
+    def _count(self, outcome: Outcome) -> None:
+        if outcome.failure:
+            log.warning("not judged under %s: %s", outcome.policy_digest, outcome.failure)
+        certified = outcome.answer is not None and outcome.answer.certificate is not None
+        kind = "unanswered" if outcome.failure else "certified" if certified else "denied"
+        self._metrics.evaluations.labels(kind).inc()
+
+
+def _policy_key(ref: PolicyRef) -> Key:
+    cluster_wide = ref.kind == CLUSTER_SAFETY_POLICY.name
+    kind = CLUSTER_SAFETY_POLICY if cluster_wide else SAFETY_POLICY
+    return Key(kind.name, ref.namespace or "", ref.name)

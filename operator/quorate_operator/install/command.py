@@ -1,0 +1,43 @@
+"""``install``: all steps, until they succeed or the time is up."""
+
+import asyncio
+import logging
+import time
+from datetime import timedelta
+
+from quorate.errors import QuorateError
+from quorate.ports import Clock
+from quorate_operator.effects.api_server import ApiServer
+from quorate_operator.install.member import Inconsistent, install_member
+from quorate_operator.install.token_keys import install_token_keys
+from quorate_operator.install.webhook import install_webhook
+
+RETRY_SECONDS = 3.0
+
+log = logging.getLogger(__name__)
+
+
+async def install(
+    api: ApiServer, namespace: str, clock: Clock, leaf_life: timedelta, patience: float
+) -> None:
+    """Run every step, again and again until all went through in one run.
+
+    Raises Inconsistent at once, and after ``patience`` seconds what was in the way last.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            genesis = await install_member(api, namespace)
+            await install_token_keys(api, namespace)
+            await install_webhook(api, namespace, clock, leaf_life)
+        except Inconsistent:
+            raise
+        except QuorateError as error:
+            # Parts of the release may not be there yet, or two runs meet.
+            if time.monotonic() + RETRY_SECONDS > deadline:
+                raise
+            log.warning("not installed yet: %s", error)
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            log.info("installed; genesis %s", genesis.digest)
+            return

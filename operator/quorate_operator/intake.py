@@ -1,0 +1,95 @@
+"""Takes in what the watches and lists bring, and puts into the queues what it concerns."""
+
+from collections.abc import Callable, Iterable
+
+from quorate import limits
+from quorate.ports import Clock
+from quorate_operator.effects.api_server import ApiServer, Document
+from quorate_operator.kinds import ATTESTED_MODEL, POD, Key, Kind
+from quorate_operator.workqueue import WorkQueue
+from quorate_operator.world import World
+
+
+class Queues:
+    """One queue for each kind of work, so that a storm of one does not hold up the others."""
+
+    def __init__(self) -> None:
+        self.policies = WorkQueue("policies", keys_max=limits.MODELS_PER_CLUSTER, min_interval=0.1)
+        self.models = WorkQueue("models", keys_max=limits.MODELS_PER_CLUSTER, min_interval=0.1)
+        self.pods = WorkQueue("pods", keys_max=limits.PODS_PER_CLUSTER, min_interval=0.02)
+
+    def all(self) -> tuple[WorkQueue, ...]:
+        """The queues."""
+        return self.policies, self.models, self.pods
+
+    def of(self, key: Key) -> WorkQueue:
+        """The queue a key belongs to."""
+        if key.kind == POD.name:
+            return self.pods
+        return self.models if key.kind == ATTESTED_MODEL.name else self.policies
+
+    def add(self, keys: Iterable[Key]) -> None:
+        """Have the objects looked at soon."""
+        for key in keys:
+            self.of(key).add(key)
+
+
+class Intake:
+    """The one place where the world changes."""
+
+    def __init__(
+        self, world: World, queues: Queues, clock: Clock, on_relayable: Callable[[], None]
+    ) -> None:
+        self._world = world
+        self._queues = queues
+        self._clock = clock
+        self._on_relayable = on_relayable
+        self._touched: dict[str, set[Key]] = {}
+
+    def arrived(self, kind: Kind, document: Document) -> None:
+        """An object is there: listed, added, changed or just written."""
+        self._touch(kind, document)
+        self._put(kind, document)
+
+    def gone(self, kind: Kind, document: Document) -> None:
+        """An object is there no more."""
+        key = self._touch(kind, document)
+        self._follow(self._world.remove(key, document["metadata"].get("uid", "")))
+
+    async def sweep(self, api: ApiServer, kind: Kind) -> None:
+        """List a kind anew: take in what is there, and forget what is not.
+
+        What the watch brings meanwhile is newer than the list and is left alone. Raises
+        QuorateError.
+        """
+        touched = self._touched[kind.name] = set()
+        found: set[Key] = set()
+        try:
+            async for document in api.list(kind):
+                key = _key(kind, document)
+                found.add(key)
+                if key not in touched:
+                    self._put(kind, document)
+        finally:
+            self._touched.pop(kind.name, None)
+        for key in self._world.keys(kind.name) - found - touched:
+            self._follow(self._world.remove(key))
+
+    def _touch(self, kind: Kind, document: Document) -> Key:
+        key = _key(kind, document)
+        if kind.name in self._touched:
+            self._touched[kind.name].add(key)
+        return key
+
+    def _put(self, kind: Kind, document: Document) -> None:
+        self._follow(self._world.put(kind, document, self._clock.now()))
+
+    def _follow(self, concerned: set[Key]) -> None:
+        self._queues.add(concerned)
+        if self._world.changed or self._world.changed_pods:
+            self._on_relayable()
+
+
+def _key(kind: Kind, document: Document) -> Key:
+    metadata = document["metadata"]
+    return Key(kind.name, metadata.get("namespace", ""), metadata["name"])

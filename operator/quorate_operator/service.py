@@ -1,0 +1,163 @@
+"""The running operator: its parts, put together, and the order in which they begin."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from prometheus_client import CollectorRegistry
+
+from quorate import names
+from quorate.admission.store import Store
+from quorate.errors import QuorateError
+from quorate.ports import Clock
+from quorate_io.health import HealthServer
+from quorate_io.member_client import MemberClient
+from quorate_operator import handlers
+from quorate_operator.alerts import Alerts
+from quorate_operator.config import Config, Files
+from quorate_operator.effects.api_server import ApiServer
+from quorate_operator.effects.dispatch import Effects
+from quorate_operator.effects.events import Events
+from quorate_operator.effects.gate import Gates
+from quorate_operator.effects.leaf import WebhookLeaf
+from quorate_operator.effects.member import Questions
+from quorate_operator.effects.relay import Relay
+from quorate_operator.intake import Intake, Queues
+from quorate_operator.kinds import LEASE, WATCHED, Key
+from quorate_operator.lease import Lease, LeaseLost
+from quorate_operator.metrics import Metrics
+from quorate_operator.reconciler import Reconciler
+from quorate_operator.supervision import Supervision, watch_files
+from quorate_operator.sweeper import Sweeper
+from quorate_operator.watch_age import WatchAges
+from quorate_operator.watch_session import WatchSession
+from quorate_operator.workers import Workers
+from quorate_operator.world import World
+
+EXIT_LEASE_LOST = 4
+CONFIG_SECONDS = 10.0
+RETRY_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Operator:
+    """One operator process."""
+
+    def __init__(
+        self,
+        config: Config,
+        files: Files,
+        contents: tuple[bytes, ...],
+        api: ApiServer,
+        member: MemberClient,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._files = files
+        self._contents = contents
+        self._api = api
+        self.metrics = metrics = Metrics(CollectorRegistry())
+        lease_key = Key(LEASE.name, config.namespace, names.OPERATOR_ACCOUNT)
+        self._lease = lease = Lease(api, lease_key, config.identity, clock, time.monotonic)
+        self._world = world = World(Store(config.injection, config.genesis), config.genesis)
+        self._queues = queues = Queues()
+        self._relay = relay = Relay(member, world, clock, metrics, time.monotonic)
+        self._intake = intake = Intake(world, queues, clock, relay.changed)
+        self._sweeper = Sweeper(api, intake)
+        self._ages = ages = WatchAges(WATCHED, time.monotonic)
+        questions = Questions(member, world, config.genesis, clock, metrics)
+        events = Events(api, lease, config.identity, clock, time.monotonic, metrics)
+        alerts = Alerts(api, lease, events, clock, time.monotonic, metrics)
+        gates = Gates(api, lease, clock, metrics)
+        effects = Effects(api, lease, questions, events, alerts, gates, intake.arrived)
+        self._workers = Workers(
+            world, queues, Reconciler(world, effects, clock, metrics), clock, metrics
+        )
+        self._leaf = WebhookLeaf(api, config.namespace, lease, clock, metrics, config.leaf_life)
+        self._supervision = Supervision(
+            config.namespace, relay, alerts, ages, queues, lease, metrics
+        )
+        questions.reachable = lambda: relay.reachable
+        relay.on_heard = lambda: queues.add(questions.unanswered())
+        relay.blind = lambda: bool(ages.silent())
+        self._synced = False
+
+    async def run(self) -> None:
+        """Work until SIGTERM. Raises if it cannot go on; ends the process if the Lease is lost."""
+        health = HealthServer(
+            ready=self.not_ready, alive=self._ages.silent, registry=self.metrics.registry
+        )
+        await health.listen([""], self._config.health_port)
+        try:
+            await self._lease.acquire()
+            await self._work()
+        finally:
+            await self._lease.release()
+            await health.close()
+
+    def not_ready(self) -> Sequence[str]:
+        """Why this process does not do its work yet."""
+        if not self._lease.held:
+            return ["waiting for the Lease"]
+        if not self._synced:
+            return ["the first list of all objects is not complete"]
+        if not self._ages.opened():
+            return ["not every watch is open yet"]
+        return ()
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            background = [group.create_task(self._keep_lease())]
+            await self._patiently(self._served, "the kinds are not served")
+            await self._patiently(self._sweeper.first, "objects cannot be listed")
+            self._synced = True
+            self._queues.add(self._world.resync())
+            forever = (
+                self._workers.run(),
+                self._relay.run(),
+                self._sweeper.run(),
+                self._leaf.run(),
+                self._supervision.run(),
+                watch_files(self._files, self._contents, CONFIG_SECONDS),
+            )
+            background += [group.create_task(task) for task in forever]
+            await self._watch()
+            for task in background:
+                task.cancel()
+
+    async def _watch(self) -> None:
+        session = WatchSession(
+            self._api.configuration,
+            heard=lambda kind: self._ages.heard(kind.name),
+            listed=self._sweeper.listed,
+        )
+        self._ages.begin()
+        await handlers.watch(session, self._intake.arrived, self._intake.gone)
+
+    async def _keep_lease(self) -> None:
+        try:
+            await self._lease.keep()
+        except LeaseLost as error:
+            # Another operator may work from now on. Nothing here may outlive this line: a graceful
+            # end would take seconds in which calls that are under way still write.
+            log.critical("%s; ending at once", error)
+            logging.shutdown()
+            os._exit(EXIT_LEASE_LOST)
+
+    async def _served(self) -> None:
+        """Raises QuorateError unless the API server serves every kind of ours."""
+        for kind in WATCHED:
+            if kind.group:
+                await self._api.get(kind.path(), {"limit": "1"})
+
+    async def _patiently(self, step: Callable[[], Awaitable[None]], trouble: str) -> None:
+        while True:
+            try:
+                await step()
+                return
+            except QuorateError as error:
+                log.warning("%s: %s", trouble, error)
+            await asyncio.sleep(RETRY_SECONDS)

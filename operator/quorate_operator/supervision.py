@@ -1,0 +1,90 @@
+"""What is looked at all the time: the member's silence, changed files, and gauges."""
+
+import asyncio
+import logging
+
+from quorate import names
+from quorate.errors import QuorateError
+from quorate_operator.alerts import Alerts
+from quorate_operator.config import Files
+from quorate_operator.effects.fence import Holder
+from quorate_operator.effects.relay import Relay
+from quorate_operator.intake import Queues
+from quorate_operator.kinds import Key
+from quorate_operator.metrics import Metrics
+from quorate_operator.reconcile.actions import RaiseAlert, Target
+from quorate_operator.watch_age import WatchAges
+
+LOOK_SECONDS = 5.0
+MEMBER_UNAVAILABLE = "MemberUnavailable"
+MEMBER_DOWN_SECONDS = 60.0
+"""A member that has not answered for so long is an alert. States live for ten times as long."""
+
+log = logging.getLogger(__name__)
+
+
+class ConfigChanged(Exception):
+    """The mounted configuration is another one: this process must start again with it."""
+
+
+class Supervision:
+    """Looks at everything every few seconds."""
+
+    def __init__(
+        self,
+        namespace: str,
+        relay: Relay,
+        alerts: Alerts,
+        ages: WatchAges,
+        queues: Queues,
+        holder: Holder,
+        metrics: Metrics,
+    ) -> None:
+        self._namespace = namespace
+        self._relay = relay
+        self._alerts = alerts
+        self._ages = ages
+        self._queues = queues
+        self._holder = holder
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            self._measure()
+            alert = member_alert(self._relay.down_for(), self._namespace)
+            if alert is not None:
+                await self._alerts.raise_alert(alert)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _measure(self) -> None:
+        self._metrics.lease_held.set(self._holder.held)
+        for kind, age in self._ages.ages().items():
+            self._metrics.watch_age.labels(kind).set(age)
+        for queue in self._queues.all():
+            self._metrics.queue.labels(queue.name).set(len(queue))
+
+
+def member_alert(seconds: float, namespace: str) -> RaiseAlert | None:
+    """The alert for a member that has been silent for so long, if it is one."""
+    if seconds < MEMBER_DOWN_SECONDS:
+        return None
+    subject = Target(Key("Service", namespace, names.MEMBER_SERVICE), "", "v1")
+    summary = (
+        "the member does not answer the operator: certificates and states are not renewed, and "
+        "protected pods will deny when theirs expire"
+    )
+    return RaiseAlert(MEMBER_UNAVAILABLE, "Critical", subject, namespace, summary)
+
+
+async def watch_files(files: Files, contents: tuple[bytes, ...], period: float) -> None:
+    """Raise ConfigChanged once a file is different. One that cannot be read now is waited for."""
+    while True:
+        await asyncio.sleep(period)
+        try:
+            changed = files.contents() != contents
+        except QuorateError as error:
+            log.warning("the configuration cannot be read now: %s", error)
+            continue
+        if changed:
+            raise ConfigChanged("the mounted genesis or injection configuration was changed")
