@@ -111,7 +111,10 @@ class Boot:
         ready = partial(api.healthy, API_PORT, "/readyz")
         self.processes.wait("kube-apiserver", ready, _API_SECONDS, "it is ready")
         say("API server ready")
-        begin(*[name for name in waiting if name.endswith("-kubelet")])
+        for name in self.node_names:
+            # A kubelet that finds nobody at containerd's socket gives up at once.
+            self._wait_containerd(name)
+            begin(f"{name}-kubelet")
         bootstrap.create_objects(api)
         volumes.offer(api, {name: self.layout.node(name) / "var" for name in self.node_names})
         begin(*list(waiting))
@@ -132,6 +135,7 @@ class Boot:
     def wait_ready(self, api: ApiClient) -> None:
         """Wait until nodes are Ready, DNS answers, Services are proxied and controllers run."""
         for index, name in enumerate(self.node_names, start=1):
+            self._wait_containerd(name)
             self._wait_node(api, index, name)
         say(f"nodes Ready: {', '.join(self.node_names)}")
         for name, ready, what in (
@@ -151,15 +155,17 @@ class Boot:
             self.processes.wait(name, ready, _COMPONENT_SECONDS, what)
         say("DNS and controllers ready")
 
-    def _wait_node(self, api: ApiClient, index: int, name: str) -> None:
-        address = str(self.addresses.node(index))
+    def _wait_containerd(self, name: str) -> None:
         holder = self.processes.running(name)
         if holder is None:
             raise self.processes.failed(name, "its namespaces are gone")
-        socket_path = Path(f"/proc/{holder.pid}/root{node.CONTAINERD_SOCKET}")
+        listens = partial(accepts, Path(f"/proc/{holder.pid}/root{node.CONTAINERD_SOCKET}"))
+        self.processes.wait(f"{name}-containerd", listens, _COMPONENT_SECONDS, "it listens")
+
+    def _wait_node(self, api: ApiClient, index: int, name: str) -> None:
+        address = str(self.addresses.node(index))
         # A node stays Ready for most of a minute after its kubelet died, so each is asked itself.
         for component, ready, what in (
-            ("containerd", partial(accepts, socket_path), "it listens"),
             (
                 "kubelet",
                 partial(http_ok, address, node.KUBELET_HEALTH_PORT, "/healthz"),
