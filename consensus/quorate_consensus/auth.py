@@ -23,7 +23,7 @@ class Authenticator:
         self._key_file = key_file
         self._issuer = issuer
         self._clock = clock
-        self._loaded = b""
+        self._loaded: bytes | None = None
         self._keys: tokens.TokenKeys = {}
         self._remembered: OrderedDict[bytes, Caller] = OrderedDict()
         self.reload()

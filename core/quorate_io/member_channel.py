@@ -48,9 +48,7 @@ class MemberChannel:
     """The channel to the member at one URL. Not for use by two event loops."""
 
     def __init__(self, url: str, genesis_digest: str, token_file: Path, clock: Clock) -> None:
-        self._url = yarl.URL(url)
-        if self._url.scheme != "https" or not self._url.host or self._url.path != "/":
-            raise InvalidInput("must be https://HOST[:PORT]", field=url[:200])
+        self._url = _member_url(url)
         self._genesis_digest = genesis_digest
         self._token_file = token_file
         self._clock = clock
@@ -78,7 +76,9 @@ class MemberChannel:
             # The member has another authority than when we met. Its genesis cannot have changed.
             await self.close()
             return await self._translated(request)
-        except aiohttp.ServerDisconnectedError:
+        except aiohttp.ClientConnectorError as error:
+            raise self._unavailable(error) from error
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             # A connection kept alive was closed while we wrote. Requests may safely be sent twice.
             return await self._translated(request)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -137,6 +137,17 @@ class MemberChannel:
     def _unavailable(self, error: Exception) -> Unavailable:
         what = str(error) or type(error).__name__
         return Unavailable(f"member {self._url.origin()} did not answer: {what}", fix=_RETRY_FIX)
+
+
+def _member_url(text: str) -> yarl.URL:
+    try:
+        url = yarl.URL(text)
+        # Nothing but scheme, host and port: no user, path, query or fragment.
+        if url.scheme == "https" and url.host and url == url.origin() / "":
+            return url
+    except ValueError:
+        pass
+    raise InvalidInput("must be https://HOST[:PORT]", field=text[:200])
 
 
 def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:
