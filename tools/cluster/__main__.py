@@ -124,6 +124,9 @@ def main(argv: list[str] | None = None) -> int:
     except ToolError as error:
         say(f"error: {error}")
         return 1
+    except KeyboardInterrupt:
+        say("interrupted; the same command again goes on or begins anew")
+        return 130
     return 0
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from tools.cluster.errors import CommandFailed
 
 _ERROR_TAIL_CHARACTERS = 4000
+# Before a command that leaves mounts behind when it ends or is killed: they end with it.
+OWN_MOUNTS = ("unshare", "--mount", "--propagation", "private", "--")
 
 
 def run(

@@ -6,14 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from tools.cluster import packages
 from tools.cluster.errors import ToolError
 from tools.cluster.loading import load_images
 from tools.cluster.naming import checkout_root
 from tools.cluster.progress import say
 from tools.cluster.selection import select_provider
-from tools.images import base, store
-from tools.images.build import build_images, build_model
+from tools.images import store
+from tools.images.build import build_base, build_images, build_model
 
 _EXAMPLES = """\
 examples:
@@ -41,8 +40,7 @@ def _model(arguments: argparse.Namespace) -> None:
 
 
 def _base(_: argparse.Namespace) -> None:
-    packages.ensure(packages.IMAGE_PACKAGES)
-    print(base.ensure())
+    print(build_base())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,6 +74,9 @@ def main(argv: list[str] | None = None) -> int:
     except ToolError as error:
         say(f"error: {error}")
         return 1
+    except KeyboardInterrupt:
+        say("interrupted; the same command again goes on or begins anew")
+        return 130
     return 0
 
 

@@ -10,11 +10,14 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from tools.cluster.errors import ToolError
 
+UNFINISHED = ".unfinished-"
 _COPY_BYTES = 1024 * 1024
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -56,10 +59,19 @@ class BlobStore:
             raise BadImage(f"the blob {digest} is too large or does not match its digest")
         return data
 
+    @contextmanager
+    def _unfinished(self) -> Iterator[IO[bytes]]:
+        with tempfile.NamedTemporaryFile(dir=self.folder, prefix=UNFINISHED, delete=False) as file:
+            try:
+                yield file
+            except BaseException:
+                os.unlink(file.name)
+                raise
+
     def add_bytes(self, data: bytes) -> str:
         """Store data; return its digest."""
         digest = sha256_digest(data)
-        with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
+        with self._unfinished() as file:
             file.write(data)
         Path(file.name).replace(self.path(digest))
         return digest
@@ -68,15 +80,11 @@ class BlobStore:
         """Store what can be read from a stream; return its digest and size in bytes."""
         hashed = hashlib.sha256()
         size = 0
-        with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
-            try:
-                while block := stream.read(_COPY_BYTES):
-                    hashed.update(block)
-                    file.write(block)
-                    size += len(block)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        with self._unfinished() as file:
+            while block := stream.read(_COPY_BYTES):
+                hashed.update(block)
+                file.write(block)
+                size += len(block)
         digest = f"sha256:{hashed.hexdigest()}"
         Path(file.name).replace(self.path(digest))
         return digest, size

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from tools.cluster import packages
 from tools.cluster.errors import ClusterError
 from tools.cluster.flocks import locked
 from tools.cluster.progress import say
-from tools.images import context, store
+from tools.images import base, context, store
 from tools.images.builders import Builder, selected_builder
 from tools.images.catalog import find_images
 from tools.images.oci import add_folder
@@ -17,20 +20,34 @@ from tools.images.oci import add_folder
 _LOCK_SECONDS = 3600.0
 
 
+@contextmanager
+def _building() -> Iterator[Builder]:
+    with locked(store.images_folder(), "building images", _LOCK_SECONDS):
+        store.remove_unfinished()
+        with selected_builder() as builder:
+            yield builder
+
+
+def build_base() -> str:
+    """Make the Debian base image, where there is no Docker engine; return its digest."""
+    with locked(store.images_folder(), "building images", _LOCK_SECONDS):
+        store.remove_unfinished()
+        packages.ensure(packages.IMAGE_PACKAGES)
+        return base.ensure()
+
+
 def build_images(checkout: Path, names: list[str]) -> list[store.BuiltImage]:
     """Build the named images, or all; record their digests in build/images.json."""
     known = find_images(checkout)
     if unknown := sorted(set(names) - set(known)):
         raise ClusterError(f"no Containerfile for {unknown}; there are: {', '.join(known)}")
-    lock = locked(store.images_folder(), "building images", _LOCK_SECONDS)
-    with lock, selected_builder() as builder:
+    with _building() as builder:
         return [_build(checkout, name, known[name], builder) for name in names or sorted(known)]
 
 
 def build_containerfile(checkout: Path, name: str, containerfile: Path) -> store.BuiltImage:
     """Build one Containerfile of the checkout, wherever it lies."""
-    lock = locked(store.images_folder(), "building images", _LOCK_SECONDS)
-    with lock, selected_builder() as builder:
+    with _building() as builder:
         return _build(checkout, name, containerfile, builder)
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from tools.cluster import packages
 from tools.cluster.cache import cache_root
-from tools.cluster.command import run
+from tools.cluster.command import OWN_MOUNTS, run
 from tools.cluster.docker import engine_answers
 from tools.cluster.errors import CommandFailed
 from tools.images import base, store
@@ -19,8 +19,6 @@ from tools.images.oci import add_archive, own_platform, read_manifest, write_lay
 
 _BUILD_SECONDS = 1800
 _CERTIFICATES = "/etc/ssl/certs"
-# The storage library leaves bind mounts behind; in a namespace of its own they end with it.
-_OWN_MOUNTS = ("unshare", "--mount", "--propagation", "private", "--")
 
 
 class Builder(Protocol):
@@ -80,7 +78,7 @@ class BuildahBuilder:
         location = f"{driver}@{self._store / driver}+{self._runroot}"
         with tempfile.TemporaryDirectory(dir=store.images_folder(), prefix=".oci-") as folder:
             layout = Path(folder) / "layout"
-            argv: list[str | Path] = [*_OWN_MOUNTS, "skopeo", "copy", "--quiet"]
+            argv: list[str | Path] = [*OWN_MOUNTS, "skopeo", "copy", "--quiet"]
             argv += ["--dest-oci-accept-uncompressed-layers"]
             argv += ["--dest-shared-blob-dir", blobs.folder]
             argv += [f"containers-storage:[{location}]{name}", f"oci:{layout}:{store.TAG}"]
@@ -107,7 +105,7 @@ class BuildahBuilder:
         return self._with_driver(self._chosen_driver(), *words)
 
     def _with_driver(self, driver: str, *words: str | Path) -> str:
-        argv: list[str | Path] = [*_OWN_MOUNTS, "buildah", "--storage-driver", driver]
+        argv: list[str | Path] = [*OWN_MOUNTS, "buildah", "--storage-driver", driver]
         argv += ["--root", self._store / driver, "--runroot", self._runroot]
         return run([*argv, *words], timeout_seconds=_BUILD_SECONDS)
 

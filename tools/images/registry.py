@@ -54,12 +54,6 @@ class Registry:
             self._push_blob(repository, blob, store)
         self._push_manifest(repository, manifest, tag)
 
-    def holds(self, repository: str, digest: str) -> bool:
-        """Whether the registry has the manifest with this digest."""
-        target = f"/v2/{repository}/manifests/{digest}"
-        accept = {"Accept": "*/*"}
-        return self._request("HEAD", target, (200, 404), headers=accept).status == 200
-
     def _push_blob(self, repository: str, digest: str, store: BlobStore) -> None:
         if self._request("HEAD", f"/v2/{repository}/blobs/{digest}", (200, 404)).status == 200:
             return

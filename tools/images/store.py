@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tools.cluster.cache import cache_root
 from tools.cluster.flocks import locked
 from tools.cluster.naming import IMAGE_PREFIX
-from tools.images.blobs import BlobStore
+from tools.images.blobs import UNFINISHED, BlobStore
 
 TAG = "dev"
 _LOCK_SECONDS = 60.0
+_UNFINISHED_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,17 @@ def images_folder() -> Path:
 def blob_store() -> BlobStore:
     """The blobs of all images that were built on this machine."""
     return BlobStore(images_folder() / "blobs")
+
+
+def remove_unfinished() -> None:
+    """Remove what killed commands left; to be called under the lock of the build."""
+    for folder in images_folder().glob(".*"):
+        shutil.rmtree(folder)
+    # Blobs are written without the lock too, so only old leftovers are certain to be ones.
+    oldest = time.time() - _UNFINISHED_SECONDS
+    for path in blob_store().folder.glob(f"{UNFINISHED}*"):
+        if path.stat().st_mtime < oldest:
+            path.unlink(missing_ok=True)
 
 
 def _built_path(inputs_digest: str) -> Path:

@@ -10,8 +10,11 @@ mkdir -p "$node/run" "$node/etc" "$node/var/log/pods" "$node/var/log/containers"
     "$node/var/lib/kubelet" "$node/var/lib/containerd" "$node/var/lib/cni" "$node/var/tmp"
 mount -t tmpfs -o mode=0755 tmpfs "$node/run"
 mkdir -p "$node/run/quorate/bin" "$node/run/quorate/etc" "$node/run/quorate/sysctl" \
-    "$node/run/lock"
+    "$node/run/quorate/var" "$node/run/lock"
+# Everything is gathered below the new /run first: the node's folder and the programs may lie
+# below the /var or /run that are about to be covered.
 mount --bind "$binaries" "$node/run/quorate/bin"
+mount --bind "$node/var" "$node/run/quorate/var"
 mount --bind "$node/etc" "$node/run/quorate/etc"
 
 # The kubelet sets these for the whole kernel; it finds here what it wants and leaves the host's.
@@ -28,7 +31,7 @@ pin kernel/keys/root_maxkeys 1000000
 pin kernel/keys/root_maxbytes 25000000
 
 mount --rbind "$node/run" /run
-mount --bind "$node/var" /var
+mount --bind /run/quorate/var /var
 ln -sfn /run /var/run
 mount --make-rshared /
 : > /run/quorate/ready

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tools.cluster.command import run
+from tools.cluster.command import OWN_MOUNTS, run
 from tools.cluster.progress import say
 from tools.images import store
 from tools.images.blobs import sha256_digest
@@ -71,7 +71,8 @@ def ensure() -> str:
     with tempfile.TemporaryDirectory(dir=store.images_folder(), prefix=".base-") as temporary:
         root = Path(temporary) / "root"
         variant = ["--variant=minbase", f"--include={_PACKAGES}"]
-        run(["debootstrap", *variant, _SUITE, root], timeout_seconds=_BOOTSTRAP_SECONDS)
+        argv: list[str | Path] = [*OWN_MOUNTS, "debootstrap", *variant, _SUITE, root]
+        run(argv, timeout_seconds=_BOOTSTRAP_SECONDS)
         _strip(root)
         runtime = {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"]}
         digest = add_folder(store.blob_store(), root, runtime, keep_owners=True)
