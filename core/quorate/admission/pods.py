@@ -69,16 +69,20 @@ def _digest(reference: Any) -> str:
     return digest if at else ""
 
 
-def image_digests(pod: Pod) -> frozenset[str]:
-    """Digests of every image the pod brings in, with an empty one for each that names none.
+def has_images_only_of(pod: Pod, digests: frozenset[str]) -> bool:
+    """Whether the pod brings in an image, and none but these.
 
     An image volume counts: it may hold a model or a program as well as a container's image may.
     """
-    found = {image_digest(container) for _, container in all_containers(pod)}
-    found |= {
-        _digest(volume["image"].get("reference")) for volume in volumes(pod) if "image" in volume
-    }
-    return frozenset(found)
+    found = False
+    for _, container in all_containers(pod):
+        if image_digest(container) not in digests:
+            return False
+        found = True
+    for volume in volumes(pod):
+        if "image" in volume and _digest(volume["image"].get("reference")) not in digests:
+            return False
+    return found
 
 
 def model_volumes(pod: Pod, source: Source) -> list[dict[str, Any]]:

@@ -31,17 +31,10 @@ class Selection:
     rules: RuntimeRules | None
     conflict: QuorateError | None
     """Why there are no rules."""
-
-    @property
-    def names(self) -> str:
-        """The policies, for messages."""
-        return ", ".join(str(policy.ref) for policy in self.policies)
-
-    @property
-    def owner(self) -> str:
-        """Who answers for them, for messages."""
-        contacts = (policy.safety_contact for policy in self.policies)
-        return ", ".join(dict.fromkeys(contact for contact in contacts if contact))
+    names: str
+    """The policies, for messages."""
+    owner: str
+    """Who answers for them, for messages."""
 
 
 class Selections:
@@ -80,6 +73,7 @@ def _select(
         rules = intersect.runtime_rules(selected.policies)
     except QuorateError as error:
         conflict = error
+    contacts = (policy.safety_contact for policy in selected.policies)
     return Selection(
         policies=selected.policies,
         verdict=selected.verdict,
@@ -88,4 +82,6 @@ def _select(
         volumes=intersect.allowed_volumes(selected.policies),
         rules=rules,
         conflict=conflict,
+        names=", ".join(str(policy.ref) for policy in selected.policies),
+        owner=", ".join(dict.fromkeys(contact for contact in contacts if contact)),
     )

@@ -52,11 +52,19 @@ class Store:
         except QuorateError as error:
             name = "/".join(part for part in (kind.kind_name, *key) if part)
             result = BrokenPolicy(key[0] or None, name, str(error))
-        previous = self._policies.get((kind.kind_name, key))
-        self._policies[kind.kind_name, key] = result
+        self._take(kind.kind_name, key, result)
+        return result
+
+    def break_policy(self, kind: str, key: Key, message: str) -> None:
+        """A policy could not even be handed over: it denies like one that does not compile."""
+        name = "/".join(part for part in (kind, *key) if part)
+        self._take(kind, key, BrokenPolicy(key[0] or None, name, message))
+
+    def _take(self, kind: str, key: Key, result: CompiledPolicy | BrokenPolicy) -> None:
+        previous = self._policies.get((kind, key))
+        self._policies[kind, key] = result
         if not _is_same(previous, result):
             self._snapshot = None
-        return result
 
     def put_model(self, document: Document, now: datetime) -> KnownModel | None:
         """Take in an AttestedModel, verifying its certificates; None if it is malformed.

@@ -51,7 +51,7 @@ def create(pod: Pod, snapshot: Snapshot) -> Judgement:
         extra.append(Denial(Reason.PRESET_NODE, message, fix="remove it; use a nodeSelector"))
     failed, pending = _reported(judgement.known, judgement.selection.policies)
     if not extra and not failed:
-        return replace(judgement, warnings=pending)
+        return replace(judgement, warnings=pending) if pending else judgement
     extra = [_owned(denial, judgement.selection) for denial in extra]
     verdict = Verdict((*judgement.verdict.denials, *extra, *failed))
     return replace(judgement, verdict=verdict, warnings=pending)
@@ -76,7 +76,7 @@ def shape(pod: Pod, snapshot: Snapshot) -> Judgement:
             return _refused(Reason.INVALID_POLICY, message, policy=broken.ref, fix=fix)
     selection = selected(pod, snapshot)
     if is_exempt(pod, selection):
-        return Judgement(Verdict(tuple(rules.token_audience(pod))), exempt=True)
+        return Judgement(Verdict(tuple(rules.no_token(pod))), exempt=True)
     if not selection.verdict.allowed:
         return Judgement(selection.verdict, selection=selection)
     known = snapshot.models.get((namespace, pods.model_name(pod)))
@@ -92,10 +92,8 @@ def selected(pod: Pod, snapshot: Snapshot) -> Selection:
 
 def is_exempt(pod: Pod, selection: Selection) -> bool:
     """Whether all the pod's images are on every platform policy's list. No image, no exemption."""
-    if not selection.exempt:
-        return False
-    digests = pods.image_digests(pod)
-    return bool(digests) and digests <= selection.exempt
+    exempt = selection.exempt
+    return bool(exempt) and pods.has_images_only_of(pod, exempt)
 
 
 def _no_model(pod: Pod, selection: Selection) -> Verdict:

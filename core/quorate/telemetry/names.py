@@ -207,3 +207,39 @@ OPERATOR_LEAF_EXPIRY: Final = Metric(
     "gauge",
     "When the webhook's serving certificate expires, in Unix time; 0 if it could not be read.",
 )
+
+# Webhook --------------------------------------------------------------------------------------
+WEBHOOK_REVIEWS: Final = Metric(
+    "quorate_webhook_reviews_total",
+    "counter",
+    "Reviews answered, by path, decision (allowed, denied, patched) and first reason.",
+    ("path", "decision", "reason"),
+)
+WEBHOOK_REVIEW_SECONDS: Final = Metric(
+    "quorate_webhook_review_seconds",
+    "histogram",
+    "Time from a review's headers to its answer, by path.",
+    ("path",),
+    _SECONDS,
+)
+WEBHOOK_OBJECTS: Final = Metric(
+    "quorate_webhook_cache_objects", "gauge", "Objects the webhook knows, by kind.", ("kind",)
+)
+WEBHOOK_WATCH_AGE: Final = Metric(
+    "quorate_webhook_watch_last_event_age_seconds",
+    "gauge",
+    "Time since the API server last answered anything about a kind. Beyond the bound: DENY.",
+    ("kind",),
+)
+WEBHOOK_WATCH_FAILURES: Final = Metric(
+    "quorate_webhook_watch_failures_total",
+    "counter",
+    "Lists and watches that failed and were begun again, by kind.",
+    ("kind",),
+)
+WEBHOOK_REFUSED_OBJECTS: Final = Metric(
+    "quorate_webhook_refused_objects_total",
+    "counter",
+    "Objects that could not be taken in, by kind: what depends on them is denied.",
+    ("kind",),
+)

@@ -1,6 +1,6 @@
 """What a model pod must look like, whatever the evidence says. One subject a file.
 
-Each rule takes the pod and what the policies allow, and yields its denials.
+Each rule takes the pod, read once, and what the policies allow, and yields its denials.
 """
 
 from quorate.admission.injection import Pod
@@ -12,7 +12,8 @@ from quorate.admission.rules.host import host_access
 from quorate.admission.rules.injected import injected
 from quorate.admission.rules.model_mount import model_mount
 from quorate.admission.rules.ports import ports_and_probes
-from quorate.admission.rules.token import token_audience
+from quorate.admission.rules.subject import take_apart
+from quorate.admission.rules.token import no_token, token_audience
 from quorate.admission.rules.volumes import volumes
 from quorate.verdict import Denial
 
@@ -31,7 +32,8 @@ RULES: tuple[Rule, ...] = (
 
 def check(pod: Pod, allowed: Allowed) -> list[Denial]:
     """All denials of all rules, in order."""
-    return [denial for rule in RULES for denial in rule(pod, allowed)]
+    subject = take_apart(pod, allowed.source)
+    return [denial for rule in RULES for denial in rule(subject, allowed)]
 
 
-__all__ = ["RULES", "Allowed", "Rule", "check", "token_audience"]
+__all__ = ["RULES", "Allowed", "Rule", "check", "no_token"]

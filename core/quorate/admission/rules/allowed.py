@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from quorate.admission.injection import InjectionConfig, Pod
+from quorate.admission.injection import InjectionConfig
+from quorate.admission.rules.subject import Subject
 from quorate.api.v1alpha1.attested_model import Source
 from quorate.policy.runtime import RuntimeRules
 from quorate.verdict import Denial
@@ -23,4 +24,4 @@ class Allowed:
     """Access modes of the model's claim; None if it is unknown or the source is an image."""
 
 
-Rule = Callable[[Pod, Allowed], Iterable[Denial]]
+Rule = Callable[[Subject, Allowed], Iterable[Denial]]

@@ -7,10 +7,9 @@ loading_options). What holds without it: the image is one the policies name, the
 import posixpath
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
-from quorate.admission import pods
-from quorate.admission.injection import Pod
 from quorate.admission.rules.allowed import Allowed
 from quorate.admission.rules.loading_options import (
     FORBIDDEN,
@@ -18,6 +17,7 @@ from quorate.admission.rules.loading_options import (
     PLACE_VARIABLES,
     PLACES,
 )
+from quorate.admission.rules.subject import Subject
 from quorate.verdict import Denial, Reason
 
 SUBCOMMANDS = frozenset({"serve", "server", "start"})
@@ -30,12 +30,12 @@ _WHOLE = {"reasoning-parser", "token"}
 _REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 
 
-def arguments(pod: Pod, allowed: Allowed) -> Iterator[Denial]:
+def arguments(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     """What a server is told to load lies in the measured model; it is told to bind loopback."""
-    for path, container in pods.users_containers(pod):
+    for path, container in subject.users:
         args, variables = container.get("args"), container.get("env")
         if args or variables:
-            places = _model_places(container, pod, allowed)
+            places = _model_places(container, subject)
             values = {
                 v["name"]: v.get("value", "") for v in variables or () if "valueFrom" not in v
             }
@@ -43,9 +43,9 @@ def arguments(pod: Pod, allowed: Allowed) -> Iterator[Denial]:
             yield from _options(path, _expanded(args or (), values), places)
 
 
-def _model_places(container: dict[str, Any], pod: Pod, allowed: Allowed) -> tuple[str, ...]:
+def _model_places(container: dict[str, Any], subject: Subject) -> tuple[str, ...]:
     """Where the container mounts the model."""
-    volumes = {volume["name"] for volume in pods.model_volumes(pod, allowed.source)}
+    volumes = [volume["name"] for volume in subject.model_volumes]
     mounts = container.get("volumeMounts") or ()
     return tuple(posixpath.normpath(m["mountPath"]) for m in mounts if m["name"] in volumes)
 
@@ -94,6 +94,7 @@ def _options(path: str, args: list[str], places: tuple[str, ...]) -> Iterator[De
             yield from _value(path, option, value, values_seen, places)
 
 
+@lru_cache(maxsize=1024)
 def _option(text: str) -> str:
     """The option that is meant: parsers take ``_`` for ``-``, dotted parts and abbreviations."""
     name = text.lstrip("-").replace("_", "-").split(".")[0].rstrip("+")

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from quorate.admission import pods
-from quorate.admission.injection import Pod
 from quorate.admission.rules.allowed import Allowed
+from quorate.admission.rules.subject import Subject
 from quorate.verdict import Denial, Reason
 
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
-def containers(pod: Pod, allowed: Allowed) -> Iterator[Denial]:
+def containers(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     """One container besides the injected ones, init containers apart; every image is named."""
-    regular = pod["spec"].get("containers") or []
+    regular = subject.spec.get("containers") or []
     if len(regular) != 1:
         found = ", ".join(str(container["name"]) for container in regular)
         yield Denial(
@@ -21,9 +21,9 @@ def containers(pod: Pod, allowed: Allowed) -> Iterator[Denial]:
             f"a model pod holds one container besides the injected ones; it has {found or 'none'}",
             fix="move the other containers to a pod of their own",
         )
-    if pod["spec"].get("ephemeralContainers"):
+    if subject.spec.get("ephemeralContainers"):
         yield Denial(Reason.EPHEMERAL_CONTAINER, "a model pod must not hold ephemeral containers")
-    for path, container in pods.users_containers(pod):
+    for path, container in subject.users:
         if pods.image_digest(container) not in allowed.servers:
             yield Denial(
                 Reason.SERVER_NOT_ALLOWED,

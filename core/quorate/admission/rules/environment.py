@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from quorate.admission import pods
-from quorate.admission.injection import Pod
 from quorate.admission.rules.allowed import Allowed
+from quorate.admission.rules.subject import Subject
 from quorate.verdict import Denial, Reason
 
 LOADERS = (
@@ -39,9 +38,9 @@ HARMLESS = frozenset(
 """Common, and without a way to name a file or a module."""
 
 
-def environment(pod: Pod, allowed: Allowed) -> Iterator[Denial]:
+def environment(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     """Every variable is named in the pod, and none of them loads code."""
-    for path, container in pods.users_containers(pod):
+    for path, container in subject.users:
         yield from _container(path, container)
 
 

@@ -3,17 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from quorate.admission import pods
-from quorate.admission.injection import Pod
 from quorate.admission.rules.allowed import Allowed
+from quorate.admission.rules.subject import Subject
 from quorate.verdict import Denial, Reason
 
 _SHARED = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace")
 
 
-def host_access(pod: Pod, allowed: Allowed) -> Iterator[Denial]:
+def host_access(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     """Namespaces of its own, no privilege, no kernel setting, no port or device of the host."""
-    spec = pod["spec"]
+    spec = subject.spec
     for field in _SHARED:
         if spec.get(field):
             yield _denied(f"spec.{field} must not be true")
@@ -23,7 +22,7 @@ def host_access(pod: Pod, allowed: Allowed) -> Iterator[Denial]:
         yield _denied("spec.securityContext.sysctls must not be set")
     if _is_host_process(context):
         yield _denied("spec.securityContext.windowsOptions.hostProcess must not be true")
-    for path, container in pods.users_containers(pod):
+    for path, container in subject.users:
         yield from _container(path, container)
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from quorate import names
 from quorate.admission import injection, pods
-from quorate.admission.injection import InjectionConfig, Pod
+from quorate.admission.injection import InjectionConfig
 from quorate.admission.rules.allowed import Allowed
+from quorate.admission.rules.subject import Subject
 from quorate.admission.rules.volumes import INJECTED
 from quorate.verdict import Denial, Reason
 
@@ -14,25 +15,23 @@ _FIX = "create the pod anew; another webhook or a hand changed what was injected
 _KINDS = ("limits", "requests")
 
 
-def injected(pod: Pod, allowed: Allowed) -> Iterator[Denial]:
+def injected(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     """What runs beside the model is what this installation put there."""
-    found = pods.model_volumes(pod, allowed.source)
+    spec, found = subject.spec, subject.model_volumes
     if len(found) == 1:
-        last, volume = pods.init_containers(pod)[-2:], found[0]["name"]
+        last, volume = (spec.get("initContainers") or [])[-2:], found[0]["name"]
         if not any(_are_injected(last, volume, config) for config in allowed.injections):
             yield Denial(
                 Reason.NOT_INJECTED,
                 f"the last init containers must be {' and '.join(pods.INJECTED)}, as injected",
                 fix=_FIX,
             )
-    reserved = [
-        container["name"]
-        for _, container in pods.all_containers(pod)
-        if container["name"].startswith(names.VOLUME_PREFIX)
-    ]
-    if sorted(reserved) != sorted(pods.INJECTED):
+    foreign = [c["name"] for _, c in subject.users if c["name"].startswith(names.VOLUME_PREFIX)]
+    both = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+    ours = [c["name"] for c in both if c["name"] in pods.INJECTED]
+    if foreign or sorted(ours) != sorted(pods.INJECTED):
         yield Denial(Reason.RESERVED_NAME, "container names must not begin with quorate-", fix=_FIX)
-    present = {volume["name"]: volume for volume in pods.volumes(pod)}
+    present = {volume["name"]: volume for volume in subject.volumes}
     for name, expected in INJECTED.items():
         if present.get(name) != expected:
             yield Denial(Reason.NOT_INJECTED, f"volume {name} must be as injected", fix=_FIX)

@@ -4,17 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from quorate import names
-from quorate.admission import pods
-from quorate.admission.injection import Pod
 from quorate.admission.rules.allowed import Allowed
+from quorate.admission.rules.subject import Subject
 from quorate.verdict import Denial, Reason
 
 _REQUIREMENT = "model.source"
 
 
-def model_mount(pod: Pod, allowed: Allowed) -> Iterator[Denial]:
+def model_mount(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     """The server mounts what was measured; nobody can change it, and nobody sees only a part."""
-    found = pods.model_volumes(pod, allowed.source)
+    found = subject.model_volumes
     if len(found) != 1:
         image = allowed.source.image
         where = image.reference if image else "the claim of spec.source"
@@ -28,7 +27,7 @@ def model_mount(pod: Pod, allowed: Allowed) -> Iterator[Denial]:
     volume = str(found[0]["name"])
     yield from _claim(found[0], allowed)
     mounted = False
-    for path, container in pods.users_containers(pod):
+    for path, container in subject.users:
         for mount in container.get("volumeMounts") or []:
             name = str(mount.get("name", ""))
             if name.startswith(names.VOLUME_PREFIX):

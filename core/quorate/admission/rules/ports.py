@@ -3,17 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-from quorate.admission import pods
-from quorate.admission.injection import Pod
 from quorate.admission.rules.allowed import Allowed
 from quorate.admission.rules.containers import PROBES
+from quorate.admission.rules.subject import Subject
 from quorate.policy.runtime import RuntimeRules
 from quorate.verdict import Denial, Reason
 
 
-def ports_and_probes(pod: Pod, allowed: Allowed) -> Iterator[Denial]:
+def ports_and_probes(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     """The kubelet dials the pod's address, where only the sidecar answers."""
-    for path, container in pods.users_containers(pod):
+    for path, container in subject.users:
         named: dict[Any, Any] = {}
         for port in container.get("ports") or ():
             named[port.get("name")] = port.get("containerPort")

@@ -1,26 +1,34 @@
 """Only the injected volume may project a token of our audience."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from quorate import names
 from quorate.admission import pods
 from quorate.admission.injection import Pod
 from quorate.admission.rules.allowed import Allowed
+from quorate.admission.rules.subject import Subject
 from quorate.admission.rules.volumes import INJECTED
 from quorate.verdict import Denial, Reason
 
 
-def token_audience(pod: Pod, allowed: Allowed | None = None) -> Iterator[Denial]:
-    """Whoever holds such a token may ask a member for a state; a pod without a model has no need.
+def token_audience(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
+    """Whoever holds such a token may ask a member for a state."""
+    return _asking(subject.volumes, spared=names.TOKEN_VOLUME)
 
-    ``allowed`` is None for a pod that is exempt: then no volume may.
-    """
-    for volume in pods.volumes(pod):
+
+def no_token(pod: Pod) -> Iterator[Denial]:
+    """A pod without a model has no need of such a token, under whatever name."""
+    return _asking(pods.volumes(pod), spared="")
+
+
+def _asking(volumes: list[dict[str, Any]], spared: str) -> Iterator[Denial]:
+    for volume in volumes:
         projected = volume.get("projected")
         if not projected:
             continue
         name = volume["name"]
-        if allowed is not None and name == names.TOKEN_VOLUME and volume == INJECTED[name]:
+        if name == spared and volume == INJECTED[name]:
             continue
         for source in projected.get("sources") or []:
             audience = (source.get("serviceAccountToken") or {}).get("audience") or ""

@@ -5,8 +5,8 @@ from typing import Any
 
 from quorate import names
 from quorate.admission import injection, pods
-from quorate.admission.injection import Pod
 from quorate.admission.rules.allowed import Allowed
+from quorate.admission.rules.subject import Subject
 from quorate.verdict import Denial, Reason
 
 _API_TOKEN_PREFIX = "kube-api-access-"
@@ -14,9 +14,9 @@ _API_TOKEN_SOURCES = {"serviceAccountToken", "configMap", "downwardAPI"}
 INJECTED = {volume["name"]: volume for volume in injection.volumes()}
 
 
-def volumes(pod: Pod, allowed: Allowed) -> Iterator[Denial]:
+def volumes(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     """Whatever is neither measured nor declared as holding no model is refused."""
-    for volume in pods.volumes(pod):
+    for volume in subject.volumes:
         name = str(volume.get("name", ""))
         if name.startswith(names.VOLUME_PREFIX):
             if volume != INJECTED.get(name):

@@ -1,0 +1,83 @@
+"""Where watched objects go: into the store, or among the pods that wait for a node.
+
+An object that cannot be taken in is treated so that what depends on it is denied.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+import msgspec
+
+from quorate.admission.store import Key, Store
+from quorate.errors import LimitExceeded
+from quorate_webhook.cache import documents
+from quorate_webhook.cache.kinds import CLAIM, MODEL, POD, Kind
+from quorate_webhook.cache.pending_pods import PendingPods
+
+log = logging.getLogger(__name__)
+
+
+class Intake:
+    """Takes objects of all kinds, in any order."""
+
+    def __init__(self, store: Store, pods: PendingPods, now: Callable[[], datetime]) -> None:
+        self._store = store
+        self._pods = pods
+        self._now = now
+        self._versions: dict[Key, str] = {}
+        """Versions of models, so that a list read again verifies no signature again."""
+
+    def put(self, kind: Kind, raw: msgspec.Raw) -> tuple[Key, bool]:
+        """Add or replace an object; its key, and False if it was refused.
+
+        Raises msgspec.MsgspecError if it has no readable name.
+        """
+        metadata = documents.named(raw)
+        key = (metadata.namespace, metadata.name)
+        try:
+            return key, self._put(kind, key, metadata.resource_version, raw)
+        except Exception as error:
+            log.exception("%s %s/%s cannot be taken in", kind.name, *key)
+            self._refuse(kind, key, error)
+            return key, False
+
+    def remove(self, kind: Kind, key: Key) -> None:
+        """Forget an object that was deleted."""
+        self._versions.pop(key, None) if kind is MODEL else None
+        if kind is POD:
+            self._pods.remove(key)
+        else:
+            self._store.remove(kind.name, key)
+
+    def keys(self, kind: Kind) -> Iterable[Key]:
+        """Every object of the kind that is known."""
+        return self._pods.keys() if kind is POD else self._store.keys(kind.name)
+
+    def _put(self, kind: Kind, key: Key, version: str, raw: msgspec.Raw) -> bool:
+        if kind is POD:
+            return self._pods.put(key, raw)
+        if kind is MODEL and self._versions.get(key) == version:
+            return True
+        document = documents.whole(raw) | {"kind": kind.name, "apiVersion": kind.api_version}
+        if kind is CLAIM:
+            self._store.put_claim(document)
+            return True
+        if kind is not MODEL:
+            self._store.put_policy(document)
+            return True
+        try:
+            known = self._store.put_model(document, self._now())
+        except LimitExceeded as error:
+            log.error("AttestedModel %s/%s stays unknown: %s", *key, error)
+            return False
+        if known is not None:
+            self._versions[key] = version
+        return known is not None
+
+    def _refuse(self, kind: Kind, key: Key, error: Exception) -> None:
+        if kind in (CLAIM, MODEL, POD):
+            self.remove(kind, key)
+        else:
+            # A policy that is left out would be one that no longer asks for anything.
+            self._store.break_policy(kind.name, key, f"cannot be taken in: {error}"[:300])

@@ -1,0 +1,31 @@
+"""The kinds that are watched, and where the API server has them."""
+
+from dataclasses import dataclass
+
+from quorate import names
+
+_OWN = f"/apis/{names.API_VERSION}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind. ``page`` is how many objects a list asks for at a time: it bounds memory."""
+
+    name: str
+    api_version: str
+    path: str
+    page: int
+    field_selector: str = ""
+
+
+CLUSTER_POLICY = Kind(
+    "ClusterSafetyPolicy", names.API_VERSION, f"{_OWN}/clustersafetypolicies", 100
+)
+POLICY = Kind("SafetyPolicy", names.API_VERSION, f"{_OWN}/safetypolicies", 100)
+# A model may hold 1.5 MiB of evidence.
+MODEL = Kind("AttestedModel", names.API_VERSION, f"{_OWN}/attestedmodels", 20)
+CLAIM = Kind("PersistentVolumeClaim", "v1", "/api/v1/persistentvolumeclaims", 250)
+# A pod is bound once: afterwards nothing is asked about it, and it leaves this watch.
+POD = Kind("Pod", "v1", "/api/v1/pods", 100, "spec.nodeName=")
+
+KINDS = (CLUSTER_POLICY, POLICY, MODEL, CLAIM, POD)

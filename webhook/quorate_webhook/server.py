@@ -1,0 +1,192 @@
+"""The HTTPS server: reads a body within bounds and a deadline, has it answered, drains at the end.
+
+Which path answers what is decided in :mod:`quorate_webhook.review`; nothing here waits for anything
+but the body, and briefly for a pod that is to be bound before it was seen.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from typing import Protocol
+
+from aiohttp import hdrs, web
+
+from quorate import limits
+from quorate.ports import Clock
+from quorate.verdict import Reason, deny
+from quorate_webhook import answer, envelope
+from quorate_webhook.answer import Answer
+from quorate_webhook.budget import Budget
+from quorate_webhook.review import PATHS, World, review
+
+CONNECTIONS_MAX = 1024
+"""API servers hold a few each; more are closed at once."""
+BODY_BYTES_MAX = 64 * limits.MIB
+"""Bodies in memory at once. Who comes later waits, until its deadline."""
+IDLE_SECONDS = 120.0
+"""Longer than the API server's 90: who closes first risks a request on a dying connection."""
+HANDSHAKE_SECONDS = 10.0
+FINISH_SECONDS = 5.0
+"""What is being answered when the server stops has this long."""
+POD_SECONDS = 0.6
+"""How long a binding waits for its pod to be seen: watches of scheduler and webhook race."""
+_POD_STEP = 0.03
+_FIRST_BYTES = 1024
+
+log = logging.getLogger(__name__)
+
+
+class Meter(Protocol):
+    """What the server reports."""
+
+    def reviewed(self, path: str, answer: Answer, seconds: float) -> None:
+        """A review was answered, ``seconds`` after its headers."""
+
+
+class _TooLarge(Exception):
+    """The body is beyond the bound. ``beginning`` is how it began."""
+
+    def __init__(self, beginning: bytes) -> None:
+        super().__init__()
+        self.beginning = beginning
+
+
+class WebhookServer:
+    """Answers AdmissionReviews on one address."""
+
+    def __init__(
+        self,
+        world: Callable[[], World],
+        clock: Clock,
+        meter: Meter,
+        deadline: float = limits.REVIEW_DEADLINE,
+    ) -> None:
+        self._world = world
+        self._clock = clock
+        self._meter = meter
+        self._deadline = deadline
+        self._budget = Budget(BODY_BYTES_MAX)
+        self._draining = False
+        self._runner: web.ServerRunner | None = None
+        self._server: asyncio.Server | None = None
+
+    async def listen(self, host: str | None, port: int, context: ssl.SSLContext | None) -> int:
+        """Serve on an address (None: every one); 0 takes a free port. Returns the port."""
+        server = web.Server(
+            self.respond,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=IDLE_SECONDS,
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=FINISH_SECONDS)
+        await self._runner.setup()
+
+        def protocol() -> asyncio.Protocol:
+            return _Refusal() if len(server.connections) >= CONNECTIONS_MAX else server()
+
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            protocol,
+            host,
+            port,
+            ssl=context,
+            backlog=512,
+            reuse_address=True,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if context else None,
+        )
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
+
+    def drain(self) -> None:
+        """Go on answering, and ask every client to come back on another connection."""
+        self._draining = True
+
+    async def close(self) -> None:
+        """Accept nothing more; what is being answered may finish."""
+        if self._server is not None:
+            self._server.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one HTTP request."""
+        path = request.path
+        if path not in PATHS:
+            return web.Response(status=404, text="not served here\n")
+        if request.method != hdrs.METH_POST:
+            return web.Response(status=405, text="POST only\n", headers={"Allow": "POST"})
+        if _is_encoded(request):
+            return web.Response(status=415, text="application/json without an encoding\n")
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        found = await self._within_deadline(request, path, began + self._deadline)
+        self._meter.reviewed(path, found, loop.time() - began)
+        if found.decision == "denied":
+            log.info("denied: %s", found.message, extra={"path": path, "reason": found.reason})
+        response = web.Response(body=found.body, content_type="application/json")
+        if self._draining or not request.content.at_eof():
+            response.force_close()
+        return response
+
+    async def _within_deadline(
+        self, request: web.BaseRequest, path: str, deadline: float
+    ) -> Answer:
+        body = b""
+        try:
+            async with (
+                asyncio.timeout_at(deadline),
+                self._budget.taking(request.content_length or limits.REVIEW_BYTES),
+            ):
+                body = await _body(request)
+                return await self._answer(path, body, deadline)
+        except TimeoutError:
+            message = f"no answer within {self._deadline:g} s"
+            verdict = deny(Reason.DEADLINE, message, fix="try again; see the webhook's load")
+            return answer.refused(envelope.find_uid(body), verdict)
+        except _TooLarge as error:
+            message = f"the review has more than {limits.REVIEW_BYTES} bytes"
+            uid = envelope.find_uid(error.beginning)
+            return answer.refused(uid, deny(Reason.MALFORMED, message))
+
+    async def _answer(self, path: str, body: bytes, deadline: float) -> Answer:
+        loop = asyncio.get_running_loop()
+        wait_until = min(deadline, loop.time() + POD_SECONDS)
+        while True:
+            if loop.time() >= deadline:
+                # The loop was busy with others: whoever asked has nearly given up.
+                raise TimeoutError
+            found = review(path, body, self._world(), self._clock.now())
+            if not found.may_come or loop.time() + _POD_STEP >= wait_until:
+                return found
+            await asyncio.sleep(_POD_STEP)
+
+
+def _is_encoded(request: web.BaseRequest) -> bool:
+    headers = request.headers
+    kind = headers.get(hdrs.CONTENT_TYPE, "")
+    return kind.partition(";")[0].strip().lower() != "application/json" or (
+        hdrs.CONTENT_ENCODING in headers
+    )
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    content = request.content
+    if (request.content_length or 0) > limits.REVIEW_BYTES:
+        raise _TooLarge(await content.read(_FIRST_BYTES))
+    first = await content.readany()
+    if content.at_eof():
+        return first
+    body = bytearray(first)
+    while chunk := await content.readany():
+        body += chunk
+        if len(body) > limits.REVIEW_BYTES:
+            raise _TooLarge(bytes(body[:_FIRST_BYTES]))
+    return bytes(body)
+
+
+class _Refusal(asyncio.Protocol):
+    """Closes a connection as soon as it is there."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
