@@ -13,8 +13,9 @@ from quorate.ports import Signer
 from quorate.statements import encode
 from quorate_consensus.observed import ObservedModel
 
-DENIED_SECONDS = 15
-"""How long a denial is remembered. Short: time alone can turn it, if evidence is dated ahead."""
+DENIED_SECONDS = 60
+"""How long a denial is remembered. Time alone can turn it, but only if evidence is dated ahead of
+this clock; and a model that is denied must not be able to keep the member busy."""
 
 
 @dataclass(frozen=True, slots=True)

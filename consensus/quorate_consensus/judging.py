@@ -23,6 +23,8 @@ STANDINGS_MAX = 50_000
 """Judgements kept. One that was dropped is made again when somebody asks."""
 RUNNING_MAX = 1_024
 """Judgements that may be waiting for a worker. More are refused: shed, not queued for ever."""
+RUNNING_PER_NAMESPACE = 256
+"""Of these, for models of one namespace: a tenant with costly models delays itself first."""
 SWEEP_SECONDS = 300.0
 
 
@@ -91,7 +93,8 @@ class Judge:
             await asyncio.wait({running.task})
 
     def _start(self, subject: Subject, policy: CompiledPolicy, model: ObservedModel) -> _Running:
-        if len(self._running) >= RUNNING_MAX:
+        own = sum(1 for namespace, _, _ in self._running if namespace == subject[0])
+        if len(self._running) >= RUNNING_MAX or own >= RUNNING_PER_NAMESPACE:
             raise Overloaded("too many models are waiting to be judged", fix="ask again later")
         task = asyncio.create_task(self._judge(subject, policy, model))
         running = self._running[subject] = _Running(policy.digest, model.digest, task)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from quorate.errors import InvalidInput
-from quorate.genesis import GENESIS_BYTES_MAX, Genesis, parse_genesis
+from quorate.genesis import GENESIS_BYTES_MAX, parse_genesis
 from quorate.ports import Clock
 from quorate_consensus.auth import Authenticator
 from quorate_consensus.issuing import Committee
@@ -23,7 +23,7 @@ from quorate_consensus.relay import Relay
 from quorate_consensus.server import MemberServer, Parts
 from quorate_consensus.settings import Settings
 from quorate_consensus.states import States
-from quorate_consensus.vote_key import VoteKey, load_vote_key
+from quorate_consensus.vote_key import load_vote_key
 
 KEY_FILE_BYTES = 8192
 RELOAD_SECONDS = 10.0
@@ -73,8 +73,28 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
     authenticator = Authenticator(settings.token_keys, settings.issuer, clock)
     life = timedelta(seconds=settings.leaf_life)
     leaf = MemberCertificate(vote_key, settings.tls_names, clock, life)
-    with ThreadPoolExecutor(settings.workers, thread_name_prefix="verify") as workers:
-        parts = _parts(settings, genesis, vote_key, authenticator, leaf, workers, clock, metrics)
+    with (
+        ThreadPoolExecutor(settings.workers, thread_name_prefix="judge") as judges,
+        # Of its own, so that no queue of judgements delays what the operator has to say.
+        ThreadPoolExecutor(1, thread_name_prefix="read") as readers,
+    ):
+        committee = Committee(
+            genesis, vote_key.signer, settings.certificate_life, settings.state_life
+        )
+        relay = Relay()
+        judge = Judge(committee, clock, judges, metrics, time.thread_time)
+        parts = Parts(
+            genesis=genesis,
+            authority_pem=leaf.authority_pem,
+            authenticator=authenticator,
+            relay=relay,
+            judge=judge,
+            states=States(committee, relay, judge, clock),
+            clock=clock,
+            readers=readers,
+            meter=metrics,
+            monotonic=time.monotonic,
+        )
         app = MemberServer(parts).application()
         listen = settings.listen
         async with asyncio.TaskGroup() as background:
@@ -96,33 +116,6 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
                 finally:
                     for task in tasks:
                         task.cancel()
-
-
-def _parts(
-    settings: Settings,
-    genesis: Genesis,
-    vote_key: VoteKey,
-    authenticator: Authenticator,
-    leaf: MemberCertificate,
-    workers: ThreadPoolExecutor,
-    clock: Clock,
-    metrics: Metrics,
-) -> Parts:
-    committee = Committee(genesis, vote_key.signer, settings.certificate_life, settings.state_life)
-    relay = Relay()
-    judge = Judge(committee, clock, workers, metrics, time.thread_time)
-    return Parts(
-        genesis=genesis,
-        authority_pem=leaf.authority_pem,
-        authenticator=authenticator,
-        relay=relay,
-        judge=judge,
-        states=States(committee, relay, judge, clock),
-        clock=clock,
-        workers=workers,
-        meter=metrics,
-        monotonic=time.monotonic,
-    )
 
 
 async def _every(seconds: float, reload: Callable[[], bool]) -> None:

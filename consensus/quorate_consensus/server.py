@@ -55,7 +55,7 @@ class Parts:
     judge: Judge
     states: States
     clock: Clock
-    workers: Executor
+    readers: Executor
     meter: Meter
     monotonic: Callable[[], float]
 
@@ -121,7 +121,7 @@ class MemberServer:
         with self._operators.enter():
             async with asyncio.timeout(OPERATOR_SECONDS):
                 body = await _body(request, member_api.EVALUATE_BYTES)
-                policy, model = await self._on_worker(evaluations.read_question, body)
+                policy, model = await self._read(evaluations.read_question, body)
                 standing = await self._parts.judge.standing(policy, model)
                 return _json(member_api.encode(evaluations.answer(standing)))
 
@@ -130,7 +130,7 @@ class MemberServer:
         with self._operators.enter():
             async with asyncio.timeout(OPERATOR_SECONDS), self._batches:
                 body = await _body(request, member_api.BATCH_BYTES)
-                changes = await self._on_worker(relay.read_batch, body)
+                changes = await self._read(relay.read_batch, body)
                 known = self._parts.relay
                 problems = known.accept(changes, self._parts.clock.now())
                 self._parts.meter.observed(known)
@@ -142,9 +142,9 @@ class MemberServer:
                 )
                 return _json(member_api.encode(answer))
 
-    async def _on_worker(self, function: Callable[[bytes], Any], body: bytes) -> Any:
+    async def _read(self, function: Callable[[bytes], Any], body: bytes) -> Any:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._parts.workers, function, body)
+        return await loop.run_in_executor(self._parts.readers, function, body)
 
     def _sidecar(self, request: web.Request) -> Caller:
         caller = self._caller(request)
