@@ -16,6 +16,7 @@ from tools.images import base, context, store
 from tools.images.builders import Builder, selected_builder
 from tools.images.catalog import find_images
 from tools.images.oci import add_folder
+from tools.images.pruning import prune
 
 _LOCK_SECONDS = 3600.0
 
@@ -24,6 +25,7 @@ _LOCK_SECONDS = 3600.0
 def _building() -> Iterator[Builder]:
     with locked(store.images_folder(), "building images", _LOCK_SECONDS):
         store.remove_unfinished()
+        prune()
         with selected_builder() as builder:
             yield builder
 
@@ -72,6 +74,7 @@ def build_model(checkout: Path, folder: Path, name: str) -> store.BuiltImage:
     if not folder.is_dir():
         raise ClusterError(f"{folder} is no folder")
     digest = add_folder(store.blob_store(), folder, {})
+    store.remember(digest, digest)
     # Nothing but the files goes into the image, so its digest stands for its inputs too.
     built = store.record(checkout, name, digest, digest)
     say(f"{name}: {built.reference}")

@@ -18,6 +18,7 @@ from tools.images import base, store
 from tools.images.oci import add_archive, own_platform, read_manifest, write_layout
 
 _BUILD_SECONDS = 1800
+_LAYERS_MAX = 400
 _CERTIFICATES = "/etc/ssl/certs"
 
 
@@ -67,6 +68,7 @@ class BuildahBuilder:
 
     def build(self, name: str, containerfile: Path, context: Path) -> str:
         """Build on the cached base image, then copy new blobs to the store."""
+        self._bound_layers()
         self._ensure_bases()
         arguments = {"BASE": self._base_name(), "BUILDER": self._builder_name()}
         self._build(containerfile, context, name, arguments)
@@ -123,6 +125,11 @@ class BuildahBuilder:
         except CommandFailed:
             return False
         return True
+
+    def _bound_layers(self) -> None:
+        # Every change leaves layers behind that buildah keeps for ever as its cache.
+        if len(self._buildah("images", "--all", "--quiet").split()) > _LAYERS_MAX:
+            self._buildah("rmi", "--all", "--force")
 
     def _ensure_bases(self) -> None:
         if not self._has(self._base_name()):

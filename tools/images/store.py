@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from dataclasses import asdict, dataclass
@@ -59,11 +60,20 @@ def _built_path(inputs_digest: str) -> Path:
 
 def built_digest(inputs_digest: str) -> str | None:
     """The digest of the image that was built from these inputs, if it still is in the cache."""
+    path = _built_path(inputs_digest)
     try:
-        digest = _built_path(inputs_digest).read_text()
+        digest = path.read_text()
+        # The time of the last use decides what is pruned.
+        os.utime(path)
     except FileNotFoundError:
         return None
     return digest if blob_store().holds(digest) else None
+
+
+def built_files() -> list[Path]:
+    """One file per image in the cache; its time is that of the image's last use."""
+    folder = images_folder() / "built"
+    return [path for path in folder.iterdir() if not path.suffix]
 
 
 def remember(inputs_digest: str, digest: str) -> None:

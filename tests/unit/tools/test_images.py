@@ -12,6 +12,7 @@ from tools.cluster.errors import ClusterError
 from tools.images import catalog, context, oci, store
 from tools.images.blobs import BadImage, BlobStore, sha256_digest
 from tools.images.containerfile import BadContainerfile, copied_sources
+from tools.images.pruning import prune
 
 CONTAINERFILE = """\
 ARG BASE=python
@@ -233,3 +234,30 @@ def test_an_image_whose_blobs_are_gone_counts_as_not_built(
     assert store.built_digest("sha256:inputs") == digest
     store.blob_store().path(digest).unlink()
     assert store.built_digest("sha256:inputs") is None
+
+
+def test_the_cache_forgets_what_was_used_least_recently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images beyond the bound go with the blobs only they name; shared blobs stay."""
+    monkeypatch.setenv("QUORATE_CACHE", str(tmp_path))
+    blobs = store.blob_store()
+    digests = []
+    for number in range(3):
+        folder = tmp_path / f"model-{number}"
+        folder.mkdir()
+        # The first and the last share their only layer and differ in what runs.
+        (folder / "weights").write_bytes(b"same" if number != 1 else b"other")
+        digests.append(oci.add_folder(blobs, folder, {"Cmd": [str(number)]}))
+        store.remember(f"sha256:inputs{number}", digests[-1])
+    files = {path.name: path for path in store.built_files()}
+    for number, used in ((0, 3000), (1, 2000), (2, 1000)):
+        os.utime(files[f"inputs{number}"], (used, used))
+    for path in (blobs.folder / "sha256").iterdir():
+        os.utime(path, (0, 0))
+    assert store.built_digest("sha256:inputs2") == digests[2]
+    prune(images_max=2)
+    assert store.built_digest("sha256:inputs1") is None
+    assert not blobs.holds(digests[1])
+    for kept in (digests[0], digests[2]):
+        assert all(blobs.holds(blob) for blob in oci.read_manifest(blobs, kept).blobs)
