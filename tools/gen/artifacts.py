@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from quorate.api.v1alpha1 import KINDS
+from tools.gen.alert_rules import rule_file, rule_template
 from tools.gen.api_reference import api_reference
 from tools.gen.crd import crd
 from tools.gen.injection_template import floor_template, injection_template
+from tools.gen.webhook_template import webhook_template
 from tools.gen.yaml_text import HEADER, dump
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +22,9 @@ def generate() -> dict[Path, str]:
         **_crds(documents),
         CHART / "templates/floor.yaml": HEADER + floor_template(),
         CHART / "templates/injection.yaml": HEADER + injection_template(),
+        CHART / "templates/webhooks.yaml": HEADER + webhook_template(),
+        CHART / "templates/prometheus-rule.yaml": HEADER + rule_template(),
+        Path("observability/rules/quorate.yaml"): HEADER + rule_file(),
         Path("docs/reference/api.md"): api_reference(documents),
     }
 

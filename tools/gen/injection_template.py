@@ -39,7 +39,7 @@ def helm_config() -> FloorConfig:
     )
 
 
-_LABELS = '{{- include "quorate.labels" . | nindent 4 }}'
+LABELS = '{{- include "quorate.labels" . | nindent 4 }}'
 
 
 def floor_template() -> str:
@@ -47,7 +47,7 @@ def floor_template() -> str:
     # Folding would break a Helm expression over two lines.
     documents = (dump(document, width=10_000) for document in policies(helm_config()))
     return "---\n".join(
-        text.replace("metadata:\n", f"metadata:\n  labels:\n    {_LABELS}\n", 1)
+        text.replace("metadata:\n", f"metadata:\n  labels:\n    {LABELS}\n", 1)
         for text in documents
     )
 
@@ -61,7 +61,7 @@ metadata:
   name: quorate-injection
   namespace: {names.NAMESPACE}
   labels:
-    {_LABELS}
+    {LABELS}
 data:
   injection.json: |
     {{
