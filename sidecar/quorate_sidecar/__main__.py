@@ -23,19 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["probe"]:
-        return _probe(given[1:])
+        # Nothing else is imported for it: the kubelet pays for every import, again and again.
+        from quorate_sidecar import probe
+
+        return probe.main(given[1:])
     return _run(parser().parse_args(given))
-
-
-def _probe(given: list[str]) -> int:
-    # Nothing else is imported for it: the kubelet pays for every import, again and again.
-    from quorate_sidecar import probe
-
-    probing = argparse.ArgumentParser(prog="quorate-sidecar probe")
-    probing.add_argument("what", choices=sorted(probe.PATHS))
-    probing.add_argument("--socket", default="/run/quorate/sidecar.sock")
-    found = probing.parse_args(given)
-    return probe.run(found.what, found.socket)
 
 
 def _run(arguments: argparse.Namespace) -> int:

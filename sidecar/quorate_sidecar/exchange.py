@@ -1,6 +1,6 @@
 """One request on its way: what is known about it so far, for its audit records and metrics."""
 
-import secrets
+import os
 from dataclasses import dataclass, field
 
 from quorate.audit.records import Close, Coverage, Deny, Open, Outcome
@@ -10,7 +10,7 @@ from quorate_sidecar.checks.lane import Tally
 from quorate_sidecar.checks.scanner import Scanner, scanner_for
 from quorate_sidecar.checks.text_guard import results, summed
 from quorate_sidecar.examine import Examined
-from quorate_sidecar.refusal import Refusal
+from quorate_sidecar.refusal import Code, Refusal
 
 _TEXT_LENGTH = 1000
 """Characters of a text in an audit record; the record's own bound is in characters too."""
@@ -18,7 +18,7 @@ _TEXT_LENGTH = 1000
 
 def new_request_id() -> str:
     """An id that nobody can guess or choose."""
-    return f"req_{secrets.token_hex(12)}"
+    return f"req_{os.urandom(12).hex()}"
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Exchange:
     path: str = "unknown"
     state: PodState | None = None
     request_bytes: int = 0
-    request_tally: Tally = field(default_factory=Tally)
+    request_tally: Tally = field(default_factory=dict)
     recorded: bool = False
     """True once the request passed the rate limit: from there on it leaves a record."""
     opened: bool = False
@@ -39,7 +39,7 @@ class Exchange:
     received: int = 0
     released: int = 0
     released_digest: str = ""
-    answer_tally: Tally = field(default_factory=Tally)
+    answer_tally: Tally = field(default_factory=dict)
     coverage: list[Coverage] = field(default_factory=list)
 
     @property
@@ -90,7 +90,8 @@ class Exchange:
             path=self.path,
             status=refusal.status,
             code=refusal.code.value,
-            message=refusal.message[:_TEXT_LENGTH],
+            # What is malformed is named by the client's own words; those stay out of the log.
+            message="" if refusal.code is Code.MALFORMED else refusal.message[:_TEXT_LENGTH],
             request_bytes=self.request_bytes,
             checks=results(self.rules.checks, self.request_tally) if self.state else (),
             policy_digests=self._policies(),

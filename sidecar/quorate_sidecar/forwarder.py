@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 from typing import Any
 
-import aiohttp
 from aiohttp import web
 
 from quorate import limits
@@ -20,7 +19,7 @@ from quorate_sidecar.refusal import Code, Refusal, error_object
 from quorate_sidecar.routes import Api
 from quorate_sidecar.stream.guard import StreamGuard
 from quorate_sidecar.stream.sse import event
-from quorate_sidecar.upstream import Upstream
+from quorate_sidecar.upstream import Answer, Upstream
 
 OFFLOAD_BYTES = 256 * limits.KIB
 """Bodies from this size are checked in a thread, so that they do not delay everybody else's."""
@@ -47,7 +46,7 @@ class Forwarder:
         )
         began = self._loop.time()
         async with self._upstream.request(
-            request.method, api.value, headers, examined.body or None
+            request.method, api.value, headers, examined.body
         ) as answer:
             if answer.status != 200:
                 body = await self._upstream.read_bounded(answer, ERROR_BYTES)
@@ -82,7 +81,7 @@ class Forwarder:
         request: web.BaseRequest,
         exchange: Exchange,
         api: Api,
-        answer: aiohttp.ClientResponse,
+        answer: Answer,
     ) -> web.StreamResponse:
         """Let events out as they are decided; end with an error event if they are refused."""
         guard = stream_guard(api, exchange.scanner, exchange.rules.max_response_bytes)
@@ -112,7 +111,7 @@ class Forwarder:
         exchange: Exchange,
         guard: StreamGuard,
         response: web.StreamResponse,
-        answer: aiohttp.ClientResponse,
+        answer: Answer,
         digest: Any,
     ) -> None:
         """Read, decide, write, until the end or a refusal. Raises ConnectionError for a client
@@ -133,7 +132,7 @@ class Forwarder:
                 await response.write(out)
 
 
-def _check_framing(answer: aiohttp.ClientResponse, *, stream: bool) -> None:
+def _check_framing(answer: Answer, *, stream: bool) -> None:
     """Refuse an answer of another media type than was asked for, or an encoded one."""
     wanted = "text/event-stream" if stream else "application/json"
     if answer.headers.get("Content-Encoding", "identity").lower() != "identity":

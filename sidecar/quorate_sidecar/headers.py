@@ -59,6 +59,7 @@ def check_json(headers: Headers) -> None:
 def upstream_headers(headers: Headers, request_id: str, *, stream: bool) -> dict[str, str]:
     """The headers that the model server sees."""
     sent = {
+        "Host": "127.0.0.1",
         "Content-Type": "application/json",
         "Accept": "text/event-stream" if stream else "application/json",
         "Accept-Encoding": "identity",

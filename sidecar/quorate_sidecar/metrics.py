@@ -11,9 +11,8 @@ from quorate_sidecar.checks.lane import Tally
 
 
 def counter(metric: Metric, registry: CollectorRegistry) -> Counter:
-    """A counter; Prometheus adds the ``_total`` that the name already has."""
-    name = metric.name.removesuffix("_total")
-    return Counter(name, metric.help, metric.labels, registry=registry)
+    """A counter."""
+    return Counter(metric.name, metric.help, metric.labels, registry=registry)
 
 
 def gauge(metric: Metric, registry: CollectorRegistry) -> Gauge:

@@ -4,17 +4,24 @@ Only the small part of the standard library it needs is imported: the kubelet ru
 seconds.
 """
 
+import argparse
 import socket
 import sys
+from collections.abc import Sequence
 
 TIMEOUT = 2.0
 ANSWER_BYTES = 16_384
+SOCKET = "/run/quorate/sidecar.sock"
 PATHS = {"startup": "/startupz", "ready": "/readyz"}
 
 
-def run(what: str, path: str) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Ask; print what is said; 0 if all is well."""
-    status, text = ask(what, path)
+    parser = argparse.ArgumentParser(prog="quorate-sidecar probe", description=__doc__)
+    parser.add_argument("what", choices=sorted(PATHS))
+    parser.add_argument("--socket", default=SOCKET)
+    given = parser.parse_args(arguments)
+    status, text = ask(given.what, given.socket)
     sys.stdout.write(text.strip() + "\n")
     return 0 if status == 200 else 1
 
@@ -37,3 +44,7 @@ def ask(what: str, path: str) -> tuple[int, str]:
     if not status or not status[0].isdigit():
         return 0, "the sidecar's answer is not HTTP"
     return int(status[0]), body.decode("utf-8", "replace")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

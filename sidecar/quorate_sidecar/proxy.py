@@ -14,7 +14,6 @@ from aiohttp import web
 from quorate import limits
 from quorate_sidecar import headers as header_rules
 from quorate_sidecar.capacity import Capacity
-from quorate_sidecar.checks.lane import Tally
 from quorate_sidecar.examine import Examined, examine
 from quorate_sidecar.exchange import Exchange
 from quorate_sidecar.forwarder import OFFLOAD_BYTES, Forwarder
@@ -29,6 +28,7 @@ from quorate_sidecar.upstream import Upstream
 PROBE_BYTES = 4 * limits.MIB
 """The longest answer to a probe or a scrape of metrics."""
 
+_PROBE_HEADERS = {"Host": "127.0.0.1", "Accept": "*/*", "Accept-Encoding": "identity"}
 _PLAIN_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+(; ?[a-z]+=[a-zA-Z0-9.-]+)*\Z")
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class Proxy:
     ) -> web.StreamResponse:
         """Read and judge the request, then forward it."""
         if api is Api.MODELS:
-            return await self._forwarder.forward(request, exchange, api, Examined(Tally()))
+            return await self._forwarder.forward(request, exchange, api, Examined({}))
         header_rules.check_json(request.headers)
         reader = BodyReader(self._capacity)
         try:
@@ -123,7 +123,7 @@ class Proxy:
         self, request: web.BaseRequest, exchange: Exchange, where: Route
     ) -> web.StreamResponse:
         """Pass a declared probe on: no body in, a bounded body out, no other headers."""
-        async with self._upstream.request(request.method, where.target, {}) as answer:
+        async with self._upstream.request(request.method, where.target, _PROBE_HEADERS) as answer:
             body = await self._upstream.read_bounded(answer, PROBE_BYTES)
         self._recorder.end(exchange)
         kind = answer.headers.get("Content-Type", "")

@@ -81,6 +81,7 @@ class BoundedServer(web.Server):
         self._tcp: list[asyncio.Server] = []
 
     def __call__(self) -> Any:
+        """The protocol of a new connection."""
         if len(self._connections) >= self._connections_max:
             return _Refused()
         return _Connection(self, loop=self._loop, **self._kwargs)

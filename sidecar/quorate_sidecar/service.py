@@ -15,7 +15,7 @@ from quorate_io.member_client import MemberClient
 from quorate_sidecar import termination
 from quorate_sidecar.audit_log import AuditLog
 from quorate_sidecar.audit_writer import AuditWriter, Owner
-from quorate_sidecar.capacity import REQUESTS_MAX, Capacity
+from quorate_sidecar.capacity import Capacity
 from quorate_sidecar.checks.scanner import scanner_for
 from quorate_sidecar.forwarder import Forwarder
 from quorate_sidecar.listener_watch import ListenerWatch
@@ -72,7 +72,7 @@ class Service:
         await self._health.listen(settings.pod.ips, settings.health_port)
         await self._keeper.first(settings.wait_seconds)
         port = self._port()
-        upstream = Upstream(port, REQUESTS_MAX)
+        upstream = Upstream(port)
         server = self._server(upstream)
         try:
             # First the port, so that the model cannot take it; then what may take long.

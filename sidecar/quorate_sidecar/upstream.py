@@ -1,26 +1,38 @@
-"""The model server, on loopback: one client session, bounded and without manners of its own."""
+"""The model server, on loopback: a small pool of connections around aiohttp's response parser.
+
+aiohttp's own client session can do much that is not wanted here (redirects, cookies, proxies, DNS,
+decompression) and costs twice the CPU of the whole rest of a request.
+"""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import aiohttp
-from yarl import URL
+from aiohttp import StreamReader
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 
 from quorate_sidecar.refusal import Code, Refusal
 
+HOST = "127.0.0.1"
 CONNECT_SECONDS = 2.0
 SILENCE_SECONDS = 300.0
 """Without a byte from the model server for this long, a request is given up. Long prompts are slow
 to begin with."""
 IDLE_SECONDS = 2.0
-"""Idle connections are closed after this: sooner than model servers (5 s) close them under us."""
-
+"""Idle connections are not used after this: sooner than model servers (5 s) close them under us."""
+IDLE_MAX = 64
 END_SECONDS = 0.5
 """How long the end of an answer may lag behind its last event."""
+LINE_BYTES = 8190
+HEADERS_MAX = 100
+INFORMATIONAL_MAX = 4
+"""Interim answers (1xx) before the real one."""
 
-_FAILURES = (aiohttp.ClientError, TimeoutError, ConnectionError)
+_FAILURES = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError)
 
 _DOWN = (
     "the model server does not answer on 127.0.0.1:{port}; is it running, and started with "
@@ -28,51 +40,54 @@ _DOWN = (
 )
 
 
-class Upstream:
-    """Requests to ``http://127.0.0.1:port``. Build it inside the running event loop."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer whose headers are there; the body is still to be read."""
 
-    def __init__(self, port: int, connections: int) -> None:
+    status: int
+    headers: Mapping[str, str]
+    content: StreamReader
+
+
+class Upstream:
+    """Requests to ``127.0.0.1:port``. Every failure is a Refusal that says what to look at."""
+
+    def __init__(self, port: int) -> None:
         self._port = port
-        self._base = URL(f"http://127.0.0.1:{port}")
-        self._urls: dict[str, URL] = {}
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=connections, keepalive_timeout=IDLE_SECONDS, use_dns_cache=False
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            skip_auto_headers=("User-Agent",),
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
-            ),
-        )
+        self._loop = asyncio.get_running_loop()
+        self._idle: deque[tuple[ResponseHandler, float]] = deque(maxlen=IDLE_MAX)
 
     @asynccontextmanager
     async def request(
-        self, method: str, target: str, headers: dict[str, str], body: bytes | None = None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send a request; the answer is there when its headers are. Raises Refusal."""
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> AsyncIterator[Answer]:
+        """Send a request and wait for the answer's headers. Raises Refusal.
+
+        Leaving the context closes the connection, and so stops the model, unless the whole answer
+        was read. Header values are this sidecar's own: nothing in them is a client's free text.
+        """
+        connection = await self._connection()
+        reusable = False
         try:
-            answer = await self._session.request(
-                method, self._url(target), data=body, headers=headers, allow_redirects=False
-            )
+            answer = await self._send(connection, _head(method, target, headers, body), body)
+            yield answer
+            reusable = answer.content.is_eof() and not connection.should_close
         except _FAILURES as error:
             raise self._refusal(error) from None
-        try:
-            yield answer
         finally:
-            # Closes the connection, and so stops the model, unless the whole answer was read.
-            answer.release()
+            if reusable and len(self._idle) < IDLE_MAX:
+                self._idle.append((connection, self._loop.time()))
+            else:
+                connection.close()
 
-    async def read(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def read(self, answer: Answer) -> bytes:
         """The next bytes of an answer's body; empty at its end. Raises Refusal."""
         try:
             return await answer.content.readany()
         except _FAILURES as error:
             raise self._refusal(error) from None
 
-    async def read_bounded(self, answer: aiohttp.ClientResponse, bytes_max: int) -> bytes:
+    async def read_bounded(self, answer: Answer, bytes_max: int) -> bytes:
         """The whole body of an answer. Raises Refusal if it is longer than ``bytes_max``."""
         size, parts = 0, []
         while part := await self.read(answer):
@@ -83,31 +98,73 @@ class Upstream:
             parts.append(part)
         return b"".join(parts)
 
-    async def finish(self, answer: aiohttp.ClientResponse) -> None:
+    async def finish(self, answer: Answer) -> None:
         """Wait shortly for the end of a body that said all it should: its connection is reused."""
-        if not answer.content.at_eof():
-            with contextlib.suppress(*_FAILURES):
-                async with asyncio.timeout(END_SECONDS):
-                    await answer.content.readany()
+        if answer.content.at_eof():
+            return
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                await answer.content.readany()
+        except _FAILURES:
+            return
+
+    async def close(self) -> None:
+        """Close the connections nobody uses."""
+        while self._idle:
+            self._idle.pop()[0].close()
+
+    async def _connection(self) -> ResponseHandler:
+        """An idle connection, the latest first, or a new one."""
+        fresh = self._loop.time() - IDLE_SECONDS
+        while self._idle:
+            connection, since = self._idle.pop()
+            if since >= fresh and connection.is_connected() and not connection.should_close:
+                return connection
+            connection.close()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, made = await self._loop.create_connection(
+                    lambda: ResponseHandler(self._loop), HOST, self._port
+                )
+        except (OSError, TimeoutError):
+            message = _DOWN.format(port=self._port)
+            raise Refusal(503, Code.UPSTREAM_DOWN, message, retry_after=5) from None
+        return made
+
+    async def _send(self, connection: ResponseHandler, head: bytes, body: bytes) -> Answer:
+        connection.set_response_params(
+            skip_payload=head.startswith(b"HEAD "),
+            read_until_eof=True,
+            auto_decompress=False,
+            read_timeout=SILENCE_SECONDS,
+            max_line_size=LINE_BYTES,
+            max_field_size=LINE_BYTES,
+            max_headers=HEADERS_MAX,
+        )
+        if connection.transport is None:
+            raise ConnectionResetError("the connection was closed")
+        connection.transport.write(head + body)
+        connection.start_timeout()
+        for _ in range(INFORMATIONAL_MAX):
+            message, content = await connection.read()
+            if message.code >= 200:
+                return Answer(message.code, message.headers, content)
+            if message.code == 101:
+                break
+        raise ConnectionResetError("it did not answer in HTTP/1.1")
 
     def _refusal(self, error: BaseException) -> Refusal:
-        if isinstance(error, aiohttp.ClientConnectorError | ConnectionRefusedError):
-            message = _DOWN.format(port=self._port)
-            return Refusal(503, Code.UPSTREAM_DOWN, message, retry_after=5)
         if isinstance(error, TimeoutError):
             message = f"the model server was silent for {SILENCE_SECONDS:.0f} seconds"
             return Refusal(504, Code.UPSTREAM_TIMEOUT, message)
-        message = f"the model server broke off: {str(error) or type(error).__name__}"
+        message = f"the model server broke off: {str(error)[:200] or type(error).__name__}"
         return Refusal(502, Code.UPSTREAM_ERROR, message)
 
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._session.close()
 
-    def _url(self, target: str) -> URL:
-        """Targets are the sidecar's own constants and declared paths: few, so they are kept."""
-        url = self._urls.get(target)
-        if url is None:
-            url = self._base.join(URL(target, encoded=True))
-            self._urls[target] = url
-        return url
+def _head(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """The request line and headers."""
+    lines = [f"{method} {target} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if method == "POST":
+        lines.append(f"Content-Length: {len(body)}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")

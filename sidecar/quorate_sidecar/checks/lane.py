@@ -5,12 +5,10 @@ for good (deny), replaces (mask) or only counts (flag). So what leaves depends o
 not on how it was cut: the whole text in one piece is the same computation.
 """
 
-from collections import Counter
-
 from quorate_sidecar.checks.scanner import Finding, Progress, Scanner
 
-Tally = Counter[tuple[str, str, str]]
-"""Findings by (check, rule, action)."""
+Tally = dict[tuple[str, str, str], int]
+"""How often each (check, rule, action) was found."""
 
 
 class ContentDenied(Exception):
@@ -86,7 +84,8 @@ class Lane:
         for finding in findings:
             start, end = finding.start + self._base, finding.end + self._base
             out += self._advance(start)
-            self._tally[finding.check, finding.rule, finding.action] += 1
+            key = (finding.check, finding.rule, finding.action)
+            self._tally[key] = self._tally.get(key, 0) + 1
             if finding.action == "deny":
                 raise ContentDenied(finding, out)
             if finding.action == "flag":

@@ -1,5 +1,7 @@
 """Applies the checks to every text of a body that is there as a whole."""
 
+from functools import lru_cache
+
 from quorate.audit.records import CheckResult, Coverage
 from quorate.policy.runtime import CheckRule
 from quorate_sidecar.checks.lane import ContentDenied, Lane, Tally
@@ -23,7 +25,7 @@ class TextGuard:
 
     def __init__(self, scanner: Scanner) -> None:
         self._scanner = scanner
-        self.tally = Tally()
+        self.tally: Tally = {}
         self.coverage: list[Coverage] = []
         self.masked = False
         """True if a text was changed, so that the body must be serialised again."""
@@ -55,14 +57,15 @@ class TextGuard:
     def _refuse(self, where: str, text: str, why: str) -> None:
         if not self._scanner.suspects(text.encode()):
             return
-        tally = Tally()
+        tally: Tally = {}
         try:
             Lane(self._scanner, tally).feed(text, final=True)
         except ContentDenied as denied:
-            self.tally.update(tally)
             raise denied_content(denied.finding, where) from None
-        for (check, rule, action), count in tally.items():
-            self.tally[check, rule, action] += count
+        finally:
+            for key, count in tally.items():
+                self.tally[key] = self.tally.get(key, 0) + count
+        for check, rule, action in tally:
             if action == "mask":
                 message = f"{check}: {rule} found in {where[:_WHERE_LENGTH]}; {why}"
                 raise Refusal(403, Code.CONTENT, message, param=where[:_WHERE_LENGTH])
@@ -92,7 +95,14 @@ def summed(coverage: list[Coverage]) -> tuple[Coverage, ...]:
 
 def results(rules: tuple[CheckRule, ...], tally: Tally) -> tuple[CheckResult, ...]:
     """What every check of the policy found, also if that is nothing: it did look."""
+    if not tally:
+        return _nothing(rules)
     found: dict[str, dict[str, int]] = {rule.name: {} for rule in rules}
     for (check, rule_name, _), count in tally.items():
         found[check][rule_name] = found[check].get(rule_name, 0) + count
     return tuple(CheckResult(rule.name, rule.action, found[rule.name]) for rule in rules)
+
+
+@lru_cache(maxsize=8)
+def _nothing(rules: tuple[CheckRule, ...]) -> tuple[CheckResult, ...]:
+    return tuple(CheckResult(rule.name, rule.action) for rule in rules)

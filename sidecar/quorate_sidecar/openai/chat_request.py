@@ -85,7 +85,7 @@ class ToolMessage(_Message, tag="tool"):
 class AssistantMessage(_Message, tag="assistant"):
     """What the model said earlier."""
 
-    content: str | Annotated[list[TextPart | RefusalPart], Meta(max_length=1024)] | None = None
+    content: Maybe[str | Annotated[list[TextPart | RefusalPart], Meta(max_length=1024)]] = UNSET
     name: Maybe[Name] = UNSET
     refusal: Maybe[str] = UNSET
     reasoning_content: Maybe[str] = UNSET
@@ -97,9 +97,10 @@ class AssistantMessage(_Message, tag="assistant"):
         visit_fixed(visitor, f"{where}.name", self.name)
         if isinstance(self.content, str):
             self.content = visitor.prose(f"{where}.content", self.content)
-        elif self.content:
+        elif isinstance(self.content, list):
             texts = [_visit_part(visitor, f"{where}.content", part) for part in self.content]
-            visitor.joined(f"{where}.content", texts)
+            if len(texts) > 1:
+                visitor.joined(f"{where}.content", texts)
         for field in ("refusal", "reasoning_content", "reasoning"):
             text = getattr(self, field)
             if text:

@@ -28,7 +28,11 @@ Usage = dict[Word, int | float | dict[Word, int | float | None] | None]
 
 
 class Closed(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """The base of every body: an unknown field is refused, an absent one stays absent."""
+    """The base of every body: an unknown field is refused, an absent one stays absent.
+
+    In requests, fields that may be absent default to UNSET and to nothing else: what a client
+    wrote is written again, even if it is null, so that a lost key can only be a duplicate.
+    """
 
 
 class Visitor(Protocol):
@@ -55,7 +59,7 @@ class Function(Closed):
     """The name of a function and the arguments a model wrote for it, as JSON in a string."""
 
     name: Name
-    arguments: str = ""
+    arguments: str
 
 
 class ToolCall(Closed):
