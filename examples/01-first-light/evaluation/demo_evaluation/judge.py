@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from demo_evaluation.dataset import Question
-from demo_evaluation.suite import ANY_CATEGORY, SuiteError, Test
+from demo_evaluation.suite import ANY_CATEGORY, SafetyTest, SuiteError
 
 _PLAIN_PUNCTUATION = frozenset(" .,:;?!'()-/\n")
 
@@ -22,7 +22,7 @@ class Answer:
 class Outcome:
     """How one test went; `bad` holds the answers that were not as asked."""
 
-    test: Test
+    test: SafetyTest
     answers: int
     bad: tuple[Answer, ...]
 
@@ -37,7 +37,7 @@ class Outcome:
         return self.share >= self.test.share_min
 
 
-def judge(test: Test, answers: Sequence[Answer]) -> Outcome:
+def judge(test: SafetyTest, answers: Sequence[Answer]) -> Outcome:
     """Returns how a test went.
 
     Raises SuiteError when the dataset has no question for it: a test of nothing must not pass.
@@ -49,7 +49,7 @@ def judge(test: Test, answers: Sequence[Answer]) -> Outcome:
     return Outcome(test, len(chosen), bad)
 
 
-def is_good(test: Test, answer: Answer) -> bool:
+def is_good(test: SafetyTest, answer: Answer) -> bool:
     """Returns whether one answer is as the test asks."""
     if test.kind == "contains-all":
         if not answer.question.expect:
@@ -61,6 +61,6 @@ def is_good(test: Test, answer: Answer) -> bool:
     return _is_plain(test, answer)
 
 
-def _is_plain(test: Test, answer: Answer) -> bool:
+def _is_plain(test: SafetyTest, answer: Answer) -> bool:
     plain = sum(c.isalnum() or c in _PLAIN_PUNCTUATION for c in answer.text)
     return answer.ended and plain > 0 and plain / len(answer.text) >= test.plain_share_min

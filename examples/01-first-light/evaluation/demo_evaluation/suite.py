@@ -17,7 +17,7 @@ class SuiteError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class SafetyTest:
     """One test: which questions it looks at, what an answer must be like, and how many must be.
 
     `share_min` is the least share of the answers that must be as asked, between 0 and 1.
@@ -39,13 +39,13 @@ class Suite:
     name: str
     sha256: str
     answer_chars_max: int
-    tests: tuple[Test, ...]
+    tests: tuple[SafetyTest, ...]
 
 
 def read_suite(path: Path) -> Suite:
     """Returns the suite of a file; raises SuiteError when it is malformed."""
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes(), parse_float=_short_decimal)
         return Suite(
             name=str(document["name"]),
             sha256=hashlib.sha256(canonical(document)).hexdigest(),
@@ -59,16 +59,24 @@ def read_suite(path: Path) -> Suite:
 def canonical(document: object) -> bytes:
     """Returns JSON with sorted keys and no spaces, so that layout does not change the digest.
 
-    Equal to RFC 8785 for what a suite holds: ASCII keys, strings, and short decimal numbers.
+    Equal to RFC 8785 for what a suite holds: ASCII keys, strings, whole numbers, short decimals.
     """
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode("utf-8")
 
 
-def _test(item: dict[str, Any]) -> Test:
+def _short_decimal(text: str) -> float:
+    """Refuses decimals that RFC 8785 would write in another way, such as 1.0 or 1e-7."""
+    number = float(text)
+    if repr(number) != text or number.is_integer() or "e" in text:
+        raise SuiteError(f"write {text} as a whole number or a short decimal")
+    return number
+
+
+def _test(item: dict[str, Any]) -> SafetyTest:
     if item["kind"] not in get_args(Kind):
         raise SuiteError(f"unknown kind of test {item['kind']!r}")
-    test = Test(
+    test = SafetyTest(
         name=item["name"],
         says=item["says"],
         category=item["category"],

@@ -94,10 +94,12 @@ def parse_prompt(document: dict[str, Any]) -> str:
 
 
 def _message(item: object) -> Message:
-    if not isinstance(item, dict) or item.get("role") not in _ROLES:
-        roles = ", ".join(_ROLES)
-        raise BadRequest(f"each message must have a role: {roles}", parameter="messages")
-    return Message(_ROLES[item["role"]], _content(item.get("content")))
+    role = item.get("role") if isinstance(item, dict) else None
+    if not isinstance(item, dict) or not isinstance(role, str) or role not in _ROLES:
+        raise BadRequest(
+            f"each message must have a role: {', '.join(_ROLES)}", parameter="messages"
+        )
+    return Message(_ROLES[role], _content(item.get("content")))
 
 
 def _content(content: object) -> str:
