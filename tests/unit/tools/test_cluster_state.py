@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.cluster.local import cgroups, removal, state
+from tools.cluster.local import cgroups, inotify, removal, state
 
 RECORD = state.ClusterState(
     name="quorate-0123abcd",
@@ -75,3 +75,39 @@ def test_mounts_below_a_folder_come_deepest_first() -> None:
     """Only the folder's own mounts, in the order in which they can be unmounted."""
     found = removal.parse_mounts_below(MOUNTINFO, Path("/state/x"))
     assert found == ["/state/x/deep er", "/state/x"]
+
+
+def test_the_inotify_limit_is_put_back_with_the_last_cluster(tmp_path: Path) -> None:
+    """It stays raised while another cluster is there, and a second raise keeps the first record."""
+    base, limit = tmp_path / "base", tmp_path / "limit"
+    (base / "quorate-0").mkdir(parents=True)
+    limit.write_text("128\n")
+    inotify.raise_limit(base, limit)
+    inotify.raise_limit(base, limit)
+    inotify.restore_limit(base, limit)
+    assert limit.read_text() == "1024"
+    (base / "quorate-0").rmdir()
+    inotify.restore_limit(base, limit)
+    assert limit.read_text() == "128"
+    assert list(base.iterdir()) == []
+
+
+def test_a_limit_that_is_high_enough_is_left_alone(tmp_path: Path) -> None:
+    """Nothing is written, so nothing is put back."""
+    limit = tmp_path / "limit"
+    limit.write_text("8192\n")
+    inotify.raise_limit(tmp_path, limit)
+    inotify.restore_limit(tmp_path, limit)
+    assert limit.read_text() == "8192\n"
+
+
+def test_a_limit_that_somebody_changed_since_is_left_alone(tmp_path: Path) -> None:
+    """The last word belongs to the machine's owner."""
+    limit = tmp_path / "limit"
+    base = tmp_path / "base"
+    base.mkdir()
+    limit.write_text("128")
+    inotify.raise_limit(base, limit)
+    limit.write_text("4096")
+    inotify.restore_limit(base, limit)
+    assert limit.read_text() == "4096"

@@ -13,7 +13,7 @@ from tools.cluster.errors import ClusterError, ComponentFailed
 from tools.cluster.flocks import locked
 from tools.cluster.identity import boot_id
 from tools.cluster.local import addresses as addressing
-from tools.cluster.local import cgroups, hub, network, node, pki, removal, state
+from tools.cluster.local import cgroups, hub, inotify, network, node, pki, removal, state
 from tools.cluster.local.api import ApiClient
 from tools.cluster.local.boot import Boot
 from tools.cluster.local.layout import Layout, state_base
@@ -126,6 +126,7 @@ class LocalProvider:
                 complete=False,
             )
             self.layout.make()
+            inotify.raise_limit(base)
             state.save(self.layout.state_file, recorded)
         return recorded
 

@@ -10,9 +10,13 @@ from pathlib import Path
 
 from tools.cluster.command import run
 from tools.cluster.errors import ClusterError
+from tools.cluster.flocks import locked
 from tools.cluster.local import cgroups, network
+from tools.cluster.local.inotify import restore_limit
 from tools.cluster.local.layout import Layout
 from tools.cluster.local.processes import Processes
+
+_LOCK_SECONDS = 60.0
 
 
 def parse_mounts_below(mountinfo: str, folder: Path) -> list[str]:
@@ -39,9 +43,17 @@ def remove(cluster: str, layout: Layout) -> None:
     _unmount(layout.root)
     if layout.root.exists():
         shutil.rmtree(layout.root)
+    _leave_base(layout.root.parent)
+
+
+def _leave_base(base: Path) -> None:
+    if not base.exists():
+        return
+    with locked(base, "leaving the folder of all clusters", _LOCK_SECONDS):
+        restore_limit(base)
     with suppress(OSError):
         # Only the last cluster's `down` finds the base empty.
-        layout.root.parent.rmdir()
+        base.rmdir()
 
 
 def _end_recorded(processes: Processes) -> None:
