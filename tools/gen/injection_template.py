@@ -54,7 +54,9 @@ def floor_template() -> str:
 
 def injection_template() -> str:
     """The ConfigMap from which webhook and operator learn what is injected."""
-    config = helm_config().injection
+    config = helm_config()
+    current = _document(config.injection.image, config)
+    previous = _document(_value("images.previousSidecar"), config)
     return f"""apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -64,14 +66,27 @@ metadata:
     {LABELS}
 data:
   injection.json: |
-    {{
-      "image": "{config.image}",
-      "memberUrl": "{config.member_url}",
-      "measureResources": {_json(config.measure_resources)},
-      "sidecarResources": {_json(config.sidecar_resources)},
-      "drainSeconds": {_value("injection.drainSeconds")}
-    }}
+{current}
+  {{{{- if .Values.images.previousSidecar }}}}
+  # What the release before injected: its pods still pass.
+  previous.json: |
+{previous}
+  {{{{- end }}}}
 """
+
+
+def _document(image: str, config: FloorConfig) -> str:
+    injection = config.injection
+    lines = (
+        "{",
+        f'  "image": "{image}",',
+        f'  "memberUrl": "{injection.member_url}",',
+        f'  "measureResources": {_json(injection.measure_resources)},',
+        f'  "sidecarResources": {_json(injection.sidecar_resources)},',
+        f'  "drainSeconds": {_value("injection.drainSeconds")}',
+        "}",
+    )
+    return "\n".join(f"    {line}" for line in lines)
 
 
 def _json(resources: Resources) -> str:
