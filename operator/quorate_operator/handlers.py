@@ -10,6 +10,7 @@ from typing import Any
 
 import kopf
 
+from quorate import names
 from quorate_operator.kinds import WATCHED, Kind
 from quorate_operator.watch_session import WatchSession
 
@@ -51,7 +52,14 @@ async def watch(session: WatchSession, arrived: Arrived, gone: Gone) -> None:
     for kind in WATCHED:
         _on_event(registry, kind, arrived, gone)
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    await kopf.operator(registry=registry, settings=_settings(), standalone=True, clusterwide=True)
+    await kopf.operator(
+        registry=registry,
+        settings=_settings(),
+        standalone=True,
+        clusterwide=True,
+        # Left to itself, the framework asks who the user is, and a container's has no name.
+        identity=names.OPERATOR_ACCOUNT,  # type: ignore[arg-type]
+    )
 
 
 def _on_login(registry: kopf.OperatorRegistry, session: WatchSession) -> None:
