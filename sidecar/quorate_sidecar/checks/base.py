@@ -27,6 +27,9 @@ def _any(match: bytes) -> bool:
 class Pattern:
     """One kind of text to find. Expressions are RE2 over Latin-1: a byte is a character.
 
+    Only expressions without an unmistakable beginning ask for a word boundary before it: a
+    credential is one also where it is glued to other text.
+
     Every byte of a match lies in ``alphabet``, but for at most ``gaps`` runs of SPACE bytes. Both
     are ASCII, and so is ``tail``: no decision ever falls inside a character.
     """

@@ -216,7 +216,7 @@ class ChatChunkChoice(Choice, kw_only=True):
     @classmethod
     def blank(cls, index: int) -> "ChatChunkChoice":
         """A piece without anything, to put text into."""
-        return cls(index=index, delta=Delta())
+        return cls(index=index, delta=Delta(), finish_reason=None)
 
 
 def _says_something(call: ToolCallDelta) -> bool:

@@ -43,7 +43,7 @@ class CompletionChoice(Choice, kw_only=True):
     @classmethod
     def blank(cls, index: int) -> "CompletionChoice":
         """A piece without anything, to put text into."""
-        return cls(index=index, text="")
+        return cls(index=index, text="", finish_reason=None)
 
 
 class CompletionAnswer(Envelope, kw_only=True):

@@ -57,7 +57,9 @@ class StreamGuard:
         self.refusal: Refusal | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes; return the events that may be sent now."""
+        """Take bytes; return the events that may be sent now. Nothing, after a refusal."""
+        if self.refusal is not None:
+            return b""
         self.received += len(data)
         try:
             if self.received > self._bytes_max:

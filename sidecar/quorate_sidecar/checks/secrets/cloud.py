@@ -6,7 +6,7 @@ from quorate_sidecar.checks.secrets.randomness import random_after
 CLOUD = (
     Pattern(
         "aws-access-key-id",
-        rb"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b",
+        rb"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}",
         length_max=20,
         accept=random_after(4, 2.5),
     ),
@@ -20,7 +20,7 @@ CLOUD = (
     ),
     Pattern(
         "gcp-api-key",
-        rb"\bAIza[0-9A-Za-z_-]{35}",
+        rb"AIza[0-9A-Za-z_-]{35}",
         length_max=39,
         tail=TOKEN,
         accept=random_after(4, 3.0),
@@ -32,7 +32,7 @@ CLOUD = (
         tail=TOKEN_DOTTED,
         accept=random_after(5, 3.0),
     ),
-    Pattern("gcp-client-secret", rb"\bGOCSPX-[0-9A-Za-z_-]{28}", length_max=35, tail=TOKEN),
+    Pattern("gcp-client-secret", rb"GOCSPX-[0-9A-Za-z_-]{28}", length_max=35, tail=TOKEN),
     Pattern(
         "azure-storage-key",
         rb"(?i)\baccountkey=[A-Z0-9+/]{86}==",
@@ -52,5 +52,5 @@ CLOUD = (
         length_max=61,
         accept=random_after(5, 3.5),
     ),
-    Pattern("digitalocean-token", rb"\bdo[opr]_v1_[0-9a-f]{64}\b", length_max=71),
+    Pattern("digitalocean-token", rb"do[opr]_v1_[0-9a-f]{64}\b", length_max=71),
 )
