@@ -1,16 +1,17 @@
 """Parse the command line, run one command, print its result, return its exit code."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from quorate.errors import EvidenceError, QuorateError, Unavailable
 from quorate_cli import exit_codes
 from quorate_cli.command import Command
 from quorate_cli.commands import COMMANDS
 from quorate_cli.parser import build_parser, program_name
-from quorate_cli.printable import printable
+from quorate_cli.printable import encodable, printable
 from quorate_cli.progress import Progress
 
 INTERRUPTED = 130
@@ -34,15 +35,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (QuorateError, OSError) as error:
         return _fail(error, as_json=as_json)
     text = "\n".join(result.lines)
-    print(json.dumps(result.document, indent=2) if as_json else printable(text))
+    _say(json.dumps(result.document, indent=2) if as_json else printable(text), sys.stdout)
     return result.exit_code
+
+
+def _say(text: str, stream: TextIO) -> None:
+    try:
+        print(encodable(text, stream), file=stream, flush=True)
+    except BrokenPipeError:
+        # Whoever read has enough, as with ``| head``. What Python flushes at exit goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _fail(error: QuorateError | OSError, *, as_json: bool) -> int:
     if as_json:
-        print(json.dumps({"error": _document(error)}, indent=2))
+        _say(json.dumps({"error": _document(error)}, indent=2), sys.stdout)
     else:
-        print(printable(f"error: {error}"), file=sys.stderr)
+        _say(printable(f"error: {error}"), sys.stderr)
     if isinstance(error, EvidenceError):
         return exit_codes.DENIED
     if isinstance(error, Unavailable):

@@ -23,12 +23,13 @@ class Command:
     """One subcommand. ``words`` are typed after the program's name: ``("model", "manifest")``.
 
     ``run`` raises QuorateError for what it refuses and OSError for files it cannot read or write.
-    ``example`` is a command line, without the program's name.
+    ``examples`` are command lines without the program's name; ``notes`` follow them in the help.
     """
 
     words: tuple[str, ...]
     summary: str
     description: str
-    example: str
+    examples: tuple[str, ...]
     arguments: Callable[[ArgumentParser], None]
     run: Callable[[Namespace, Progress], Result]
+    notes: str = ""

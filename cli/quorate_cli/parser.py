@@ -19,7 +19,10 @@ def build_parser(commands: tuple[Command, ...], program: str) -> argparse.Argume
     """A parser whose result has ``command``, the chosen :class:`Command`."""
     parser = argparse.ArgumentParser(
         prog=program,
-        description="Sign AI models, sign the results of their safety gates, and verify both.",
+        description=(
+            "Sign AI models and the results of their safety gates, verify both, and ask a cluster\n"
+            "why a model's pods run or do not. Commands that take no --kubeconfig need no network."
+        ),
         epilog=exit_codes.EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -39,7 +42,7 @@ def build_parser(commands: tuple[Command, ...], program: str) -> argparse.Argume
             name,
             help=command.summary,
             description=command.description,
-            epilog=f"example:\n  {program} {command.example}\n\n{exit_codes.EPILOG}",
+            epilog=_epilog(command, program),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
@@ -52,3 +55,12 @@ def build_parser(commands: tuple[Command, ...], program: str) -> argparse.Argume
         )
         sub.set_defaults(command=command)
     return parser
+
+
+def _epilog(command: Command, program: str) -> str:
+    """What stands under the options: lines to copy, notes, exit codes."""
+    title = "example" if len(command.examples) == 1 else "examples"
+    lines = [f"{title}:", *(f"  {program} {example}" for example in command.examples), ""]
+    if command.notes:
+        lines += ["notes:", *(f"  {line}" for line in command.notes.splitlines()), ""]
+    return "\n".join([*lines, exit_codes.EPILOG])

@@ -1,7 +1,7 @@
 """The registry of subcommands, a file each. To add one: write its file, list it here."""
 
 from quorate_cli.command import Command
-from quorate_cli.commands import audit_verify, gate, keygen, model_manifest, sign, verify
+from quorate_cli.commands import audit_verify, explain, gate, keygen, model_manifest, sign, verify
 
 COMMANDS: tuple[Command, ...] = (
     keygen.COMMAND,
@@ -9,5 +9,6 @@ COMMANDS: tuple[Command, ...] = (
     gate.COMMAND,
     verify.COMMAND,
     model_manifest.COMMAND,
+    explain.COMMAND,
     audit_verify.COMMAND,
 )

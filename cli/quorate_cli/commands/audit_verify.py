@@ -79,7 +79,7 @@ COMMAND = Command(
         "Check that no record of an audit log was changed, removed or moved. A chain alone cannot\n"
         "show that its end was cut: compare the printed head with one kept elsewhere (--head)."
     ),
-    example="audit verify audit-000001.jsonl audit-000002.jsonl",
+    examples=("audit verify audit-000001.jsonl audit-000002.jsonl",),
     arguments=_arguments,
     run=_run,
 )

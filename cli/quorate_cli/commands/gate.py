@@ -100,7 +100,7 @@ COMMAND = Command(
         "in DSSE. FAILED results are signed too: they are evidence. If the report lists the\n"
         "files it ran, they must be the model the result is signed over."
     ),
-    example="gate --report report.json --model ./model --key safety.key --out gate.json",
+    examples=("gate --report report.json --model ./model --key safety.key --out gate.json",),
     arguments=_arguments,
     run=_run,
 )

@@ -68,7 +68,7 @@ COMMAND = Command(
         "Make an ECDSA P-256 key pair as PEM files. Existing files are never overwritten.\n"
         "The key id is the SHA-256 of the public key itself, so it is the same in every spelling."
     ),
-    example="keygen --out model-owner",
+    examples=("keygen --out model-owner",),
     arguments=_arguments,
     run=_run,
 )

@@ -149,9 +149,9 @@ COMMAND = Command(
         "`kubectl apply -f -`. Bundles and gates must be about the same files; their signatures\n"
         "are checked by the cluster, against the keys its policies name."
     ),
-    example=(
+    examples=(
         "model manifest --name demo --namespace team-a --bundle model.bundle.json \\\n"
-        "      --gate gate.json --source-pvc demo-weights | kubectl apply -f -"
+        "      --gate gate.json --source-pvc demo-weights | kubectl apply -f -",
     ),
     arguments=_arguments,
     run=_run,

@@ -79,7 +79,7 @@ COMMAND = Command(
         "signing (OMS) bundle. Links, special files and names that two systems could read\n"
         "differently are refused. The bundle is verified before it is written."
     ),
-    example="sign ./model --key model-owner.key --out model.bundle.json",
+    examples=("sign ./model --key model-owner.key --out model.bundle.json",),
     arguments=_arguments,
     run=_run,
 )

@@ -122,7 +122,7 @@ COMMAND = Command(
         "by an accepted producer, be about this model, and have passed. Needs no network. Whether\n"
         "a gate's suite and age are enough is a policy's decision; both are printed."
     ),
-    example="verify ./model --bundle model.bundle.json --key model-owner.pub",
+    examples=("verify ./model --bundle model.bundle.json --key model-owner.pub",),
     arguments=_arguments,
     run=_run,
 )

@@ -1,6 +1,7 @@
 """The command line as a whole: help, exit codes, output forms."""
 
 import json
+import re
 import subprocess
 import sys
 from argparse import Namespace
@@ -24,17 +25,18 @@ def test_every_command_s_help_has_an_example_and_exit_codes(
     """Help says what is done, shows a line to copy, and documents the exit codes."""
     ran = quorate(*command.words, "--help")
     assert ran.code == 0
-    assert f"example:\n  quorate {' '.join(command.words)} " in ran.out
+    assert re.search(rf"examples?:\n  quorate {' '.join(command.words)}( |\n)", ran.out)
     assert "exit codes:" in ran.out
     assert "--output {text,json}" in ran.out
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command.words))
 def test_every_example_parses(command: Command) -> None:
-    """The example in the help is a command line this parser accepts."""
-    line = command.example.split("|")[0].replace("\\\n", " ")
-    arguments = build_parser(COMMANDS, "quorate").parse_args(line.split())
-    assert arguments.command is command
+    """Each example in the help is a command line this parser accepts."""
+    for example in command.examples:
+        line = example.split("|")[0].replace("\\\n", " ")
+        arguments = build_parser(COMMANDS, "quorate").parse_args(line.split())
+        assert arguments.command is command
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def failing(error: BaseException) -> Command:
     def run(arguments: Namespace, progress: Progress) -> Result:
         raise error
 
-    return Command(("fail",), "s", "d", "fail", lambda parser: None, run)
+    return Command(("fail",), "s", "d", ("fail",), lambda parser: None, run)
 
 
 @pytest.mark.parametrize(

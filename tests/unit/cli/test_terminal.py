@@ -82,7 +82,7 @@ def test_no_output_steers_the_terminal(
     def arguments(parser: ArgumentParser) -> None:
         parser.set_defaults()
 
-    command = Command(("show",), "s", "d", "show", arguments, run)
+    command = Command(("show",), "s", "d", ("show",), arguments, run)
     monkeypatch.setattr(program, "COMMANDS", (command,))
     ran = quorate("show")
     assert "\x1b" not in ran.out + ran.err

@@ -1,0 +1,1 @@
+"""Reading a cluster: one thin reader, and the errors of not being able to."""

@@ -1,0 +1,216 @@
+"""From facts to the chain of reasons. Pure: it reads nothing but its arguments."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from quorate import names
+from quorate.admission import pods
+from quorate.admission.floor import EXCLUDED_NAMESPACES
+from quorate.admission.model import KnownModel, know_model
+from quorate.admission.snapshot import BrokenPolicy
+from quorate.api.v1alpha1 import AttestedModel
+from quorate.api.v1alpha1.meta import read
+from quorate.errors import InvalidInput
+from quorate.policy.compiled import CompiledPolicy
+from quorate.policy.evaluate import Requirement, evaluate
+from quorate_cli.explain import evidence, policies
+from quorate_cli.explain.certificates import certificate_line
+from quorate_cli.explain.explanation import (
+    Answer,
+    Explanation,
+    ModelLine,
+    NamespaceMode,
+    RequirementLine,
+    Standing,
+    Subject,
+)
+from quorate_cli.explain.facts import Facts
+from quorate_cli.explain.judging import judge_model, judge_pod
+from quorate_cli.explain.node_side import node_side
+from quorate_cli.explain.remedies import refusal
+from quorate_cli.explain.remedies.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the facts turn out to be, once read strictly."""
+
+    model: AttestedModel | None
+    problem: str
+    """Why the model cannot be read."""
+    admission: KnownModel | None
+    compiled: list[tuple[CompiledPolicy, Answer]]
+    broken: list[BrokenPolicy]
+
+    @property
+    def meant(self) -> tuple[CompiledPolicy, ...]:
+        """The policies that select, or may."""
+        return tuple(policy for policy, answer in self.compiled if answer != "no")
+
+
+def explain(facts: Facts, now: datetime) -> Explanation:
+    """The whole chain, from the namespace's mode to the verdict."""
+    known = _know(facts, now)
+    context = Context(
+        namespace=facts.namespace,
+        model_name=facts.model_name,
+        target=facts.target,
+        pod=facts.pod,
+        model=known.model,
+        policies=known.meant,
+        others=tuple(policy for policy, answer in known.compiled if answer == "no"),
+        other_models=facts.other_models,
+    )
+    judged = [
+        (policy, evaluate(policy, known.model, now).requirements if known.model else ())
+        for policy in known.meant
+    ]
+    standings = [
+        _standing(policy, requirements, known, context, facts, now)
+        for policy, requirements in (judged if known.model else ())
+    ]
+    labels = pods.labels(facts.pod) if facts.pod else {names.MODEL_LABEL: facts.model_name}
+    explanation = Explanation(
+        subject=_subject(facts),
+        namespace=_mode(facts),
+        policies=(
+            *(policies.line(policy, answer, labels) for policy, answer in known.compiled),
+            *(policies.broken_line(policy) for policy in known.broken),
+        ),
+        model=_model_line(facts, known, judged),
+        standings=tuple(standings),
+        node_side=node_side(facts.pod, facts.events) if facts.pod and facts.exists else None,
+        gaps=tuple(facts.gaps),
+        warnings=(f"the AttestedModel cannot be read: {known.problem}",) if known.problem else (),
+    )
+    if facts.pod is None:
+        return judge_model(explanation, facts, context, known.broken)
+    return judge_pod(explanation, facts, context, now)
+
+
+def _know(facts: Facts, now: datetime) -> _Known:
+    compiled, broken = policies.compile_all(facts.policies, facts.namespace)
+    if facts.pod is not None:
+        labels = pods.labels(facts.pod)
+        answered = [(p, policies.selects_pod(p, labels)) for p in compiled]
+    else:
+        answered = [(p, policies.selects_model(p, facts.model_name)) for p in compiled]
+    model, problem = None, ""
+    if facts.model is not None:
+        try:
+            model = read(AttestedModel, facts.model)
+        except InvalidInput as error:
+            problem = str(error)
+    admission = know_model(model, facts.genesis, now) if model and facts.genesis else None
+    return _Known(model, problem, admission, answered, broken)
+
+
+def _subject(facts: Facts) -> Subject:
+    if facts.pod is None:
+        return Subject(kind="model", namespace=facts.namespace, name=facts.model_name)
+    metadata, target = facts.pod["metadata"], facts.target
+    if not facts.exists and target is not None:
+        return Subject(kind=target.kind, namespace=facts.namespace, name=target.name)
+    controller = f"{target.kind}/{target.name}" if target and target.kind != "pod" else ""
+    created = metadata.get("creationTimestamp")
+    return Subject(
+        kind="pod",
+        namespace=facts.namespace,
+        name=str(metadata.get("name", "")),
+        phase=str((facts.pod.get("status") or {}).get("phase", "")),
+        node=str(facts.pod["spec"].get("nodeName") or ""),
+        controller=controller,
+        created_at=datetime.fromisoformat(created) if created else None,
+    )
+
+
+def _mode(facts: Facts) -> NamespaceMode:
+    name = facts.namespace
+    labels = ((facts.namespace_document or {}).get("metadata") or {}).get("labels") or {}
+    mode = str(labels.get(names.MODE_LABEL, ""))
+    enforced = mode == "enforce" and name not in EXCLUDED_NAMESPACES
+    if facts.namespace_document is None:
+        message = "its mode is not known; what follows is what enforcing would say"
+    elif enforced:
+        message = "every pod must hold its policies, or be exempt"
+    elif name in EXCLUDED_NAMESPACES:
+        message = "never judged: a cluster must start while Quorate is down"
+    elif mode in ("warn", "audit"):
+        message = "nothing is refused, only reported; what follows is what enforcing would say"
+    elif mode:
+        message = f"{mode!r} is no mode (enforce, warn or audit), so nothing is judged"
+    else:
+        message = f"not opted in: nothing is judged until it is labelled {names.MODE_LABEL}=enforce"
+    return NamespaceMode(name=name, mode=mode, enforced=enforced, message=message)
+
+
+def _standing(
+    policy: CompiledPolicy,
+    requirements: tuple[Requirement, ...],
+    known: _Known,
+    context: Context,
+    facts: Facts,
+    now: datetime,
+) -> Standing:
+    model = known.model
+    if model is None:
+        raise ValueError("a standing needs a model")
+    reported = _reported(policy, model)
+    return Standing(
+        policy=str(policy.ref),
+        requirements=tuple(
+            RequirementLine(
+                name=requirement.name,
+                holds=requirement.denial is None,
+                reported=reported.get(requirement.name, ""),
+                shown_by=evidence.shown_by(policy, requirement, model),
+                counts_until=requirement.not_after,
+                refusal=refusal(requirement.denial, context) if requirement.denial else None,
+            )
+            for requirement in requirements
+        ),
+        certificate=certificate_line(policy, model, known.admission, facts.genesis, now),
+    )
+
+
+def _reported(policy: CompiledPolicy, model: AttestedModel) -> dict[str, str]:
+    """What the operator wrote about each requirement of the policy as it is now."""
+    status = model.status
+    if status is None or status.observed_generation < model.metadata.generation:
+        return {}
+    for entry in status.policies:
+        if (entry.kind, entry.name, entry.digest) == (
+            policy.ref.kind,
+            policy.ref.name,
+            policy.digest,
+        ):
+            return {item.name: f"{item.status} {item.reason}" for item in entry.requirements}
+    return {}
+
+
+def _model_line(
+    facts: Facts, known: _Known, judged: list[tuple[CompiledPolicy, tuple[Requirement, ...]]]
+) -> ModelLine | None:
+    model = known.model
+    if model is None:
+        return None
+    source, status, owners = model.spec.source, model.status, model.spec.owners
+    ready = next((c for c in status.conditions if c.type == "Ready"), None) if status else None
+    where = f"image {source.image.reference}" if source.image else ""
+    if source.persistent_volume_claim:
+        where = f"PersistentVolumeClaim {source.persistent_volume_claim.claim_name}"
+    pairs = [(policy, r) for policy, requirements in judged for r in requirements]
+    return ModelLine(
+        ref=model.ref,
+        manifest_digest=model.spec.manifest_digest,
+        source=where,
+        version=model.spec.version,
+        owner=f"{owners.model.name} <{owners.model.contact}>" if owners else "",
+        ready=": ".join(filter(None, (f"{ready.status} {ready.reason}", ready.message)))
+        if ready
+        else "",
+        seen_by_operator=bool(
+            status and status.observed_generation >= max(1, model.metadata.generation)
+        ),
+        evidence=evidence.inventory(model, pairs),
+    )

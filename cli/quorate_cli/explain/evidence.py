@@ -1,0 +1,105 @@
+"""Evidence: which document shows what, and whose keys signed it. Every signature is verified."""
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from quorate.api.v1alpha1 import AttestedModel
+from quorate.api.v1alpha1.safety_policy import NamedKey
+from quorate.canonical import digest_of, parse
+from quorate.errors import QuorateError
+from quorate.evidence import dsse
+from quorate.evidence.intoto import verify_gate
+from quorate.evidence.model_signing import parse_bundle, verify_bundle
+from quorate.keys import load_public_key
+from quorate.policy.compiled import CompiledPolicy
+from quorate.policy.evaluate import SIGNED, Requirement
+from quorate_cli.explain.explanation import Document, Evidence, Signer
+
+SIGNATURE: Final = "signature"
+STATEMENT: Final = "statement"
+Kind = Literal["signature", "statement"]
+
+
+def _texts(model: AttestedModel) -> list[tuple[Kind, str, bytes]]:
+    """Kind, name and bytes of every document in the model's spec."""
+    found: list[tuple[Kind, str, bytes]] = [
+        (SIGNATURE, item.name, item.bundle.encode()) for item in model.spec.signatures
+    ]
+    return found + [(STATEMENT, item.name, item.envelope.encode()) for item in model.spec.evidence]
+
+
+def named_keys(keys: Iterable[NamedKey], signed: Iterable[str]) -> tuple[Signer, ...]:
+    """The keys that signed, with the names a policy gives them."""
+    names = {load_public_key(key.public_key).key_id: key.name for key in keys}
+    return tuple(Signer(name=names.get(key_id, ""), key_id=key_id) for key_id in sorted(signed))
+
+
+def shown_by(
+    policy: CompiledPolicy, requirement: Requirement, model: AttestedModel
+) -> tuple[Document, ...]:
+    """The documents that show a requirement, and who signed each."""
+    kind = SIGNATURE if requirement.name == SIGNED else STATEMENT
+    wanted, found = set(requirement.shown_by), []
+    for other, name, data in _texts(model):
+        if other == kind and (digest := _digest(data)) in wanted:
+            wanted.remove(digest)
+            found.append(_document(policy, requirement, name, digest, data))
+    return tuple(found)
+
+
+def _document(
+    policy: CompiledPolicy, requirement: Requirement, name: str, digest: str, data: bytes
+) -> Document:
+    if requirement.name == SIGNED:
+        named = policy.spec.model.signers
+        keys = policy.signers.keys if policy.signers else ()
+        signed = verify_bundle(data, keys).signers
+        return Document(
+            name=name, digest=digest, signers=named_keys(named.keys if named else (), signed)
+        )
+    gate = next(gate for gate in policy.gates if gate.requirement == requirement.name)
+    result = verify_gate(data, gate.producers.keys, gate.producers.threshold)
+    return Document(
+        name=name,
+        digest=digest,
+        signers=named_keys(gate.spec.producers.keys, result.signers),
+        suite=result.suite,
+        finished_at=result.finished_at,
+    )
+
+
+def inventory(
+    model: AttestedModel, judged: Iterable[tuple[CompiledPolicy, Requirement]]
+) -> tuple[Evidence, ...]:
+    """Every document of the model, and the requirements it is counted for."""
+    counts: dict[tuple[Kind, str], list[str]] = {}
+    for policy, requirement in judged:
+        kind: Kind = SIGNATURE if requirement.name == SIGNED else STATEMENT
+        for digest in requirement.shown_by:
+            counts.setdefault((kind, digest), []).append(f"{policy.ref} {requirement.name}")
+    return tuple(
+        Evidence(
+            name=name,
+            kind=kind,
+            digest=_digest(data),
+            counts_for=tuple(counts.get((kind, _digest(data)), ())),
+            problem=_problem(kind, data),
+        )
+        for kind, name, data in _texts(model)
+    )
+
+
+def _digest(data: bytes) -> str:
+    """The digest certificates name; empty if the document cannot be read."""
+    try:
+        return digest_of(parse(data))
+    except QuorateError:
+        return ""
+
+
+def _problem(kind: Kind, data: bytes) -> str:
+    try:
+        parse_bundle(data) if kind == SIGNATURE else dsse.parse(data)
+    except QuorateError as error:
+        return str(error)
+    return ""

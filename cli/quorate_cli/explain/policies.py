@@ -1,0 +1,106 @@
+"""Policies: which compile, which select a pod, and for those that do not, by which label."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from quorate import names
+from quorate.admission.snapshot import BrokenPolicy
+from quorate.api.v1alpha1 import ClusterSafetyPolicy, SafetyPolicy
+from quorate.api.v1alpha1.meta import read
+from quorate.api.v1alpha1.safety_policy import AnyPolicy, LabelSelector
+from quorate.errors import QuorateError
+from quorate.policy.compiled import CompiledPolicy, compile_policy
+from quorate.policy.evaluate import SIGNED
+from quorate_cli.cluster.kinds import Document
+from quorate_cli.explain.explanation import Answer, PolicyLine
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A term of a selector that a pod's labels do not meet. ``wanted`` are values that would."""
+
+    key: str
+    text: str
+    wanted: tuple[str, ...] = ()
+
+
+def compile_all(
+    documents: Iterable[Document], namespace: str
+) -> tuple[list[CompiledPolicy], list[BrokenPolicy]]:
+    """Compile each policy of the namespace and of the cluster, as a store does."""
+    compiled: list[CompiledPolicy] = []
+    broken: list[BrokenPolicy] = []
+    for document in documents:
+        cluster_wide = document.get("kind") == ClusterSafetyPolicy.kind_name
+        kind: type[AnyPolicy] = ClusterSafetyPolicy if cluster_wide else SafetyPolicy
+        where = None if cluster_wide else namespace
+        try:
+            compiled.append(compile_policy(read(kind, document)))
+        except QuorateError as error:
+            parts = (kind.kind_name, where, str(document["metadata"]["name"]))
+            ref = "/".join(part for part in parts if part)
+            broken.append(BrokenPolicy(where, ref, str(error)))
+    compiled.sort(key=lambda policy: (policy.ref.kind, policy.ref.name))
+    return compiled, sorted(broken, key=lambda policy: policy.ref)
+
+
+def unmet(selector: LabelSelector, labels: Mapping[str, str]) -> tuple[Unmet, ...]:
+    """The terms that these labels do not meet; none exactly if the selector selects them."""
+    terms = []
+    for key, value in selector.match_labels.items():
+        if labels.get(key) != value:
+            terms.append(Unmet(key, f"label {key} must be {value} ({_is(labels, key)})", (value,)))
+    for part in selector.match_expressions:
+        key, values = part.key, ", ".join(part.values)
+        present = key in labels
+        if part.operator == "In" and labels.get(key) not in part.values:
+            text = f"label {key} must be one of {values} ({_is(labels, key)})"
+            terms.append(Unmet(key, text, tuple(part.values)))
+        elif part.operator == "NotIn" and present and labels[key] in part.values:
+            terms.append(
+                Unmet(key, f"label {key} must not be one of {values} ({_is(labels, key)})")
+            )
+        elif part.operator == "Exists" and not present:
+            terms.append(Unmet(key, f"label {key} must be present"))
+        elif part.operator == "DoesNotExist" and present:
+            terms.append(Unmet(key, f"label {key} must be absent ({_is(labels, key)})"))
+    return tuple(terms)
+
+
+def _is(labels: Mapping[str, str], key: str) -> str:
+    return f"is {labels[key]}" if key in labels else "is absent"
+
+
+def selects_pod(policy: CompiledPolicy, labels: Mapping[str, str]) -> Answer:
+    """Whether a policy selects a pod whose labels are known."""
+    return "no" if unmet(policy.spec.selector, labels) else "yes"
+
+
+def selects_model(policy: CompiledPolicy, model: str) -> Answer:
+    """Whether it selects the pods of a model, of which only the model's label is known."""
+    terms = unmet(policy.spec.selector, {names.MODEL_LABEL: model})
+    if any(term.key == names.MODEL_LABEL for term in terms):
+        return "no"
+    # A term about another label that its absence meets may be unmet by a pod that carries it.
+    about = {part.key for part in policy.spec.selector.match_expressions}
+    return "unknown" if terms or about - {names.MODEL_LABEL} else "yes"
+
+
+def line(policy: CompiledPolicy, selects: Answer, labels: Mapping[str, str]) -> PolicyLine:
+    """The policy as the explanation shows it."""
+    terms = unmet(policy.spec.selector, labels) if selects != "yes" else ()
+    asks = ([SIGNED] if policy.signers else []) + [gate.requirement for gate in policy.gates]
+    return PolicyLine(
+        ref=str(policy.ref),
+        digest=policy.digest,
+        selects=selects,
+        because=tuple(term.text for term in terms),
+        names_signers=policy.signers is not None,
+        owner=policy.safety_contact,
+        asks=tuple(asks),
+    )
+
+
+def broken_line(policy: BrokenPolicy) -> PolicyLine:
+    """A policy that does not compile: whether it selects cannot be known, so it denies."""
+    return PolicyLine(ref=policy.ref, digest="", selects="unknown", problem=policy.message)

@@ -1,0 +1,493 @@
+"""``explain``: the chain from the namespace to the verdict."""
+
+import copy
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from quorate import names
+from quorate.errors import InvalidInput, Unavailable
+from quorate_cli.cluster import connection
+from quorate_cli.cluster.connection import Connection
+from quorate_cli.commands.explain import result
+from quorate_cli.explain.explanation import Explanation
+from quorate_cli.explain.pod_file import read_pod
+from quorate_cli.explain.subject import parse_subject
+from quorate_cli.explain.text import render
+from tests.fakes import vouching
+from tests.unit.cli.conftest import Quorate
+from tests.unit.cli.fake_cluster import (
+    FILES,
+    NAMESPACE,
+    FakeCluster,
+    bare_pod,
+    condition,
+    refusals,
+)
+
+
+def answers(explanation: Explanation) -> dict[str, str]:
+    """Each question's answer."""
+    return {decision.question: decision.answer for decision in explanation.decisions}
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    """A tenant in good order with one gated pod."""
+    made = FakeCluster()
+    made.reader.put(made.pod())
+    return made
+
+
+@pytest.mark.requirement("explain prints policy → requirement → evidence → votes → verdict")
+def test_good_pod_s_chain_is_whole(cluster: FakeCluster) -> None:
+    """Policy, requirements, evidence with its signers, certificate with its voters, verdict."""
+    explained = cluster.explain()
+    assert answers(explained) == {"create": "yes", "run": "yes"}
+    (standing,) = explained.standings
+    signed, gate = standing.requirements
+    assert (signed.name, signed.holds, gate.name, gate.holds) == (
+        *("Signed", True),
+        *("Gate/red-team", True),
+    )
+    assert [s.key_id for s in signed.shown_by[0].signers] == [cluster.owner.public_key.key_id]
+    assert [s.name for s in gate.shown_by[0].signers] == ["key-0"]
+    assert gate.counts_until == vouching.NOW + timedelta(hours=23)
+    certificate = standing.certificate
+    assert (certificate.state, [v.name for v in certificate.voters]) == ("valid", ["member-0"])
+    assert explained.model is not None
+    assert [e.counts_for for e in explained.model.evidence] == [
+        ("ClusterSafetyPolicy/floor Signed",),
+        ("ClusterSafetyPolicy/floor Gate/red-team",),
+    ]
+
+
+def test_status_is_not_believed(cluster: FakeCluster) -> None:
+    """A status that says all is well does not make a requirement hold: it is verified again."""
+    cluster.put_model(gates=())
+    (standing,) = cluster.explain().standings
+    gate = standing.requirements[1]
+    assert (gate.holds, gate.reported) == (False, "True Verified")
+
+
+def test_forged_certificate_is_refused(cluster: FakeCluster) -> None:
+    """A certificate that another committee signed shows as refused, and the pod may not run."""
+    (policy,) = cluster.policies()
+    stranger = vouching.Committee()
+    envelope = stranger.certify(FILES, policy.ref, policy.digest).decode()
+    forged = cluster.certificate(policy) | {"envelope": envelope}
+    cluster.put_model(status={"certificates": [forged]})
+    explained = cluster.explain()
+    assert explained.standings[0].certificate.state == "refused"
+    assert "CertificateInvalid" in refusals(explained)
+
+
+def test_expired_certificate_still_says_who_voted(cluster: FakeCluster) -> None:
+    """For an expired certificate the voters and its time are shown beside the refusal."""
+    (policy,) = cluster.policies()
+    old = cluster.certificate(policy, now=vouching.NOW - timedelta(hours=2))
+    cluster.put_model(status={"certificates": [old]})
+    certificate = cluster.explain().standings[0].certificate
+    assert (certificate.state, len(certificate.voters)) == ("refused", 1)
+    assert "expired" in certificate.message
+
+
+def test_policy_changed_since(cluster: FakeCluster) -> None:
+    """A certificate for the policy as it was is told apart from none."""
+    cluster.put_floor({"exemptImages": [{"digest": vouching.EXEMPT_DIGEST, "reason": "batch"}]})
+    explained = cluster.explain()
+    assert "as it was" in explained.standings[0].certificate.message
+    assert "CertificateInvalid" in refusals(explained)
+
+
+def test_exempt_pod_needs_no_model(cluster: FakeCluster) -> None:
+    """All images exempt: said so, and allowed."""
+    cluster.put_floor({"exemptImages": [{"digest": vouching.EXEMPT_DIGEST, "reason": "batch"}]})
+    pod = bare_pod()
+    pod["metadata"]["labels"] = {}
+    pod["spec"] = {"containers": [{"name": "batch", "image": f"x/y@{vouching.EXEMPT_DIGEST}"}]}
+    explained = cluster.explain_file(pod)
+    assert explained.exempt
+    assert answers(explained) == {"create": "yes", "run": "yes"}
+    assert explained.injection is None
+
+
+@pytest.mark.parametrize("mode", ["warn", "audit", "Enforce", None])
+def test_other_modes_deny_nothing(cluster: FakeCluster, mode: str | None) -> None:
+    """Outside enforce the chain is shown as if, and the exit code says nothing was denied."""
+    labels = {names.MODE_LABEL: mode} if mode else {}
+    cluster.reader.put({"kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
+    cluster.put_model(certified=False, gates=())
+    explained = cluster.explain()
+    assert not explained.namespace.enforced
+    assert answers(explained)["run"] == "no"
+    assert result(explained, 100).exit_code == 0
+    assert "would not run: GateMissing" in "\n".join(render(explained, 100))
+
+
+def test_excluded_namespace_is_never_judged(cluster: FakeCluster) -> None:
+    """A label on kube-system does not make it enforced, and explain does not say it does."""
+    labels = {names.MODE_LABEL: "enforce"}
+    cluster.reader.put({"kind": "Namespace", "metadata": {"name": "kube-system", "labels": labels}})
+    pod = bare_pod()
+    pod["metadata"]["namespace"] = "kube-system"
+    assert not cluster.explain_file(pod, "kube-system").namespace.enforced
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "ClusterSafetyPolicy",
+        "SafetyPolicy",
+        "Namespace",
+        "AttestedModel",
+        "ConfigMap/quorate-genesis",
+        "ConfigMap/quorate-injection",
+    ],
+)
+def test_what_may_not_be_read_leaves_no_verdict(cluster: FakeCluster, hidden: str) -> None:
+    """Whatever a verdict rests on and may not be read is named, and the verdict is not known."""
+    cluster.reader.forbidden = {hidden}
+    explained = cluster.explain()
+    assert set(answers(explained).values()) == {"unknown"}
+    assert any("you may not" in gap.message for gap in explained.gaps)
+    assert all(gap.fix.startswith("check with: kubectl auth can-i ") for gap in explained.gaps)
+    assert result(explained, 100).exit_code == 3
+
+
+def test_without_events_the_verdict_stands(cluster: FakeCluster) -> None:
+    """Events are colour: not being allowed to read them is a gap, and decides nothing."""
+    cluster.reader.forbidden = {"Event"}
+    explained = cluster.explain()
+    assert answers(explained)["run"] == "yes"
+    assert len(explained.gaps) == 1
+
+
+def test_not_installed(cluster: FakeCluster) -> None:
+    """Without a genesis the cluster has no Quorate, and nothing is certain."""
+    cluster.reader.drop("ConfigMap", "quorate-genesis")
+    explained = cluster.explain()
+    assert "not installed" in explained.gaps[0].message
+    assert result(explained, 100).exit_code == 3
+
+
+def test_genesis_that_does_not_match_its_digest(cluster: FakeCluster) -> None:
+    """A genesis beside the wrong digest is not used."""
+    key = ("ConfigMap", names.NAMESPACE, "quorate-genesis")
+    cluster.reader.objects[key]["data"]["digest"] = f"sha256:{'0' * 64}"
+    explained = cluster.explain()
+    assert set(answers(explained).values()) == {"unknown"}
+    assert explained.standings[0].certificate.state == "unverified"
+
+
+@pytest.mark.parametrize("subject", ["pod/nobody", "model/nobody", "deployment/nobody"])
+def test_objects_that_do_not_exist(cluster: FakeCluster, subject: str) -> None:
+    """An object that is not there is bad input, not a denial."""
+    with pytest.raises(InvalidInput, match="there is no"):
+        cluster.explain(subject)
+
+
+def test_namespace_that_does_not_exist(cluster: FakeCluster) -> None:
+    """A mistyped namespace is named as such."""
+    pod = bare_pod()
+    with pytest.raises(InvalidInput, match="no namespace nowhere"):
+        cluster.explain_file(pod | {"metadata": pod["metadata"] | {"namespace": "x"}}, "nowhere")
+
+
+def test_running_pod_is_asked_whether_it_may_run(cluster: FakeCluster) -> None:
+    """A released pod is past creation; its node side shows measure, sidecar and server."""
+    pod = cluster.pod(gated=False)
+    pod["spec"]["nodeName"] = "node-1"
+    pod["status"] = {
+        "phase": "Running",
+        "initContainerStatuses": [
+            status("quorate-measure", {"terminated": {"exitCode": 0, "reason": "Completed"}}, True),
+            status("quorate-sidecar", {"running": {"startedAt": "2026-11-21T11:00:00Z"}}, True),
+        ],
+        "containerStatuses": [
+            status("server", {"running": {"startedAt": "2026-11-21T11:00:05Z"}}, True)
+        ],
+    }
+    cluster.reader.put(pod)
+    explained = cluster.explain()
+    assert answers(explained) == {"run": "yes"}
+    assert explained.node_side is not None
+    assert [(c.role, c.ready) for c in explained.node_side.containers] == [
+        *(("measure", True), ("sidecar", True), ("server", True)),
+    ]
+    assert explained.subject.node == "node-1"
+
+
+def status(name: str, state: dict[str, Any], ready: bool, **more: Any) -> dict[str, Any]:
+    """A container's status as the kubelet writes it."""
+    return {"name": name, "state": state, "ready": ready, "restartCount": 0} | more
+
+
+def test_what_measure_found_is_shown(cluster: FakeCluster) -> None:
+    """A model whose bytes differ: the file's name from the termination message is in the text."""
+    pod = cluster.pod(gated=False)
+    pod["status"] = {
+        "phase": "Pending",
+        "initContainerStatuses": [
+            status(
+                "quorate-measure",
+                {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s"}},
+                False,
+                restartCount=3,
+                lastState={"terminated": {"exitCode": 1, "message": "config.json differs"}},
+            )
+        ],
+    }
+    cluster.reader.put(pod, event("Warning", "BackOff", "Back-off restarting container"))
+    explained = cluster.explain()
+    text = "\n".join(render(explained, 100))
+    assert "config.json differs" in text
+    assert "CrashLoopBackOff), ended with 1 before, 3 restarts" in text
+    assert "Warning BackOff: Back-off restarting container" in text
+    assert "✗ quorate-sidecar: not ready, not started" in text
+
+
+def event(kind: str, reason: str, message: str) -> dict[str, Any]:
+    """An Event about the pod."""
+    return {
+        "kind": "Event",
+        "metadata": {"name": f"chat.{reason}", "namespace": NAMESPACE},
+        "type": kind,
+        "reason": reason,
+        "message": message,
+        "lastTimestamp": "2026-11-21T11:30:00Z",
+    }
+
+
+def test_scheduling_gate_is_shown(cluster: FakeCluster) -> None:
+    """A gated pod says that the gate holds it."""
+    pod = cluster.pod()
+    gated = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "SchedulingGated",
+        "message": "Scheduling is blocked due to non-empty scheduling gates",
+    }
+    pod["status"] = {"phase": "Pending", "conditions": [gated]}
+    cluster.reader.put(pod)
+    node = cluster.explain().node_side
+    assert node is not None
+    assert (node.gate, node.message.split(":")[0]) == ("held", "SchedulingGated")
+
+
+def test_file_shows_what_would_be_injected(cluster: FakeCluster) -> None:
+    """The manifest is completed as the webhook would, and the additions are listed."""
+    explained = cluster.explain_file(bare_pod())
+    assert explained.injection is not None
+    assert explained.injection.added == (
+        "scheduling gate quorate.dev/verified",
+        "volume quorate-token",
+        "volume quorate-work",
+        "volume quorate-no-api-token",
+        "init container quorate-measure",
+        "init container quorate-sidecar",
+        "preStop sleep of container server: streams drain",
+    )
+    assert answers(explained) == {"create": "yes", "run": "yes"}
+
+
+def test_claim_is_read_for_its_access_modes(cluster: FakeCluster) -> None:
+    """A model on a claim that others may write is refused; read-only for all is not."""
+    cluster.put_model(spec={"source": {"persistentVolumeClaim": {"claimName": "weights"}}})
+    pod = bare_pod()
+    claim = {"claimName": "weights", "readOnly": True}
+    pod["spec"]["volumes"] = [{"name": "model", "persistentVolumeClaim": claim}]
+    for modes, answer in ((["ReadWriteMany"], "no"), (["ReadOnlyMany"], "yes")):
+        cluster.reader.put(
+            {
+                "kind": "PersistentVolumeClaim",
+                "metadata": {"name": "weights", "namespace": NAMESPACE},
+                "spec": {"accessModes": modes},
+            }
+        )
+        assert answers(cluster.explain_file(pod))["create"] == answer
+
+
+def test_model_whose_object_is_malformed(cluster: FakeCluster) -> None:
+    """A model that cannot be read says where, and allows nothing."""
+    key = ("AttestedModel", NAMESPACE, "demo")
+    broken = copy.deepcopy(cluster.reader.objects[key])
+    broken["spec"]["manifestDigest"] = "sha256:short"
+    cluster.reader.put(broken)
+    explained = cluster.explain("model/demo")
+    assert "manifestDigest" in explained.warnings[0]
+    assert answers(explained) == {"run": "no"}
+
+
+def test_model_that_the_operator_has_not_seen(cluster: FakeCluster) -> None:
+    """A status of an older generation is marked as such, and its reports are left out."""
+    cluster.put_model(status={"observedGeneration": 0})
+    explained = cluster.explain("model/demo")
+    assert explained.model is not None
+    assert not explained.model.seen_by_operator
+    assert [r.reported for r in explained.standings[0].requirements] == ["", ""]
+
+
+def test_every_part_of_the_document_is_in_the_text(cluster: FakeCluster) -> None:
+    """JSON and text say the same: every digest, key id and message of one is in the other."""
+    cluster.put_model(certified=False, gates=())
+    cluster.put_floor(name="extra", selector={"matchLabels": {"tier": "gold"}})
+    explained = cluster.explain()
+    text = " ".join(" ".join(render(explained, 100)).split())
+    missing = [
+        value
+        for value in strings(msgspec.to_builtins(explained))
+        if value and value not in KEYWORDS and " ".join(value.split()) not in text
+    ]
+    # The digest of a policy that does not select would only be noise.
+    extra = next(p.digest for p in explained.policies if p.ref.endswith("/extra"))
+    assert missing == [extra]
+
+
+KEYWORDS = {"yes", "no", "unknown", "create", "run", "missing", "held", "True Verified"}
+
+
+def strings(value: Any) -> list[str]:
+    """All texts of a document."""
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in strings(item)]
+    if isinstance(value, list | tuple):
+        return [text for item in value for text in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+def test_prose_fits_the_terminal(cluster: FakeCluster, width: int) -> None:
+    """Lines of words stay within the width; only what must be copied whole may be longer."""
+    cluster.put_model(certified=False, gates=())
+    for line in render(cluster.explain(), width):
+        copied = "$ " in line or "sha256:" in line
+        assert copied or len(line) <= width, line
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "namespace", "name"),
+    [
+        ("pod/a", "Pod", "here", "a"),
+        ("po/a", "Pod", "here", "a"),
+        ("model/m", "AttestedModel", "here", "m"),
+        ("AttestedModel/there/m", "AttestedModel", "there", "m"),
+        ("attestedmodels.quorate.dev/m", "AttestedModel", "here", "m"),
+        ("deployment.apps/a", "Deployment", "here", "a"),
+        ("pod/there/a", "Pod", "there", "a"),
+    ],
+)
+def test_subjects(text: str, kind: str, namespace: str, name: str) -> None:
+    """Kinds as kubectl knows them; with a namespace as denials write them."""
+    named = parse_subject(text.replace("deployment.apps", "deployments.apps"), "here")
+    assert (named.kind.name, named.namespace, named.name) == (kind, namespace, name)
+
+
+@pytest.mark.parametrize("text", ["pod", "pod/", "secret/x", "pod/a/b/c", "pod/../x", "pod/a?b"])
+def test_subjects_that_are_none(text: str) -> None:
+    """Anything else is bad input, and never becomes part of a path."""
+    with pytest.raises(InvalidInput):
+        parse_subject(text, "here")
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"])
+def test_workload_files(tmp_path: Path, kind: str) -> None:
+    """The pod that a workload would make is what is explained."""
+    pod = bare_pod()
+    template = {"metadata": {"labels": pod["metadata"]["labels"]}, "spec": pod["spec"]}
+    spec: dict[str, Any] = {"template": template}
+    if kind == "CronJob":
+        spec = {"jobTemplate": {"spec": spec}}
+    document = {"kind": kind, "metadata": {"name": "chat"}, "spec": spec}
+    path = tmp_path / "all.yaml"
+    path.write_text(yaml.safe_dump_all([{"kind": "Service"}, document]))
+    read = read_pod(path, NAMESPACE)
+    assert read["metadata"]["namespace"] == NAMESPACE
+    assert read["spec"] == pod["spec"]
+
+
+BAD_FILES = [
+    ("a: [", "is not YAML"),
+    ("kind: Service", "exactly one"),
+    ("{kind: Pod}\n---\n{kind: Pod}", "exactly one"),
+    ("{kind: Pod, metadata: {}, spec: {}}", "at least one container"),
+    ("{kind: Pod, metadata: {}, spec: {containers: [{}]}}", "must have a name"),
+    ("{kind: Pod, metadata: {}, spec: {containers: {name: a}}}", "must be a list"),
+    ("{kind: Pod, metadata: {labels: {a: 1}}, spec: {containers: [{name: a}]}}", "quote it"),
+    (
+        "{kind: Pod, metadata: {}, spec: {containers: [{name: a, env: [{name: a, value: 1}]}]}}",
+        "quote it",
+    ),
+    ("{kind: Pod, metadata: {namespace: b}, spec: {containers: [{name: a}]}}", "for namespace b"),
+    ("{kind: Deployment, metadata: {name: a}, spec: {}}", "spec.template"),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), BAD_FILES, ids=[says for _, says in BAD_FILES])
+def test_files_that_hold_no_pod(tmp_path: Path, text: str, says: str) -> None:
+    """Each misshapen manifest is bad input that names the field."""
+    path = tmp_path / "pod.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidInput, match=says):
+        read_pod(path, NAMESPACE)
+
+
+@pytest.fixture
+def connected(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    """The command line talks to the cluster in memory."""
+    monkeypatch.setattr(connection, "connect", lambda _: Connection(cluster.reader, NAMESPACE))
+    return cluster
+
+
+def test_command_prints_json(connected: FakeCluster, quorate: Quorate) -> None:
+    """``--output json`` is the document; certificates have expired by the real clock: denied."""
+    ran = quorate("explain", "pod/chat", "--output", "json")
+    assert ran.document["subject"]["name"] == "chat"
+    assert ran.document["decisions"][1]["question"] == "run"
+    assert set(ran.document) == {
+        *("subject", "namespace", "policies", "selection", "exempt", "model", "standings"),
+        *("injection", "nodeSide", "decisions", "gaps", "warnings"),
+    }
+
+
+def test_command_denies_with_exit_1(
+    connected: FakeCluster, quorate: Quorate, tmp_path: Path
+) -> None:
+    """A manifest that would be refused exits 1 and prints the fix."""
+    pod = bare_pod()
+    pod["spec"]["hostNetwork"] = True
+    path = tmp_path / "pod.yaml"
+    path.write_text(json.dumps(pod))
+    ran = quorate("explain", "-f", path)
+    assert ran.code == 1
+    assert "is refused at creation: HostAccess" in ran.out
+    assert f"$ kubectl quorate explain -f {path} -n {NAMESPACE}" in ran.out
+
+
+def test_command_without_a_cluster_exits_3(
+    quorate: Quorate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer is told apart from a denial."""
+
+    def away(_: object) -> Connection:
+        raise Unavailable("the API server cannot be reached")
+
+    monkeypatch.setattr(connection, "connect", away)
+    ran = quorate("explain", "pod/chat")
+    assert ran.code == 3
+    assert "cannot be reached" in ran.err
+
+
+def test_hostile_names_do_not_steer_the_terminal(connected: FakeCluster, quorate: Quorate) -> None:
+    """Escape sequences in what others wrote are shown, not executed."""
+    connected.put_model(
+        status={"conditions": [condition("Ready", "False", "Bad", "\x1b]0;owned\x07\x1b[2J")]}
+    )
+    ran = quorate("explain", "model/demo")
+    assert "\x1b" not in ran.out
+    assert "\\x1b]0;owned" in ran.out
