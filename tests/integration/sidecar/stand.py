@@ -153,14 +153,16 @@ class Stand:
 
     def records(self) -> list[dict[str, Any]]:
         """The bodies of all audit records, oldest first, without the heads."""
-        lines = [line for path in audit_files(self.directory) for line in path.open("rb")]
-        found = [json.loads(line)["body"] for line in lines]
+        found = [json.loads(line)["body"] for line in self._lines()]
         return [body for body in found if body["kind"] != "head"]
 
     def report(self) -> Report:
         """What the verifier says of the log."""
-        lines = [line for path in audit_files(self.directory) for line in path.open("rb")]
-        return verify_lines(lines, Chain())
+        return verify_lines(self._lines(), Chain())
+
+    def _lines(self) -> list[bytes]:
+        files = [path.read_bytes() for path in audit_files(self.directory)]
+        return [line for data in files for line in data.splitlines(keepends=True)]
 
     def metric(self, name: str, **labels: str) -> float:
         """The value of a metric."""
