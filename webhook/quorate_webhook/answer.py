@@ -2,7 +2,6 @@
 
 import base64
 import textwrap
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -42,8 +41,7 @@ class _Review(msgspec.Struct, rename="camel"):
     response: _Response
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The bytes, and what was decided, for logs and metrics."""
 
     body: bytes

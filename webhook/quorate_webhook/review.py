@@ -5,9 +5,10 @@ reports of namespaces that do not enforce never refuse.
 """
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+import msgspec
 
 from quorate.admission import mutate, report, update, validate
 from quorate.admission.injection import Pod
@@ -36,8 +37,7 @@ class PodLookup(Protocol):
         """The pod; None if it is not known, or is another one than ``uid`` (if not empty)."""
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(msgspec.Struct, frozen=True):
     """What is known of the cluster at this moment."""
 
     snapshot: Snapshot

@@ -18,6 +18,7 @@ from quorate.verdict import Reason, deny
 from quorate_webhook import answer, envelope
 from quorate_webhook.answer import Answer
 from quorate_webhook.budget import Budget
+from quorate_webhook.reply import Reply
 from quorate_webhook.review import PATHS, World, review
 
 CONNECTIONS_MAX = 1024
@@ -66,6 +67,7 @@ class WebhookServer:
         self._clock = clock
         self._meter = meter
         self._deadline = deadline
+        self._loop = asyncio.get_running_loop()
         self._budget = Budget(BODY_BYTES_MAX)
         self._draining = False
         self._runner: web.ServerRunner | None = None
@@ -85,8 +87,7 @@ class WebhookServer:
         def protocol() -> asyncio.Protocol:
             return _Refusal() if len(server.connections) >= CONNECTIONS_MAX else server()
 
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
+        self._server = await self._loop.create_server(
             protocol,
             host,
             port,
@@ -118,48 +119,67 @@ class WebhookServer:
             return web.Response(status=405, text="POST only\n", headers={"Allow": "POST"})
         if _is_encoded(request):
             return web.Response(status=415, text="application/json without an encoding\n")
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        found = await self._within_deadline(request, path, began + self._deadline)
-        self._meter.reviewed(path, found, loop.time() - began)
+        began = self._loop.time()
+        found = await self._found(request, path, began + self._deadline)
+        self._meter.reviewed(path, found, self._loop.time() - began)
         if found.decision == "denied":
             log.info("denied: %s", found.message, extra={"path": path, "reason": found.reason})
-        response = web.Response(body=found.body, content_type="application/json")
-        if self._draining or not request.content.at_eof():
-            response.force_close()
-        return response
+        stays = not self._draining and request.keep_alive and request.content.at_eof()
+        return Reply(found.body, keep_alive=stays)
 
-    async def _within_deadline(
-        self, request: web.BaseRequest, path: str, deadline: float
-    ) -> Answer:
-        body = b""
-        try:
-            async with (
-                asyncio.timeout_at(deadline),
-                self._budget.taking(request.content_length or limits.REVIEW_BYTES),
-            ):
-                body = await _body(request)
-                return await self._answer(path, body, deadline)
-        except TimeoutError:
-            message = f"no answer within {self._deadline:g} s"
-            verdict = deny(Reason.DEADLINE, message, fix="try again; see the webhook's load")
-            return answer.refused(envelope.find_uid(body), verdict)
-        except _TooLarge as error:
-            message = f"the review has more than {limits.REVIEW_BYTES} bytes"
-            uid = envelope.find_uid(error.beginning)
-            return answer.refused(uid, deny(Reason.MALFORMED, message))
+    async def _found(self, request: web.BaseRequest, path: str, deadline: float) -> Answer:
+        content = request.content
+        if content.is_eof():
+            # All of it came at once, as nearly always: there is nothing to wait for.
+            body = content.read_nowait()
+        else:
+            try:
+                body = await self._received(request, deadline)
+            except _TooLarge as error:
+                message = f"the review has more than {limits.REVIEW_BYTES} bytes"
+                uid = envelope.find_uid(error.beginning)
+                return answer.refused(uid, deny(Reason.MALFORMED, message))
+            except TimeoutError:
+                return self._late("")
+        found = self._judge(path, body, deadline)
+        if found.may_come:
+            found = await self._again(path, body, found, deadline)
+        return found
 
-    async def _answer(self, path: str, body: bytes, deadline: float) -> Answer:
-        loop = asyncio.get_running_loop()
-        wait_until = min(deadline, loop.time() + POD_SECONDS)
-        while True:
-            if loop.time() >= deadline:
-                # The loop was busy with others: whoever asked has nearly given up.
-                raise TimeoutError
-            found = review(path, body, self._world(), self._clock.now())
-            if not found.may_come or loop.time() + _POD_STEP >= wait_until:
-                return found
+    def _judge(self, path: str, body: bytes, deadline: float) -> Answer:
+        if self._loop.time() >= deadline:
+            # The loop was busy with others: whoever asked has nearly given up.
+            return self._late(envelope.find_uid(body))
+        return review(path, body, self._world(), self._clock.now())
+
+    async def _again(self, path: str, body: bytes, found: Answer, deadline: float) -> Answer:
+        """Judge anew until the pod that is missing has been seen, for a moment."""
+        until = min(deadline, self._loop.time() + POD_SECONDS) - _POD_STEP
+        while found.may_come and self._loop.time() < until:
             await asyncio.sleep(_POD_STEP)
+            found = self._judge(path, body, deadline)
+        return found
+
+    async def _received(self, request: web.BaseRequest, deadline: float) -> bytes:
+        """The body. Raises TimeoutError or _TooLarge."""
+        length = request.content_length or 0
+        if length > limits.REVIEW_BYTES:
+            raise _TooLarge(await request.content.read(_FIRST_BYTES))
+        body = bytearray()
+        async with (
+            asyncio.timeout_at(deadline),
+            self._budget.taking(length or limits.REVIEW_BYTES),
+        ):
+            while chunk := await request.content.readany():
+                body += chunk
+                if len(body) > limits.REVIEW_BYTES:
+                    raise _TooLarge(bytes(body[:_FIRST_BYTES]))
+        return bytes(body)
+
+    def _late(self, uid: str) -> Answer:
+        message = f"no answer within {self._deadline:g} s"
+        fix = "try again; see the webhook's load"
+        return answer.refused(uid, deny(Reason.DEADLINE, message, fix=fix))
 
 
 def _is_encoded(request: web.BaseRequest) -> bool:
@@ -168,21 +188,6 @@ def _is_encoded(request: web.BaseRequest) -> bool:
     return kind.partition(";")[0].strip().lower() != "application/json" or (
         hdrs.CONTENT_ENCODING in headers
     )
-
-
-async def _body(request: web.BaseRequest) -> bytes:
-    content = request.content
-    if (request.content_length or 0) > limits.REVIEW_BYTES:
-        raise _TooLarge(await content.read(_FIRST_BYTES))
-    first = await content.readany()
-    if content.at_eof():
-        return first
-    body = bytearray(first)
-    while chunk := await content.readany():
-        body += chunk
-        if len(body) > limits.REVIEW_BYTES:
-            raise _TooLarge(bytes(body[:_FIRST_BYTES]))
-    return bytes(body)
 
 
 class _Refusal(asyncio.Protocol):

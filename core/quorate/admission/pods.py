@@ -49,14 +49,15 @@ def init_containers(pod: Pod) -> list[Container]:
 
 def all_containers(pod: Pod) -> Iterator[tuple[str, Container]]:
     """Every container with its field path: init, regular and ephemeral."""
+    spec = pod["spec"]
     for field in ("initContainers", "containers", "ephemeralContainers"):
-        for index, container in enumerate(pod["spec"].get(field) or []):
+        for index, container in enumerate(spec.get(field) or ()):
             yield f"spec.{field}[{index}]", container
 
 
 def users_containers(pod: Pod) -> list[tuple[str, Container]]:
     """Every container but the two that were injected, with its field path."""
-    return [(path, c) for path, c in all_containers(pod) if c["name"] not in INJECTED]
+    return [found for found in all_containers(pod) if found[1]["name"] not in INJECTED]
 
 
 def image_digest(container: Container) -> str:
@@ -87,17 +88,14 @@ def has_images_only_of(pod: Pod, digests: frozenset[str]) -> bool:
 
 def model_volumes(pod: Pod, source: Source) -> list[dict[str, Any]]:
     """The pod's volumes that are the model's source."""
-    return [volume for volume in volumes(pod) if is_source(volume, source)]
-
-
-def is_source(volume: dict[str, Any], source: Source) -> bool:
-    """Whether a volume is where the model's bytes are said to be."""
     if source.image is not None:
-        return (volume.get("image") or {}).get("reference") == source.image.reference
-    if source.persistent_volume_claim is not None:
-        claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
-        return bool(claim == source.persistent_volume_claim.claim_name)
-    return False
+        kind, key, value = "image", "reference", source.image.reference
+    elif source.persistent_volume_claim is not None:
+        kind, key = "persistentVolumeClaim", "claimName"
+        value = source.persistent_volume_claim.claim_name
+    else:
+        return []
+    return [volume for volume in volumes(pod) if kind in volume and volume[kind][key] == value]
 
 
 def display_name(pod: Pod) -> str:

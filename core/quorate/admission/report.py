@@ -4,8 +4,9 @@ Nothing is injected or gated there, so the injection is made in thought: what re
 pod's owner would have to change.
 """
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from quorate.admission import mutate, validate
 from quorate.admission.injection import Pod

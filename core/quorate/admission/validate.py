@@ -4,8 +4,10 @@ In an enforced namespace every pod is a model pod unless all its images are exem
 known is denied. An UPDATE is judged by what it changes (quorate.admission.update).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+
+import msgspec
 
 from quorate import names
 from quorate.admission import pods, rules
@@ -18,8 +20,7 @@ from quorate.policy.runtime import RuntimeRules
 from quorate.verdict import ALLOW, Denial, Reason, Verdict, all_of, deny
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(msgspec.Struct, frozen=True):
     """A verdict, and what a person should know although it allows."""
 
     verdict: Verdict
@@ -51,10 +52,10 @@ def create(pod: Pod, snapshot: Snapshot) -> Judgement:
         extra.append(Denial(Reason.PRESET_NODE, message, fix="remove it; use a nodeSelector"))
     failed, pending = _reported(judgement.known, judgement.selection.policies)
     if not extra and not failed:
-        return replace(judgement, warnings=pending) if pending else judgement
+        return msgspec.structs.replace(judgement, warnings=pending) if pending else judgement
     extra = [_owned(denial, judgement.selection) for denial in extra]
     verdict = Verdict((*judgement.verdict.denials, *extra, *failed))
-    return replace(judgement, verdict=verdict, warnings=pending)
+    return msgspec.structs.replace(judgement, verdict=verdict, warnings=pending)
 
 
 def may_run(pod: Pod, snapshot: Snapshot, now: datetime) -> Judgement:
@@ -63,7 +64,8 @@ def may_run(pod: Pod, snapshot: Snapshot, now: datetime) -> Judgement:
     if judgement.exempt or judgement.known is None or judgement.selection is None:
         return judgement
     certificates = (certified(judgement.known, p, now) for p in judgement.selection.policies)
-    return replace(judgement, verdict=all_of(judgement.verdict, *certificates))
+    verdict = all_of(judgement.verdict, *certificates)
+    return msgspec.structs.replace(judgement, verdict=verdict)
 
 
 def shape(pod: Pod, snapshot: Snapshot) -> Judgement:

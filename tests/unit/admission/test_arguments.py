@@ -94,7 +94,26 @@ def test_references_are_expanded_as_the_kubelet_does() -> None:
     inside = [{"name": "WHERE", "value": "/models/v2"}]
     assert denials(["--model", "$(WHERE)"], inside) == []
     elsewhere = {"name": "WHERE", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
-    assert denials(["--model", "$(WHERE)"], [elsewhere]) == [Reason.SERVER_NOT_ALLOWED]
+    assert set(denials(["--model", "$(WHERE)"], [elsewhere])) == {Reason.SERVER_NOT_ALLOWED}
+    assert denials(["--model", "/models", "--name=$(WHERE)"], [elsewhere]) == []
+
+
+@pytest.mark.parametrize("arg", ["$(X)", "-$(X)", "--$(X)=1", "$(X)rust-remote-code"])
+def test_an_option_from_elsewhere_is_refused(arg: str) -> None:
+    """What a secret holds cannot be read here, so it must not decide which option is meant."""
+    env = [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
+    assert denials(["--port", "8000", arg], env) == [Reason.SERVER_NOT_ALLOWED]
+    # The last one of a name counts.
+    assert denials(["--port", "8000", arg], [{"name": "X", "value": "--y"}, *env]) == [
+        Reason.SERVER_NOT_ALLOWED
+    ]
+
+
+def test_variables_refer_to_earlier_ones() -> None:
+    """Two references are followed as the kubelet does, in order."""
+    chain = [{"name": "A", "value": "--trust-remote-code"}, {"name": "B", "value": "$(A)"}]
+    assert denials(["--port", "8000", "$(B)"], chain) == [Reason.SERVER_NOT_ALLOWED]
+    assert denials(["--port", "8000", "$(B)"], chain[::-1]) == [Reason.SERVER_NOT_ALLOWED]
 
 
 @pytest.mark.parametrize(

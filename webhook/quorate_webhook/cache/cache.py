@@ -24,8 +24,11 @@ class Cache:
         store: Store,
         pods: PendingPods,
         reflectors: Sequence[Reflector],
+        monotonic: Callable[[], float],
         stale_seconds: float = STALE_SECONDS,
     ) -> None:
+        self._monotonic = monotonic
+        self._well_until = 0.0
         self._store = store
         self._pods = pods
         self._reflectors = reflectors
@@ -71,9 +74,13 @@ class Cache:
         return counts | {"Pod": len(self._pods)}
 
     def _why_not(self) -> str:
-        for reflector in self._reflectors:
-            if not reflector.synced.is_set() or reflector.age > self._stale_seconds:
-                return "the webhook's view of the cluster: " + "; ".join(self.not_ready())
+        """Asked for every review, so looked up at most once a second while all is well."""
+        now = self._monotonic()
+        if now >= self._well_until:
+            reasons = self.not_ready()
+            if reasons:
+                return "the webhook's view of the cluster: " + "; ".join(reasons)
+            self._well_until = now + 1.0
         return ""
 
 
@@ -90,4 +97,4 @@ def build_cache(
     """A cache of every kind from one source."""
     intake = Intake(store, pods, now)
     reflectors = [Reflector(kind, source, intake, meter, monotonic) for kind in KINDS]
-    return Cache(store, pods, reflectors, stale_seconds)
+    return Cache(store, pods, reflectors, monotonic, stale_seconds)

@@ -1,10 +1,8 @@
 """What carries our names is what we inject, to the byte; nobody else projects our tokens."""
 
-from typing import Any
-
 from quorate import names
 from quorate.admission import injection
-from quorate.admission.cel_literal import Expression, literal
+from quorate.admission.cel_literal import literal
 from quorate.admission.floor.clauses import (
     NOT_A_MIRROR,
     RECREATE,
@@ -15,48 +13,17 @@ from quorate.admission.floor.clauses import (
     validation,
     variable,
 )
+from quorate.admission.floor.comparison import measure_is_injected, sidecar_is_injected
 from quorate.admission.floor.config import FloorConfig
-from quorate.admission.injection import InjectionConfig
 from quorate.admission.pods import INJECTED
 from quorate.verdict import Reason
 
 
-def _expected(config: FloorConfig) -> tuple[str, str]:
-    """Both containers as CEL literals, with what differs from pod to pod left open."""
-    genesis, image = "<genesis>", "<image>"
-    volume = "<model volume>"
-    original = config.injection
-    open_config = InjectionConfig(
-        image=image,
-        genesis_digest=genesis,
-        member_url=original.member_url,
-        measure_resources=original.measure_resources,
-        sidecar_resources=original.sidecar_resources,
-        drain_seconds=original.drain_seconds,
-    )
-    holes = {
-        image: Expression("variables.image"),
-        genesis: Expression("params.data.digest"),
-        volume: Expression("variables.modelVolume"),
-    }
-    return (
-        literal(_filled(injection.measure_container(open_config, volume), holes)),
-        literal(_filled(injection.sidecar_container(open_config, volume), holes)),
-    )
-
-
-def _filled(value: Any, holes: dict[str, Expression]) -> Any:
-    if isinstance(value, dict):
-        return {key: _filled(child, holes) for key, child in value.items()}
-    if isinstance(value, list):
-        return [_filled(child, holes) for child in value]
-    return holes.get(value, value) if isinstance(value, str) else value
-
-
 def injected(config: FloorConfig) -> Document:
     """Spec of the policy that compares what was injected; its parameter is the genesis."""
-    measure, sidecar = _expected(config)
     images = [config.injection.image, config.previous_image]
+    measure = measure_is_injected(config.injection)
+    sidecar = sidecar_is_injected(config.injection)
     return {
         "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
         **matching("CREATE", "pods"),
@@ -68,16 +35,15 @@ def injected(config: FloorConfig) -> Document:
                 f"!variables.reserved || variables.image in {literal(images)}",
                 f"the injected containers must run this installation's sidecar image; {RECREATE}",
             ),
-            *(
-                validation(
-                    Reason.NOT_INJECTED,
-                    f"!variables.reserved || variables.{short} == {expected}",
-                    f"container {name} must be {place}, as injected; {RECREATE}",
-                )
-                for short, name, expected, place in (
-                    ("measure", INJECTED[0], measure, "the last init container but one"),
-                    ("sidecar", INJECTED[1], sidecar, "the last init container"),
-                )
+            validation(
+                Reason.NOT_INJECTED,
+                f"!variables.reserved || ({measure})",
+                f"the last init container but one must be {INJECTED[0]}, as injected; {RECREATE}",
+            ),
+            validation(
+                Reason.NOT_INJECTED,
+                f"!variables.reserved || ({sidecar})",
+                f"the last init container must be {INJECTED[1]}, as injected; {RECREATE}",
             ),
             *_reserved_names(),
             _audience(),

@@ -1,7 +1,8 @@
 """What the rules compare a pod with."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from quorate.admission.injection import InjectionConfig
 from quorate.admission.rules.subject import Subject
@@ -10,8 +11,7 @@ from quorate.policy.runtime import RuntimeRules
 from quorate.verdict import Denial
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(msgspec.Struct, frozen=True):
     """What all policies that select the pod leave allowed."""
 
     source: Source

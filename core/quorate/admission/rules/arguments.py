@@ -35,12 +35,26 @@ def arguments(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     for path, container in subject.users:
         args, variables = container.get("args"), container.get("env")
         if args or variables:
+            named = [
+                (v["name"], None if "valueFrom" in v else v.get("value", ""))
+                for v in variables or ()
+            ]
             places = _model_places(container, subject)
-            values = {
-                v["name"]: v.get("value", "") for v in variables or () if "valueFrom" not in v
-            }
-            yield from _variables(path, variables or (), values, places)
-            yield from _options(path, _expanded(args or (), values), places)
+            yield from _denials(path, tuple(args or ()), tuple(named), places)
+
+
+@lru_cache(maxsize=512)
+def _denials(
+    path: str,
+    args: tuple[str, ...],
+    variables: tuple[tuple[str, str | None], ...],
+    places: tuple[str, ...],
+) -> tuple[Denial, ...]:
+    """The denials of one container. Remembered: pods of one template say the same."""
+    values = _expanded_variables(variables)
+    found = [*_variables(path, variables, values, places)]
+    found += _options(path, [_expanded(arg, values) for arg in args], places)
+    return tuple(found)
 
 
 def _model_places(container: dict[str, Any], subject: Subject) -> tuple[str, ...]:
@@ -55,19 +69,31 @@ def _is_inside(value: str, places: tuple[str, ...]) -> bool:
     return any(normal == place or normal.startswith(f"{place}/") for place in places)
 
 
-def _expanded(args: Any, values: dict[str, str]) -> list[str]:
-    """Arguments as the kubelet expands them; what it takes from elsewhere stays as written."""
-    return [
-        _REFERENCE.sub(lambda found: values.get(found[1], found[0]), arg) if "$(" in arg else arg
-        for arg in args
-    ]
+def _expanded(text: str, values: dict[str, str]) -> str:
+    """A text as the kubelet expands it; what it takes from elsewhere stays as written."""
+    if "$(" not in text:
+        return text
+    return _REFERENCE.sub(lambda found: values.get(found[1], found[0]), text)
+
+
+def _expanded_variables(variables: tuple[tuple[str, str | None], ...]) -> dict[str, str]:
+    """Variables whose value stands in the pod; each may refer to those before it."""
+    values: dict[str, str] = {}
+    for name, value in variables:
+        if value is None:
+            values.pop(name, None)
+        else:
+            values[name] = _expanded(value, values)
+    return values
 
 
 def _variables(
-    path: str, variables: Any, values: dict[str, str], places: tuple[str, ...]
+    path: str,
+    variables: tuple[tuple[str, str | None], ...],
+    values: dict[str, str],
+    places: tuple[str, ...],
 ) -> Iterator[Denial]:
-    for variable in variables:
-        name = variable["name"]
+    for name, _ in variables:
         if name in FORBIDDEN_VARIABLES:
             yield _elsewhere(path, name)
         elif name in PLACE_VARIABLES and not _is_inside(values.get(name, ""), places):
@@ -80,6 +106,8 @@ def _options(path: str, args: list[str], places: tuple[str, ...]) -> Iterator[De
     option = ""
     values_seen = 0
     for arg in args:
+        if _is_hidden(arg):
+            yield _hidden(path, arg)
         if not arg.startswith("-"):
             values_seen += 1
             yield from _value(path, option, arg, values_seen, places)
@@ -94,7 +122,11 @@ def _options(path: str, args: list[str], places: tuple[str, ...]) -> Iterator[De
             yield from _value(path, option, value, values_seen, places)
 
 
-@lru_cache(maxsize=1024)
+def _is_hidden(arg: str) -> bool:
+    """Whether what is not in the pod decides which option this is."""
+    return "$(" in (arg[:2] if not arg.startswith("-") else arg.partition("=")[0])
+
+
 def _option(text: str) -> str:
     """The option that is meant: parsers take ``_`` for ``-``, dotted parts and abbreviations."""
     name = text.lstrip("-").replace("_", "-").split(".")[0].rstrip("+")
@@ -127,6 +159,15 @@ def _is_wildcard(value: str) -> bool:
     if host.count(":") == 1 or "]:" in host:
         host = host.rpartition(":")[0]
     return host in WILDCARDS
+
+
+def _hidden(path: str, arg: str) -> Denial:
+    return Denial(
+        Reason.SERVER_NOT_ALLOWED,
+        f"{path}: argument {arg[:80]!r} begins with a value that does not stand in the pod",
+        requirement="model.source",
+        fix="write --option=$(NAME): the option in words, the reference after it",
+    )
 
 
 def _outside(path: str, what: str, places: tuple[str, ...]) -> Denial:

@@ -1,7 +1,8 @@
 """The pod as the rules look at it, read once for all of them."""
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from quorate.admission import pods
 from quorate.admission.injection import Pod
@@ -9,8 +10,7 @@ from quorate.admission.pods import Container
 from quorate.api.v1alpha1.attested_model import Source
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """A pod, taken apart."""
 
     spec: dict[str, Any]

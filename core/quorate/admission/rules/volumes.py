@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from quorate import names
-from quorate.admission import injection, pods
+from quorate.admission import injection
 from quorate.admission.rules.allowed import Allowed
 from quorate.admission.rules.subject import Subject
 from quorate.verdict import Denial, Reason
@@ -26,10 +26,10 @@ def volumes(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
                     fix=f"volume names must not begin with {names.VOLUME_PREFIX}",
                 )
             continue
-        kinds = sorted(set(volume) - {"name"})
+        kinds = [key for key in volume if key != "name"]
         if len(kinds) == 1 and (
             (name, kinds[0]) in allowed.volumes
-            or pods.is_source(volume, allowed.source)
+            or volume in subject.model_volumes
             or _is_api_token(name, volume)
         ):
             continue

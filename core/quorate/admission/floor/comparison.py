@@ -1,0 +1,68 @@
+"""An injected container compared with what :mod:`quorate.admission.injection` would make."""
+
+from typing import Any
+
+from quorate.admission import injection
+from quorate.admission.cel_literal import Expression, literal
+from quorate.admission.injection import InjectionConfig, Resources
+
+_GENESIS, _IMAGE, _VOLUME = "<genesis>", "<image>", "<model volume>"
+_KINDS = ["limits", "requests"]
+
+
+def measure_is_injected(config: InjectionConfig) -> str:
+    """CEL: ``variables.measure`` is the container that measures."""
+    container = injection.measure_container(_open(config), _VOLUME)
+    return _is_injected("measure", container, config.measure_resources)
+
+
+def sidecar_is_injected(config: InjectionConfig) -> str:
+    """CEL: ``variables.sidecar`` is the sidecar."""
+    container = injection.sidecar_container(_open(config), _VOLUME)
+    return _is_injected("sidecar", container, config.sidecar_resources)
+
+
+def _open(config: InjectionConfig) -> InjectionConfig:
+    """The configuration with marks where the value is known at evaluation only."""
+    return InjectionConfig(
+        image=_IMAGE,
+        genesis_digest=_GENESIS,
+        member_url=config.member_url,
+        measure_resources=config.measure_resources,
+        sidecar_resources=config.sidecar_resources,
+        drain_seconds=config.drain_seconds,
+    )
+
+
+def _is_injected(short: str, container: dict[str, Any], resources: Resources) -> str:
+    """Equal in every field; of the resources, what we name.
+
+    LimitRange admission gives every container what it does not name, such as ephemeral-storage.
+    """
+    actual = f"variables.{short}"
+    marks = {
+        _IMAGE: Expression("variables.image"),
+        _GENESIS: Expression("params.data.digest"),
+        _VOLUME: Expression("variables.modelVolume"),
+    }
+    # Equal to itself here; what it names is compared below.
+    filled = _filled(container, marks) | {"resources": Expression(f"{actual}.resources")}
+    amounts = "\n".join(
+        f"    && {actual}.resources[kind].{name} == {literal(amount)}"
+        for name, amount in (("cpu", resources.cpu), ("memory", resources.memory))
+    )
+    return (
+        f"has({actual}.resources) && {actual} == {literal(filled)}\n"
+        f"  && {actual}.resources.all(kind, kind in {literal(_KINDS)})\n"
+        f"  && {literal(_KINDS)}.all(kind, kind in {actual}.resources\n"
+        f"    && 'cpu' in {actual}.resources[kind] && 'memory' in {actual}.resources[kind]\n"
+        f"{amounts})"
+    )
+
+
+def _filled(value: Any, marks: dict[str, Expression]) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(child, marks) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_filled(child, marks) for child in value]
+    return marks.get(value, value) if isinstance(value, str) else value

@@ -1,0 +1,170 @@
+"""``python -m tests.bench.webhook``: what a review costs, and what the webhook holds in memory.
+
+The real program runs as its own process against a synthetic API server, beside a no-op server with
+the same answers. CPU time is told, not wall time: the machine is shared.
+"""
+
+import argparse
+import asyncio
+import json
+import socket
+import statistics
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from pydantic.alias_generators import to_camel
+
+from quorate.admission import injection
+from tests.bench.webhook.cluster import Cluster, api_server
+from tests.bench.webhook.load import send
+from tests.bench.webhook.noop import __name__ as noop
+from tests.bench.webhook.processes import ROOT, cpu_seconds, memory_mib, running, wait_ready
+from tests.bench.webhook.reviews import before_mutate, review
+from tests.bench.webhook.tls import write_certificate
+
+CASES = (("validate", "CREATE"), ("mutate", "CREATE"))
+"""(path, operation)."""
+
+
+def main() -> None:
+    """Measure, print, write build/bench/webhook.json."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--models", type=int, default=1000)
+    parser.add_argument("--pods", type=int, default=10_000)
+    parser.add_argument("--requests", type=int, default=4000)
+    parser.add_argument("--rounds", type=int, default=5)
+    rows = asyncio.run(_measure(parser.parse_args()))
+    path = ROOT / "build" / "bench" / "webhook.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(rows, indent=1) + "\n")
+    print(f"{'figure':58} {'value':>8} {'floor':>8} {'ratio':>6} {'target':>8}  unit")  # noqa: T201
+    for row in rows:
+        floor, target = row["floor"], row["target"] or ""
+        ratio = f"{row['value'] / floor:.2f}" if floor else ""
+        print(  # noqa: T201
+            f"{row['name']:58} {row['value']:8.1f} {floor or 0:8.1f} {ratio:>6} {target:>8}  "
+            f"{row['unit']}"
+        )
+
+
+async def _measure(options: argparse.Namespace) -> list[dict[str, Any]]:
+    cluster = Cluster(options.models, options.pods)
+    with tempfile.TemporaryDirectory() as directory:
+        root = Path(directory)
+        _write_files(root, cluster)
+        api_port = await _serve_api(cluster)
+        kubeconfig = root / "kubeconfig"
+        kubeconfig.write_text(json.dumps(_kubeconfig(api_port)))
+        port, health = _free_port(), _free_port()
+        arguments = [
+            *("-m", "quorate_webhook", "--listen", f"127.0.0.1:{port}"),
+            *("--health", f"127.0.0.1:{health}", "--tls-dir", str(root)),
+            *("--genesis-dir", str(root), "--injection", str(root / "injection.json")),
+            *("--kubeconfig", str(kubeconfig), "--drain-seconds", "0"),
+        ]
+        with running(arguments) as webhook:
+            await asyncio.to_thread(wait_ready, health, webhook)
+            return await _figures(options, cluster, root, webhook.pid, port)
+
+
+async def _figures(
+    options: argparse.Namespace, cluster: Cluster, root: Path, pid: int, port: int
+) -> list[dict[str, Any]]:
+    settled = memory_mib(pid)
+    pod = cluster.pod(7)
+    bodies = {"validate": review(pod), "mutate": review(before_mutate(pod))}
+    answers = root / "answers"
+    answers.mkdir()
+    for path, body in bodies.items():
+        _, last = await send(port, f"/v1/{path}", body, 8)
+        assert json.loads(last)["response"]["allowed"] is True, last
+        (answers / path).write_bytes(last)
+    rows = []
+    with running(["-m", noop, str(root), str(answers)], stdout=subprocess.PIPE) as floor:
+        assert floor.stdout is not None
+        floor_port = int(await asyncio.to_thread(floor.stdout.readline))
+        for path, operation in CASES:
+            costs: dict[int, list[float]] = {pid: [], floor.pid: []}
+            for _ in range(options.rounds):
+                for process, its_port in ((floor.pid, floor_port), (pid, port)):
+                    began = cpu_seconds(process)
+                    await send(its_port, f"/v1/{path}", bodies[path], options.requests)
+                    spent = cpu_seconds(process) - began
+                    costs[process].append(spent / options.requests * 1e6)
+            rows.append(
+                _row(
+                    f"CPU per review, {path} {operation}, {len(bodies[path])} B",
+                    statistics.median(costs[pid]),
+                    "µs",
+                    "<=120",
+                    statistics.median(costs[floor.pid]),
+                )
+            )
+    what = f"{options.models} models, {options.pods} waiting pods"
+    rows.append(_row(f"RSS, {what}", memory_mib(pid), "MiB", "<=120"))
+    rows.append(_row(f"RSS before the load, {what}", settled, "MiB"))
+    rows.append(_row("RSS at most", memory_mib(pid, "VmHWM"), "MiB"))
+    return rows
+
+
+def _row(
+    name: str, value: float, unit: str, target: str | None = None, floor: float | None = None
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "value": round(value, 2),
+        "unit": unit,
+        "target": target,
+        "floor": round(floor, 2) if floor else None,
+        "peer": None,
+    }
+
+
+async def _serve_api(cluster: Cluster) -> int:
+    runner = web.AppRunner(api_server(cluster), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port: int = runner.addresses[0][1]
+    return port
+
+
+def _write_files(root: Path, cluster: Cluster) -> None:
+    write_certificate(root)
+    genesis = cluster.world.committee.genesis
+    (root / "genesis.json").write_bytes(genesis.encode())
+    (root / "digest").write_text(genesis.digest + "\n")
+    config = cluster.world.snapshot.injection
+    document = {
+        to_camel(name): getattr(config, name)
+        for name in injection.InjectionConfig.__struct_fields__
+        if name != "genesis_digest"
+    }
+    for name in ("measureResources", "sidecarResources"):
+        document[name] = {"cpu": document[name].cpu, "memory": document[name].memory}
+    (root / "injection.json").write_text(json.dumps(document))
+
+
+def _kubeconfig(port: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "bench",
+        "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "bench"}}],
+        "clusters": [{"name": "bench", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "bench", "user": {}}],
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    main()
