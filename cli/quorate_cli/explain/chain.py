@@ -13,10 +13,9 @@ from quorate.api.v1alpha1.meta import read
 from quorate.errors import InvalidInput
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import Requirement, evaluate
-from quorate_cli.explain import evidence, policies
+from quorate_cli.explain import evidence
 from quorate_cli.explain.certificates import certificate_line
 from quorate_cli.explain.explanation import (
-    Answer,
     Explanation,
     ModelLine,
     NamespaceMode,
@@ -27,8 +26,10 @@ from quorate_cli.explain.explanation import (
 from quorate_cli.explain.facts import Facts
 from quorate_cli.explain.judging import judge_model, judge_pod
 from quorate_cli.explain.node_side import node_side
+from quorate_cli.explain.policy_lines import broken_line, policy_line
 from quorate_cli.explain.remedies import refusal
 from quorate_cli.explain.remedies.context import Context
+from quorate_cli.policies import Answer, compile_all, selects_model, selects_pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,8 @@ def explain(facts: Facts, now: datetime) -> Explanation:
         subject=_subject(facts),
         namespace=_mode(facts),
         policies=(
-            *(policies.line(policy, answer, labels) for policy, answer in known.compiled),
-            *(policies.broken_line(policy) for policy in known.broken),
+            *(policy_line(policy, answer, labels) for policy, answer in known.compiled),
+            *(broken_line(policy) for policy in known.broken),
         ),
         model=_model_line(facts, known, judged),
         standings=tuple(standings),
@@ -89,12 +90,12 @@ def explain(facts: Facts, now: datetime) -> Explanation:
 
 
 def _know(facts: Facts, now: datetime) -> _Known:
-    compiled, broken = policies.compile_all(facts.policies, facts.namespace)
+    compiled, broken = compile_all(facts.policies)
     if facts.pod is not None:
         labels = pods.labels(facts.pod)
-        answered = [(p, policies.selects_pod(p, labels)) for p in compiled]
+        answered = [(p, selects_pod(p, labels)) for p in compiled]
     else:
-        answered = [(p, policies.selects_model(p, facts.model_name)) for p in compiled]
+        answered = [(p, selects_model(p, facts.model_name)) for p in compiled]
     model, problem = None, ""
     if facts.model is not None:
         try:

@@ -8,7 +8,8 @@ from typing import Literal
 
 import msgspec
 
-Answer = Literal["yes", "no", "unknown"]
+from quorate_cli.policies import Answer
+
 Role = Literal["measure", "sidecar", "server", "init"]
 Question = Literal["create", "run"]
 

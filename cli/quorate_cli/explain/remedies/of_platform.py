@@ -8,13 +8,13 @@ from quorate.admission import pods
 from quorate.policy.compiled import CompiledPolicy
 from quorate.verdict import Denial
 from quorate_cli.explain.explanation import Remedy
-from quorate_cli.explain.policies import unmet
 from quorate_cli.explain.remedies.context import (
     ENFORCED_BY_PLATFORM,
     Context,
     edit_policy,
     parse_ref,
 )
+from quorate_cli.policies import unmet
 
 PLATFORM_DOCS = "kubectl explain clustersafetypolicy.spec --recursive"
 

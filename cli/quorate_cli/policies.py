@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from quorate import names
 from quorate.admission.snapshot import BrokenPolicy
@@ -10,9 +11,9 @@ from quorate.api.v1alpha1.meta import read
 from quorate.api.v1alpha1.safety_policy import AnyPolicy, LabelSelector
 from quorate.errors import QuorateError
 from quorate.policy.compiled import CompiledPolicy, compile_policy
-from quorate.policy.evaluate import SIGNED
 from quorate_cli.cluster.kinds import Document
-from quorate_cli.explain.explanation import Answer, PolicyLine
+
+Answer = Literal["yes", "no", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +26,15 @@ class Unmet:
 
 
 def compile_all(
-    documents: Iterable[Document], namespace: str
+    documents: Iterable[Document],
 ) -> tuple[list[CompiledPolicy], list[BrokenPolicy]]:
-    """Compile each policy of the namespace and of the cluster, as a store does."""
+    """Compile each policy, as a store does; what does not compile denies."""
     compiled: list[CompiledPolicy] = []
     broken: list[BrokenPolicy] = []
     for document in documents:
         cluster_wide = document.get("kind") == ClusterSafetyPolicy.kind_name
         kind: type[AnyPolicy] = ClusterSafetyPolicy if cluster_wide else SafetyPolicy
-        where = None if cluster_wide else namespace
+        where = None if cluster_wide else document["metadata"].get("namespace")
         try:
             compiled.append(compile_policy(read(kind, document)))
         except QuorateError as error:
@@ -84,23 +85,3 @@ def selects_model(policy: CompiledPolicy, model: str) -> Answer:
     # A term about another label that its absence meets may be unmet by a pod that carries it.
     about = {part.key for part in policy.spec.selector.match_expressions}
     return "unknown" if terms or about - {names.MODEL_LABEL} else "yes"
-
-
-def line(policy: CompiledPolicy, selects: Answer, labels: Mapping[str, str]) -> PolicyLine:
-    """The policy as the explanation shows it."""
-    terms = unmet(policy.spec.selector, labels) if selects != "yes" else ()
-    asks = ([SIGNED] if policy.signers else []) + [gate.requirement for gate in policy.gates]
-    return PolicyLine(
-        ref=str(policy.ref),
-        digest=policy.digest,
-        selects=selects,
-        because=tuple(term.text for term in terms),
-        names_signers=policy.signers is not None,
-        owner=policy.safety_contact,
-        asks=tuple(asks),
-    )
-
-
-def broken_line(policy: BrokenPolicy) -> PolicyLine:
-    """A policy that does not compile: whether it selects cannot be known, so it denies."""
-    return PolicyLine(ref=policy.ref, digest="", selects="unknown", problem=policy.message)

@@ -1,0 +1,66 @@
+"""A model in brief, so that thousands fit: how it stands and until when."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from quorate.api.v1alpha1 import AttestedModel
+from quorate.api.v1alpha1.meta import read
+from quorate.errors import InvalidInput
+from quorate.policy.compiled import CompiledPolicy
+from quorate.policy.evaluate import evaluate
+from quorate_cli.cluster.kinds import Document
+from quorate_cli.policies import selects_model
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """What stays of an AttestedModel once its evidence was judged."""
+
+    namespace: str
+    name: str
+    version: str
+    ready: str
+    """``True``, ``False`` or ``Unknown``; empty without a status."""
+    reason: str
+    message: str
+    certified_until: datetime | None
+    """When the first of its certificates expires, by its status."""
+    evidence_until: datetime | None
+    """When the first result that policies ask for becomes too old; None if none ages."""
+
+    @property
+    def ref(self) -> str:
+        """``namespace/name``."""
+        return f"{self.namespace}/{self.name}"
+
+
+def summarise(
+    document: Document, policies: Iterable[CompiledPolicy], now: datetime
+) -> ModelSummary:
+    """Judge a model's evidence under the policies that may select its pods, and forget the rest."""
+    metadata = document["metadata"]
+    namespace, name = str(metadata.get("namespace", "")), str(metadata["name"])
+    try:
+        model = read(AttestedModel, document)
+    except InvalidInput as error:
+        return ModelSummary(namespace, name, "", "False", "Malformed", str(error), None, None)
+    meant = [
+        policy
+        for policy in policies
+        if policy.ref.namespace in (None, namespace) and selects_model(policy, name) != "no"
+    ]
+    ends = (evaluate(policy, model, now).not_after for policy in meant)
+    status = model.status
+    ready = next((c for c in status.conditions if c.type == "Ready"), None) if status else None
+    expiries = [entry.expires_at for entry in status.certificates] if status else []
+    return ModelSummary(
+        namespace=namespace,
+        name=name,
+        version=model.spec.version,
+        ready=ready.status if ready else "",
+        reason=ready.reason if ready else "",
+        message=ready.message if ready else "",
+        certified_until=min(map(datetime.fromisoformat, expiries), default=None),
+        evidence_until=min((end for end in ends if end is not None), default=None),
+    )
