@@ -28,6 +28,8 @@ class Exchange:
     started: float
     id: str = field(default_factory=new_request_id)
     path: str = "unknown"
+    routed: bool = False
+    """True once the target is one that is served."""
     state: PodState | None = None
     request_bytes: int = 0
     request_tally: Tally = field(default_factory=dict)

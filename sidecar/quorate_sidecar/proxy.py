@@ -74,7 +74,7 @@ class Proxy:
         if exchange.state is None:
             raise self._standing.refusal() or Refusal(503, Code.NOT_READY, "no signed state yet")
         where = route(request.method, request.raw_path, exchange.rules)
-        exchange.path = where.label
+        exchange.path, exchange.routed = where.label, True
         self._capacity.enter()
         try:
             if where.api is None:
@@ -146,7 +146,7 @@ class Proxy:
             headers["Allow"] = refusal.allow
         body = error_body(refusal, exchange.id)
         response = web.Response(status=refusal.status, body=body, headers=headers)
-        if not request.content.is_eof() or self._standing.draining:
-            # What is left of the request must not be taken for the next one.
+        if self._standing.draining or not exchange.routed or not request.content.is_eof():
+            # What may be left of a request, or follows a strange one, is not taken for the next.
             response.force_close()
         return response

@@ -25,7 +25,7 @@ to begin with."""
 IDLE_SECONDS = 2.0
 """Idle connections are not used after this: sooner than model servers (5 s) close them under us."""
 IDLE_MAX = 64
-END_SECONDS = 0.5
+END_SECONDS = 0.05
 """How long the end of an answer may lag behind its last event."""
 LINE_BYTES = 8190
 HEADERS_MAX = 100

@@ -130,6 +130,7 @@ class Stand:
     server: BoundedServer
     registry: CollectorRegistry
     session: aiohttp.ClientSession
+    stop_model: Callable[[], Awaitable[None]]
     script: Script = field(default_factory=lambda: answers(completion("Hello there")))
     seen: list[web.Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -228,13 +229,13 @@ async def stand(directory: Path, **changes: Any) -> AsyncIterator[Stand]:
     server, standing = parts.server, parts.standing
     await server.listen([SIDECAR_HOST], port)
     session = aiohttp.ClientSession()
+    application = web.Application(client_max_size=64_000_000)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
     found = Stand(
         port, standing, clock, parts.audit, directory / "audit", parts.capacity, server, registry,
-        session,
+        session, runner.cleanup,
     )  # fmt: skip
-    application = web.Application(client_max_size=64_000_000)
     application.router.add_route("*", "/{path:.*}", found._model)
-    runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, MODEL_HOST, port).start()
     try:
