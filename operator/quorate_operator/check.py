@@ -163,6 +163,6 @@ async def _dial(host: str, authority_pem: str) -> None:
             session.get(f"https://{host}/"),
         ):
             return
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         what = str(error) or type(error).__name__
         raise Unavailable(f"webhook at {host} does not answer: {what}") from error

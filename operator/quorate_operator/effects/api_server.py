@@ -28,6 +28,7 @@ LIST_BYTES = PAGE * limits.OBJECT_BYTES
 TOKEN = Path(names.API_TOKEN_PATH) / "token"
 
 _JSON = "application/json"
+_ACCEPT = "application/json, application/jwk-set+json"
 _JSON_PATCH = "application/json-patch+json"
 _APPLY = "application/apply-patch+yaml"
 
@@ -139,7 +140,7 @@ class ApiServer:
             method=method,
             resource_path=path,
             query_params=list((query or {}).items()),
-            header_params={"Accept": _JSON, "Content-Type": content_type},
+            header_params={"Accept": _ACCEPT, "Content-Type": content_type},
             body=body,
             auth_settings=["BearerToken"],
         )

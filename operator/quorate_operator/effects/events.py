@@ -136,7 +136,8 @@ def event_name(event: EmitEvent) -> str:
     """A name that is the same whenever the same is said about the same object."""
     said = "|".join((event.target.uid, event.type, event.reason, event.action, event.note))
     digest = hashlib.sha256(said.encode("utf-8")).hexdigest()[:16]
-    return f"{event.target.key.name[:200]}.{digest}"
+    name = event.target.key.name[:200].rstrip("-.")
+    return f"{name}.{digest}"
 
 
 def event_document(

@@ -1,0 +1,211 @@
+"""Installation against an API server in memory: every step, every interruption, every mismatch."""
+
+import base64
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from quorate.errors import InvalidInput, QuorateError
+from quorate.genesis import parse_genesis
+from quorate_operator.effects.api_server import ApiUnavailable
+from quorate_operator.install.command import install
+from quorate_operator.install.member import GENESIS, KEY_SECRET, Inconsistent
+from quorate_operator.install.token_keys import TOKEN_KEYS, install_token_keys
+from quorate_operator.install.webhook import CONFIGURATIONS, believe_operations
+from quorate_operator.kinds import CONFIG_MAP, NAMESPACE, SECRET
+from quorate_operator.webhook_tls import CA_SECRET, LEAF_SECRET
+from tests.fakes.vouching import NOW
+from tests.unit.operator.fake_api import FakeApi, FixedClock
+
+NS = "quorate-system"
+KEY_PATH = SECRET.path(NS, KEY_SECRET)
+GENESIS_PATH = CONFIG_MAP.path(NS, GENESIS)
+TOKENS_PATH = CONFIG_MAP.path(NS, TOKEN_KEYS)
+Document = dict[str, Any]
+
+
+def cluster() -> FakeApi:
+    """A cluster with the chart's webhook configurations, nothing installed."""
+    api = FakeApi()
+    api.put(NAMESPACE.path(name="kube-system"), {"metadata": {"uid": "cluster-uid"}})
+    api.put("/openid/v1/jwks", {"keys": [{"kid": "a"}]})
+    api.put("/.well-known/openid-configuration", {"issuer": "https://issuer.test"})
+    for plural in CONFIGURATIONS:
+        path = f"/apis/admissionregistration.k8s.io/v1/{plural}/quorate"
+        webhooks = [{"name": f"{n}.quorate.dev", "clientConfig": {}} for n in "ab"]
+        api.put(path, {"webhooks": webhooks})
+    return api
+
+
+async def run(api: FakeApi) -> None:
+    """Install, without patience."""
+    await install(api, NS, FixedClock(NOW), timedelta(days=1), 0.0)
+
+
+def installed(api: FakeApi) -> Document:
+    """What an installation leaves, without versions."""
+    return {
+        path: {k: v for k, v in document.items() if k != "metadata"}
+        for path, document in api.objects.items()
+    }
+
+
+@pytest.mark.requirement("install: once, never overwritten, idempotent")
+async def test_second_run_changes_nothing() -> None:
+    """Key, genesis, authority and leaf stay to the byte."""
+    api = cluster()
+    await run(api)
+    first = installed(api)
+    await run(api)
+    assert installed(api) == first
+    genesis = parse_genesis(api.objects[GENESIS_PATH]["data"]["genesis.json"].encode())
+    assert genesis.cluster_id == "cluster-uid"
+    assert api.objects[GENESIS_PATH]["data"]["digest"] == genesis.digest
+    assert api.objects[KEY_PATH]["immutable"] is True
+    bundle = base64.b64encode(
+        base64.b64decode(api.objects[SECRET.path(NS, CA_SECRET)]["data"]["tls.crt"])
+    ).decode()
+    for plural in CONFIGURATIONS:
+        path = f"/apis/admissionregistration.k8s.io/v1/{plural}/quorate"
+        found = {w["clientConfig"]["caBundle"] for w in api.objects[path]["webhooks"]}
+        assert found == {bundle}
+
+
+@pytest.mark.requirement("install: crash-safe")
+async def test_run_that_was_cut_off_anywhere_is_completed_by_the_next() -> None:
+    """After every single call, before or behind it: the next run ends in a whole installation."""
+    whole = cluster()
+    await run(whole)
+    for cut in range(len(whole.calls)):
+        api = cluster()
+        calls = 0
+
+        def fault(method: str, path: str, cut: int = cut) -> None:
+            nonlocal calls
+            calls += 1
+            if calls > cut:
+                raise ApiUnavailable("cut off")
+
+        api.fault = fault
+        with pytest.raises(ApiUnavailable):
+            await run(api)
+        before = installed(api)
+        api.fault = lambda method, path: None
+        await run(api)
+        after = installed(api)
+        assert set(after) == set(installed(whole)), cut
+        for path in (KEY_PATH, GENESIS_PATH):
+            if path in before:
+                assert after[path] == before[path], cut
+
+
+async def test_key_without_a_genesis_gets_the_same_genesis_again() -> None:
+    """The genesis is a function of key and cluster: pods that pinned it stay valid."""
+    api = cluster()
+    await run(api)
+    digest = api.objects.pop(GENESIS_PATH)["data"]["digest"]
+    await run(api)
+    assert api.objects[GENESIS_PATH]["data"]["digest"] == digest
+
+
+def lose_key(api: FakeApi) -> None:
+    del api.objects[KEY_PATH]
+
+
+def spoil_key(api: FakeApi) -> None:
+    api.objects[KEY_PATH]["data"] = {"key.pem": "bm90IGEga2V5"}
+
+
+def spoil_genesis(api: FakeApi) -> None:
+    api.objects[GENESIS_PATH]["data"]["genesis.json"] = "{}"
+
+
+def spoil_digest(api: FakeApi) -> None:
+    api.objects[GENESIS_PATH]["data"]["digest"] = "sha256:0"
+
+
+def move_cluster(api: FakeApi) -> None:
+    api.objects[NAMESPACE.path(name="kube-system")]["metadata"]["uid"] = "another"
+
+
+@pytest.mark.requirement("install: inconsistent key and genesis → clear error with remedy")
+@pytest.mark.parametrize("spoil", [lose_key, spoil_key, spoil_genesis, spoil_digest, move_cluster])
+async def test_what_does_not_fit_is_an_error_with_its_remedy(spoil: Any) -> None:
+    """Nothing is overwritten; the message says what to do."""
+    api = cluster()
+    await run(api)
+    spoil(api)
+    before = installed(api)
+    with pytest.raises(Inconsistent) as caught:
+        await run(api)
+    assert "kubectl" in caught.value.fix
+    assert installed(api) == before
+
+
+async def test_genesis_of_another_key_is_an_error() -> None:
+    """Restored from two different backups, say."""
+    api, other = cluster(), cluster()
+    await run(api)
+    await run(other)
+    api.objects[KEY_PATH] = other.objects[KEY_PATH]
+    with pytest.raises(Inconsistent, match="names another key"):
+        await run(api)
+
+
+async def test_token_keys_are_refreshed() -> None:
+    """A rotated service-account key reaches the member with the next upgrade."""
+    api = cluster()
+    await run(api)
+    api.put("/openid/v1/jwks", {"keys": [{"kid": "a"}, {"kid": "b"}]})
+    await run(api)
+    data = api.objects[TOKENS_PATH]["data"]
+    assert [key["kid"] for key in json.loads(data["jwks.json"])["keys"]] == ["a", "b"]
+    assert data["issuer"] == "https://issuer.test"
+
+
+@pytest.mark.parametrize("answer", [{}, {"keys": []}, {"keys": "no"}])
+async def test_no_keys_are_no_keys(answer: Document) -> None:
+    """An empty key set would let nobody in, for no reason anybody sees."""
+    api = cluster()
+    api.put("/openid/v1/jwks", answer)
+    with pytest.raises(InvalidInput):
+        await install_token_keys(api, NS)
+
+
+async def test_lost_authority_is_replaced_with_its_leaf_and_believed() -> None:
+    """Without its Secret the old authority can sign nothing: everything moves to a new one."""
+    api = cluster()
+    await run(api)
+    leaf = api.objects[SECRET.path(NS, LEAF_SECRET)]["data"]
+    del api.objects[SECRET.path(NS, CA_SECRET)]
+    await run(api)
+    assert api.objects[SECRET.path(NS, LEAF_SECRET)]["data"] != leaf
+    path = f"/apis/admissionregistration.k8s.io/v1/{CONFIGURATIONS[0]}/quorate"
+    bundle = api.objects[SECRET.path(NS, CA_SECRET)]["data"]["tls.crt"]
+    assert api.objects[path]["webhooks"][0]["clientConfig"]["caBundle"] == bundle
+
+
+async def test_missing_configuration_is_waited_for_and_then_named() -> None:
+    """The chart's objects may come a moment later; without them the installation is not whole."""
+    api = cluster()
+    del api.objects[f"/apis/admissionregistration.k8s.io/v1/{CONFIGURATIONS[1]}/quorate"]
+    with pytest.raises(QuorateError, match="not found"):
+        await run(api)
+
+
+def test_patch_names_every_webhook_it_changes() -> None:
+    """If the chart reorders its webhooks meanwhile, the patch fails instead of hitting another."""
+    configuration = {
+        "webhooks": [
+            {"name": "a", "clientConfig": {"caBundle": base64.b64encode(b"pem").decode()}},
+            {"name": "b", "clientConfig": {"caBundle": "b2xk"}},
+        ]
+    }
+    operations = believe_operations(configuration, b"pem")
+    assert [(o["op"], o["path"]) for o in operations] == [
+        ("test", "/webhooks/1/name"),
+        ("add", "/webhooks/1/clientConfig/caBundle"),
+    ]
+    assert operations[0]["value"] == "b"

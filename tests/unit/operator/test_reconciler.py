@@ -1,0 +1,338 @@
+"""Looks at objects with everything real but the API server and the member."""
+
+import asyncio
+import copy
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from quorate.admission import mutate
+from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy
+from quorate.api.v1alpha1.meta import read
+from quorate.errors import Unavailable
+from quorate.policy.compiled import compile_policy
+from quorate.policy.evaluate import evaluate
+from quorate_io.member_api import ErrorBody, EvaluateAnswer, RequirementResult
+from quorate_io.member_client import MemberClient, MemberRefused
+from quorate_operator.alerts import Alerts
+from quorate_operator.effects.api_server import ApiRefused, ApiUnavailable
+from quorate_operator.effects.dispatch import Effects
+from quorate_operator.effects.events import Events
+from quorate_operator.effects.fence import NotHolding
+from quorate_operator.effects.gate import Gates
+from quorate_operator.effects.member import Questions
+from quorate_operator.intake import Intake, Queues
+from quorate_operator.kinds import ATTESTED_MODEL, CLUSTER_SAFETY_POLICY, POD, Key, Kind
+from quorate_operator.metrics import Metrics
+from quorate_operator.reconciler import Reconciler
+from quorate_operator.workers import Workers
+from tests.fakes import vouching
+from tests.unit.admission.pod_builder import bare_pod
+from tests.unit.operator.fake_api import FakeApi, FixedClock, Holding, Monotonic
+from tests.unit.operator.scene import FILES, FLOOR_SPEC, MODEL, TEAM, Scene, signed_and_gated
+
+Document = dict[str, Any]
+FLOOR_KEY = Key(CLUSTER_SAFETY_POLICY.name, "", "floor")
+POD_KEY = Key(POD.name, TEAM, "chat-5d4c-x1")
+
+
+class Member:
+    """Judges as a member does, with the core's own evaluation, and signs."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.asked = 0
+        self.fault: Callable[[], None] = lambda: None
+
+    async def evaluate(self, policy: Mapping[str, Any], model: Mapping[str, Any]) -> EvaluateAnswer:
+        """Judge and certify."""
+        self.asked += 1
+        await asyncio.sleep(0)
+        self.fault()
+        compiled = compile_policy(read(ClusterSafetyPolicy, policy))
+        found = evaluate(compiled, read(AttestedModel, model), self.scene.now)
+        certified = found.verdict.allowed
+        envelope = self.scene.committee.certify(
+            FILES, compiled.ref, compiled.digest, now=self.scene.now
+        )
+        return EvaluateAnswer(
+            policy_digest=compiled.digest,
+            requirements=tuple(
+                RequirementResult(
+                    name=r.name,
+                    status="False" if r.denial else "True",
+                    reason=r.denial.reason if r.denial else "Verified",
+                    message=r.denial.message if r.denial else "",
+                )
+                for r in found.requirements
+            ),
+            certificate=envelope.decode() if certified else None,
+            expires_at=None,
+            renew_at=self.scene.now + timedelta(minutes=15),
+        )
+
+
+class Bench:
+    """The operator without its watches: the API server answers, and the bench is the watch."""
+
+    def __init__(self, *, held: bool = True) -> None:
+        self.scene = Scene()
+        self.api = FakeApi()
+        self.member = Member(self.scene)
+        self.holder = Holding(held=held)
+        self.clock = FixedClock(self.scene.now)
+        self.metrics = metrics = Metrics(CollectorRegistry())
+        world, clock = self.scene.world, self.clock
+        self.queues = Queues()
+        self.intake = Intake(world, self.queues, clock, lambda: None)
+        client = cast(MemberClient, self.member)
+        genesis = self.scene.committee.genesis
+        self.questions = Questions(client, world, genesis, clock, metrics)
+        events = Events(self.api, self.holder, "op-0", clock, Monotonic(), metrics)
+        effects = Effects(
+            self.api,
+            self.holder,
+            self.questions,
+            events,
+            Alerts(self.api, self.holder, events, clock, Monotonic(), metrics),
+            Gates(self.api, self.holder, clock, metrics),
+            self.intake.arrived,
+        )
+        self.reconciler = Reconciler(world, effects, clock, metrics)
+        self.workers = Workers(world, self.queues, self.reconciler, clock, metrics)
+
+    def put(self, kind: Kind, document: Document) -> Key:
+        """Have an object at the API server, and the watch bring it."""
+        metadata = document["metadata"]
+        path = kind.path(metadata.get("namespace", ""), metadata["name"])
+        self.intake.arrived(kind, self.api.put(path, document))
+        return Key(kind.name, metadata.get("namespace", ""), metadata["name"])
+
+    def good(self) -> None:
+        """An enforced namespace, the floor, and a model that holds it."""
+        self.scene.label("enforce")
+        self.put(CLUSTER_SAFETY_POLICY, vouching.policy(FLOOR_SPEC))
+        self.put(ATTESTED_MODEL, signed_and_gated())
+
+    def gated_pod(self) -> Document:
+        """A pod as it comes out of admission."""
+        pod = bare_pod()
+        snapshot = self.scene.world.store.snapshot()
+        return copy.deepcopy(mutate.apply(pod, mutate.complete(pod, snapshot)))
+
+    @property
+    def status(self) -> Document:
+        """The model's status at the API server."""
+        status: Document = self.api.objects[ATTESTED_MODEL.path(TEAM, "demo")].get("status") or {}
+        return status
+
+    @property
+    def gates(self) -> list[Document]:
+        """The pod's gates at the API server."""
+        pod = self.api.objects[POD.path(TEAM, POD_KEY.name)]
+        return list(pod["spec"].get("schedulingGates") or ())
+
+    def events(self) -> list[str]:
+        """Reasons of all Events."""
+        return [d["reason"] for p, d in self.api.objects.items() if "/events/" in p]
+
+    async def work(self, until: Callable[[], bool] = lambda: True) -> None:
+        """Let the workers work until nothing is ready any more and ``until`` holds."""
+        running = asyncio.create_task(self.workers.run())
+        quiet = 0
+        async with asyncio.timeout(20):
+            while quiet < 8:
+                await asyncio.sleep(0.02)
+                idle = sum(map(len, self.queues.all())) == 0 and until()
+                quiet = quiet + 1 if idle else 0
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+
+@pytest.mark.requirement("operator: evidence → certificate → gate released")
+async def test_evidence_becomes_a_certificate_and_releases_the_pod() -> None:
+    """From documents alone: policy accepted, model certified by its evidence, gate gone."""
+    bench = Bench()
+    bench.good()
+    bench.put(POD, bench.gated_pod())
+    await bench.work()
+    floor = bench.api.objects[CLUSTER_SAFETY_POLICY.path(name="floor")]
+    assert floor["status"]["conditions"][0]["status"] == "True"
+    ready = next(c for c in bench.status["conditions"] if c["type"] == "Ready")
+    assert (ready["status"], ready["reason"]) == ("True", "Verified")
+    assert len(bench.status["certificates"]) == 1
+    assert bench.gates == []
+    assert bench.member.asked == 1
+    released = bench.metrics.registry.get_sample_value("quorate_operator_gates_released_total")
+    assert released == 1
+
+
+@pytest.mark.requirement("key removed from the policy → condition flips")
+async def test_key_removed_from_the_policy_flips_the_condition() -> None:
+    """The certificate goes, the reason says why, and a waiting pod stays gated."""
+    bench = Bench()
+    bench.good()
+    await bench.work()
+    signers = {"signers": vouching.signers(vouching.signer())}
+    stricter = FLOOR_SPEC | {"model": FLOOR_SPEC["model"] | signers}
+    bench.put(CLUSTER_SAFETY_POLICY, vouching.policy(stricter))
+    bench.put(POD, bench.gated_pod())
+    await bench.work()
+    ready = next(c for c in bench.status["conditions"] if c["type"] == "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "SignerNotTrusted")
+    assert bench.status["certificates"] == []
+    assert len(bench.gates) == 1
+    assert "CertificateMissing" in bench.events()
+
+
+async def test_silent_member_is_asked_again_when_it_is_there() -> None:
+    """A failed question is remembered; a member that is known to be away is not even dialled."""
+    bench = Bench()
+    bench.good()
+
+    def away() -> None:
+        raise Unavailable("away")
+
+    bench.member.fault = away
+    await bench.work()
+    assert bench.questions.unanswered() == {MODEL}
+    reasons = {c["reason"] for c in bench.status["conditions"]}
+    assert reasons == {"MemberUnavailable"}
+    bench.questions.reachable = lambda: False
+    asked = bench.member.asked
+    bench.clock.time += timedelta(minutes=5)
+    bench.queues.add(bench.questions.unanswered())
+    await bench.work()
+    assert bench.member.asked == asked
+    bench.member.fault = lambda: None
+    bench.questions.reachable = lambda: True
+    bench.clock.time += timedelta(minutes=5)
+    bench.queues.add(bench.questions.unanswered())
+    await bench.work()
+    assert bench.questions.unanswered() == set()
+    assert {c["status"] for c in bench.status["conditions"]} == {"True"}
+
+
+async def test_question_the_member_cannot_read_says_so() -> None:
+    """A refusal of the question itself is not a member that is away."""
+    bench = Bench()
+    bench.good()
+
+    def malformed() -> None:
+        raise MemberRefused(400, ErrorBody(reason="Malformed", message="duplicate key"))
+
+    bench.member.fault = malformed
+    await bench.work()
+    assert {c["reason"] for c in bench.status["conditions"]} == {"Malformed"}
+    assert {c["status"] for c in bench.status["conditions"]} == {"Unknown"}
+
+
+async def test_pod_that_changed_since_it_was_judged_is_not_released() -> None:
+    """The patch tests the version; the newer pod gets its own look."""
+    bench = Bench()
+    bench.good()
+    await bench.work()
+    pod = bench.gated_pod()
+    key = bench.put(POD, pod)
+    path = POD.path(TEAM, key.name)
+    bench.api.put(path, {**pod, "spec": {**pod["spec"], "hostNetwork": True}})
+    await bench.reconciler.reconcile(key)
+    assert len(bench.gates) == 1
+    bench.intake.arrived(POD, bench.api.objects[path])
+    await bench.reconciler.reconcile(key)
+    assert len(bench.gates) == 1
+    assert "HostAccess" in bench.events()
+
+
+async def test_refused_release_is_tried_again() -> None:
+    """The webhook may know less than we do for a moment: its refusal is not the end."""
+    bench = Bench()
+    bench.good()
+    await bench.work()
+    refusals = iter([True, True])
+
+    def fault(method: str, path: str) -> None:
+        if method == "PATCH" and "/pods/" in path and next(refusals, False):
+            raise ApiRefused(403, "Forbidden", "admission webhook denied the request")
+
+    bench.api.fault = fault
+    bench.put(POD, bench.gated_pod())
+    await bench.work(lambda: bench.gates == [])
+    assert bench.gates == []
+
+
+@pytest.mark.requirement("operator: nothing is written without the Lease")
+async def test_nothing_is_written_without_the_lease() -> None:
+    """Planning goes on, and every write fails."""
+    bench = Bench(held=False)
+    bench.good()
+    bench.put(POD, bench.gated_pod())
+    with pytest.raises(NotHolding):
+        await bench.reconciler.reconcile(MODEL)
+    assert bench.status == {}
+    assert [method for method, _ in bench.api.calls] == []
+
+
+async def test_one_look_that_fails_does_not_hold_up_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither an API server that refuses one object, nor a fault in the code."""
+    bench = Bench()
+    bench.good()
+    broken = vouching.policy(FLOOR_SPEC, name="broken")
+    bench.put(CLUSTER_SAFETY_POLICY, broken)
+    looks = bench.reconciler.reconcile
+
+    async def reconcile(key: Key) -> object:
+        if key.name == "broken":
+            raise RuntimeError("a bug")
+        return await looks(key)
+
+    monkeypatch.setattr(bench.reconciler, "reconcile", reconcile)
+
+    def fault(method: str, path: str) -> None:
+        if path.endswith("floor/status"):
+            raise ApiUnavailable("away")
+
+    bench.api.fault = fault
+    labels = {"queue": "policies", "outcome": "failed"}
+
+    def failed() -> float:
+        name = "quorate_operator_reconciles_total"
+        return bench.metrics.registry.get_sample_value(name, labels) or 0.0
+
+    await bench.work(lambda: failed() >= 3)
+    assert {c["status"] for c in bench.status["conditions"]} == {"True"}
+
+
+async def test_overflow_ends_in_everything_being_looked_at() -> None:
+    """Dropped keys are not forgotten objects."""
+    bench = Bench()
+    bench.good()
+    queue = bench.queues.models
+    async with asyncio.timeout(5):
+        taken = await queue.get()
+    assert taken == MODEL
+    queue.done(taken)
+    queue.overflowed = True
+    bench.queues.policies.add(FLOOR_KEY)
+    queue.add(Key(ATTESTED_MODEL.name, TEAM, "ghost"))
+    await bench.work()
+    assert not queue.overflowed
+    assert {c["status"] for c in bench.status["conditions"]} == {"True"}
+
+
+async def test_gone_objects_are_forgotten() -> None:
+    """A look at what is not there any more does nothing and keeps nothing."""
+    bench = Bench()
+    bench.good()
+    await bench.work()
+    bench.intake.gone(ATTESTED_MODEL, bench.api.objects.pop(ATTESTED_MODEL.path(TEAM, "demo")))
+    assert await bench.reconciler.reconcile(MODEL) is None
+    assert bench.questions.outcomes(MODEL) == {}
+    assert await bench.reconciler.reconcile(POD_KEY) is None
+    assert await bench.reconciler.reconcile(FLOOR_KEY) is None

@@ -1,0 +1,105 @@
+from typing import Any
+
+import pytest
+
+from quorate.limits import MIB
+from quorate_io.member_api import BATCH_BYTES, ObservedBatch, encode
+from quorate_operator.kinds import ATTESTED_MODEL, Key
+from quorate_operator.reconcile import relay
+from quorate_operator.reconcile.relay import plan_changes, plan_session
+from tests.fakes import vouching
+from tests.unit.operator.scene import MODEL, TEAM, Scene, verified_scene
+from tests.unit.operator.test_world import pod
+
+
+def whole(scene: Scene) -> list[ObservedBatch]:
+    """A session's batches."""
+    return [action.batch for action in plan_session(scene.world, "s")]
+
+
+def big_model(name: str, size: int) -> dict[str, Any]:
+    """A model with so much evidence."""
+    document = vouching.attested_model(vouching.model_files(), name=name)
+    document["spec"]["evidence"] = [{"name": "e", "envelope": "{" + "x" * size}]
+    return document
+
+
+@pytest.mark.requirement("relay: full resync in batches of bounded size")
+def test_session_holds_everything_once_in_numbered_batches() -> None:
+    """Only the first resets, only the last completes, and each stays within what a member reads."""
+    scene = verified_scene()
+    for index in range(6):
+        scene.put(big_model(f"big-{index}", MIB // 2))
+    for index in range(3):
+        scene.put(pod(f"p{index}"))
+    batches = whole(scene)
+    assert len(batches) > 2
+    assert [b.sequence for b in batches] == list(range(1, len(batches) + 1))
+    assert [b.reset for b in batches] == [True] + [False] * (len(batches) - 1)
+    assert [b.complete for b in batches] == [False] * (len(batches) - 1) + [True]
+    assert all(len(encode(b)) < BATCH_BYTES // 2 for b in batches)
+    models = [m["metadata"]["name"] for b in batches for m in b.models]
+    assert sorted(models) == ["big-0", "big-1", "big-2", "big-3", "big-4", "big-5", "demo"]
+    assert [p["metadata"]["name"] for b in batches for p in b.policies] == ["floor"]
+    assert {p.uid for b in batches for p in b.pods} == {"uid-p0", "uid-p1", "uid-p2"}
+
+
+def test_empty_cluster_is_told_as_well() -> None:
+    """Nothing at all is a complete picture too."""
+    (batch,) = whole(Scene())
+    assert (batch.reset, batch.complete, batch.models) == (True, True, ())
+
+
+def test_objects_are_relayed_without_status_and_foreign_metadata() -> None:
+    """A member verifies evidence; what others wrote beside it is none of its business."""
+    scene = verified_scene()
+    document = {**scene.documents[MODEL]}
+    document["metadata"] = document["metadata"] | {"annotations": {"x": "y"}, "generation": 1}
+    scene.put(document)
+    (batch,) = whole(scene)
+    (model,) = batch.models
+    assert "status" not in model
+    assert set(model["metadata"]) == {"name", "namespace", "uid", "generation"}
+
+
+@pytest.mark.requirement("relay: incremental after the resync")
+def test_changes_go_out_once_and_an_empty_batch_is_a_heartbeat() -> None:
+    """Put, changed and removed objects are told; what was told is not told again."""
+    scene = verified_scene()
+    list(plan_session(scene.world, "s"))
+    scene.world.forget_relayed()
+    scene.model(version="2")
+    scene.put(pod())
+    batch = plan_changes(scene.world, "s", 2).batch
+    assert [m["spec"]["version"] for m in batch.models] == ["2"]
+    assert [p.uid for p in batch.pods] == ["uid-chat"]
+    assert (batch.reset, batch.complete) == (False, False)
+    scene.world.remove(MODEL)
+    scene.world.remove(Key("Pod", TEAM, "chat"))
+    batch = plan_changes(scene.world, "s", 3).batch
+    assert [(k.kind, k.namespace, k.name) for k in batch.removed] == [
+        (ATTESTED_MODEL.name, TEAM, "demo")
+    ]
+    assert batch.removed_pods == ("uid-chat",)
+    assert encode(plan_changes(scene.world, "s", 4).batch) == encode(
+        ObservedBatch(session="s", sequence=4)
+    )
+
+
+def test_status_writes_are_not_relayed() -> None:
+    """Our own writes change no spec, so the member need not hear of them."""
+    scene = verified_scene()
+    scene.world.forget_relayed()
+    scene.put(scene.documents[MODEL])
+    assert scene.world.changed == {}
+
+
+def test_many_changes_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit stays pending for the next batch."""
+    monkeypatch.setattr(relay, "ITEMS_PER_BATCH", 2)
+    scene = verified_scene()
+    scene.world.forget_relayed()
+    for index in range(5):
+        scene.put(pod(f"p{index}"))
+    sizes = [len(plan_changes(scene.world, "s", n).batch.pods) for n in range(2, 6)]
+    assert sizes == [2, 2, 1, 0]
