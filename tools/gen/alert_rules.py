@@ -39,91 +39,92 @@ def _raised(rule: str) -> str:
     return f"increase({series}[10m]) > 0\n  or {series} unless {series} offset 10m"
 
 
-def rules(half_state_life: str) -> list[Rule]:
-    """All alerts. ``half_state_life`` in seconds, or a Helm expression for it."""
-    return [
-        Rule(
-            "WebhookDown",
-            "critical",
-            f"absent({metrics.WEBHOOK_OBJECTS.name})",
-            "2m",
-            "No webhook replica answers scrapes.",
-            "Creating or changing pods in enforced namespaces is refused until one answers. "
-            "Running pods go on serving.",
-        ),
-        Rule(
-            "WebhookWatchStale",
-            "critical",
-            f"max by (pod, kind) ({metrics.WEBHOOK_WATCH_AGE.name}) > {WEBHOOK_STALE_SECONDS}",
-            "1m",
-            "A webhook has heard nothing about {{ $labels.kind }} for {{ $value }} s.",
-            "It refuses reviews rather than decide from old knowledge.",
-        ),
-        Rule(
-            "OperatorWatchStale",
-            "critical",
-            f"max by (kind) ({metrics.OPERATOR_WATCH_AGE.name}) > {OPERATOR_STALE_SECONDS}",
-            "1m",
-            "The operator has heard nothing about {{ $labels.kind }} for {{ $value }} s.",
-            "Gated pods wait, and changes of policies and models do not reach the member.",
-        ),
-        Rule(
-            "MemberUnavailable",
-            "critical",
-            f"{_raised('MemberUnavailable')}\n"
-            f"  or time() - {metrics.OPERATOR_MEMBER_HEARD.name} > {half_state_life}",
-            "0m",
-            "The member does not answer the operator.",
-            "Certificates and states are not renewed; protected pods deny when theirs expire.",
-        ),
-        Rule(
-            "StateAgeHigh",
-            "critical",
-            f"time() - {metrics.MEMBER_HEARD.name} > {half_state_life}\n"
-            f"  or {metrics.SIDECAR_STATE_EXPIRY.name} - time() < {half_state_life}",
-            "1m",
-            "Half of the signed state's life has passed without a renewal.",
-            "At its end sidecars deny every request with the reason StateExpired.",
-        ),
-        Rule(
-            "CertificateRenewalLate",
-            "warning",
-            _raised("CertificateRenewalLate"),
-            "0m",
-            "The certificate of a served model was not renewed in time.",
-            "New pods of the model are denied once it expires. The SafetyIncident names the model.",
-        ),
-        Rule(
-            "ServingCertificateRenewalLate",
-            "warning",
-            f"{metrics.OPERATOR_LEAF_EXPIRY.name} - time() < 5 * 86400\n"
-            f"  or {metrics.MEMBER_LEAF_EXPIRY.name} - time() < 4 * 3600",
-            "10m",
-            "A TLS certificate of ours was not renewed at two thirds of its life.",
-            "When the webhook's expires, pods in enforced namespaces are refused; when the "
-            "member's does, states are not renewed.",
-        ),
-        Rule(
-            "ForeignListener",
-            "critical",
-            f"{metrics.SIDECAR_FOREIGN_LISTENERS.name} > 0",
-            "0m",
-            "A protected pod listens beyond loopback past its sidecar.",
-            "The sidecar is unready and the pod gets no traffic through its Service.",
-        ),
-        Rule(
-            "AuditLogNotWritten",
-            "critical",
-            f"increase({metrics.SIDECAR_AUDIT_FAILURES.name}[5m]) > 0",
-            "0m",
-            "A sidecar cannot write its audit log.",
-            "It denies requests until it can: nothing is released without a record.",
-        ),
-    ]
+_HALF = "@half@"
+"""Stands for half of the state's life until that is known."""
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "WebhookDown",
+        "critical",
+        f"absent({metrics.WEBHOOK_OBJECTS.name})",
+        "2m",
+        "No webhook replica answers scrapes.",
+        "Creating or changing pods in enforced namespaces is refused until one answers. "
+        "Running pods go on serving.",
+    ),
+    Rule(
+        "WebhookWatchStale",
+        "critical",
+        f"max by (pod, kind) ({metrics.WEBHOOK_WATCH_AGE.name}) > {WEBHOOK_STALE_SECONDS}",
+        "1m",
+        "A webhook has heard nothing about {{ $labels.kind }} for {{ $value }} s.",
+        "It refuses reviews rather than decide from old knowledge.",
+    ),
+    Rule(
+        "OperatorWatchStale",
+        "critical",
+        f"max by (kind) ({metrics.OPERATOR_WATCH_AGE.name}) > {OPERATOR_STALE_SECONDS}",
+        "1m",
+        "The operator has heard nothing about {{ $labels.kind }} for {{ $value }} s.",
+        "Gated pods wait, and changes of policies and models do not reach the member.",
+    ),
+    Rule(
+        "MemberUnavailable",
+        "critical",
+        f"{_raised('MemberUnavailable')}\n"
+        f"  or time() - {metrics.OPERATOR_MEMBER_HEARD.name} > {_HALF}",
+        "0m",
+        "The member does not answer the operator.",
+        "Certificates and states are not renewed; protected pods deny when theirs expire.",
+    ),
+    Rule(
+        "StateAgeHigh",
+        "critical",
+        f"time() - {metrics.MEMBER_HEARD.name} > {_HALF}\n"
+        f"  or {metrics.SIDECAR_STATE_EXPIRY.name} - time() < {_HALF}",
+        "1m",
+        "Half of the signed state's life has passed without a renewal.",
+        "At its end sidecars deny every request with the reason StateExpired.",
+    ),
+    Rule(
+        "CertificateRenewalLate",
+        "warning",
+        _raised("CertificateRenewalLate"),
+        "0m",
+        "The certificate of a served model was not renewed in time.",
+        "New pods of the model are denied once it expires. The SafetyIncident names the model.",
+    ),
+    Rule(
+        "ServingCertificateRenewalLate",
+        "warning",
+        f"{metrics.OPERATOR_LEAF_EXPIRY.name} - time() < 5 * 86400\n"
+        f"  or {metrics.MEMBER_LEAF_EXPIRY.name} - time() < 4 * 3600",
+        "10m",
+        "A TLS certificate of ours was not renewed at two thirds of its life.",
+        "When the webhook's expires, pods in enforced namespaces are refused; when the "
+        "member's does, states are not renewed.",
+    ),
+    Rule(
+        "ForeignListener",
+        "critical",
+        f"{metrics.SIDECAR_FOREIGN_LISTENERS.name} > 0",
+        "0m",
+        "A protected pod listens beyond loopback past its sidecar.",
+        "The sidecar is unready and the pod gets no traffic through its Service.",
+    ),
+    Rule(
+        "AuditLogNotWritten",
+        "critical",
+        f"increase({metrics.SIDECAR_AUDIT_FAILURES.name}[5m]) > 0",
+        "0m",
+        "A sidecar cannot write its audit log.",
+        "It denies requests until it can: nothing is released without a record.",
+    ),
+)
 
 
 def rule_group(half_state_life: str = HALF_STATE_LIFE) -> dict[str, Any]:
-    """The rules as Prometheus reads them."""
+    """The rules as Prometheus reads them; ``half_state_life`` in seconds, or a Helm expression."""
     return {
         "groups": [
             {
@@ -131,7 +132,7 @@ def rule_group(half_state_life: str = HALF_STATE_LIFE) -> dict[str, Any]:
                 "rules": [
                     {
                         "alert": rule.name,
-                        "expr": rule.expression,
+                        "expr": rule.expression.replace(_HALF, half_state_life),
                         "for": rule.lasting,
                         "labels": {"severity": rule.severity},
                         "annotations": {
@@ -140,7 +141,7 @@ def rule_group(half_state_life: str = HALF_STATE_LIFE) -> dict[str, Any]:
                             "runbook_url": f"{RUNBOOKS}/{rule.name.lower()}",
                         },
                     }
-                    for rule in rules(half_state_life)
+                    for rule in RULES
                 ],
             }
         ]
@@ -150,9 +151,6 @@ def rule_group(half_state_life: str = HALF_STATE_LIFE) -> dict[str, Any]:
 def rule_file() -> str:
     """observability/rules/quorate.yaml."""
     return dump(rule_group(), width=10_000)
-
-
-_HALF = "@half@"
 
 
 def rule_template() -> str:

@@ -40,7 +40,9 @@ def changes() -> Document:
             ),
             validation(
                 Reason.EPHEMERAL_CONTAINER,
-                "request.subResource != 'ephemeralcontainers' || size(variables.injected) == 0",
+                # Absent, not empty, for the pod itself.
+                "!has(request.subResource) || request.subResource != 'ephemeralcontainers'\n"
+                "  || size(variables.injected) == 0",
                 "ephemeral containers must not be added to a model pod; "
                 "fix: debug a copy of the pod in a namespace that does not enforce",
             ),

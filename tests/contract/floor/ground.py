@@ -1,0 +1,161 @@
+"""A floor of the test's own on the real API server: own names, own namespaces, own label."""
+
+import copy
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from quorate import names
+from quorate.admission import floor, mutate
+from quorate.admission.injection import InjectionConfig, Resources
+from tests.contract.crds.installed import cluster_with_crds
+from tests.contract.floor.api import Answer, Api
+from tests.fakes.vouching import EXEMPT_DIGEST, OWNERS, SERVER_DIGEST
+
+Pod = dict[str, Any]
+Document = dict[str, Any]
+
+CONFIG = InjectionConfig(
+    image=f"registry.example.test/quorate/sidecar@sha256:{'c' * 64}",
+    genesis_digest=f"sha256:{'d' * 64}",
+    member_url="https://quorate-member.quorate-system.svc:8443",
+    measure_resources=Resources("500m", "256Mi"),
+    sidecar_resources=Resources("250m", "192Mi"),
+    drain_seconds=5,
+)
+PREVIOUS_IMAGE = f"registry.example.test/quorate/sidecar@sha256:{'b' * 64}"
+SERVER = f"registry.example.test/server@{SERVER_DIGEST}"
+EXEMPT = f"registry.example.test/batch@{EXEMPT_DIGEST}"
+LABEL = "contract-floor"
+
+
+@dataclass(frozen=True)
+class Floor:
+    """An installed floor and a namespace that it holds."""
+
+    api: Api
+    name: str
+    namespace: str
+
+    def pod(self, **spec: Any) -> Pod:
+        """A model pod as a tenant writes it."""
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": "sample",
+                "namespace": self.namespace,
+                "labels": {"floor": self.name, names.MODEL_LABEL: "demo"},
+            },
+            "spec": {
+                "containers": [
+                    {
+                        "name": "server",
+                        "image": SERVER,
+                        "volumeMounts": [
+                            {"name": "model", "mountPath": "/model", "readOnly": True}
+                        ],
+                    }
+                ],
+                "volumes": [{"name": "model", "emptyDir": {}}],
+                **spec,
+            },
+        }
+
+    def injected(self, config: InjectionConfig = CONFIG, **spec: Any) -> Pod:
+        """The same pod after mutate."""
+        pod = self.pod(**spec)
+        # What mutate adds is shared between callers; tests change it.
+        return copy.deepcopy(mutate.apply(pod, mutate.patch(pod, "model", config)))
+
+    def create(self, pod: Pod, *, dry_run: bool = True, **request: Any) -> Answer:
+        """Ask the API server to create the pod."""
+        query = "?dryRun=All" if dry_run else ""
+        path = f"/api/v1/namespaces/{self.namespace}/pods{query}"
+        return self.api.request("POST", path, pod, **request)
+
+
+@contextmanager
+def installed(purpose: str, *, deny_unselected: str = "false") -> Iterator[Floor]:
+    """Install a floor, wait until the API server holds it, and take everything away again."""
+    cluster = cluster_with_crds()
+    name = f"{LABEL}-{purpose}-{os.getpid()}"
+    here = Floor(Api(cluster.kubeconfig), name, name)
+    system = f"{name}-system"
+    own = _namespace(name, {LABEL: name, names.MODE_LABEL: "enforce"})
+    first = policy(name, name, {"matchLabels": {"floor": name}})
+    config = floor.FloorConfig(
+        CONFIG, PREVIOUS_IMAGE, deny_unselected, name, system, namespace_labels={LABEL: name}
+    )
+    try:
+        cluster.apply(own, _namespace(system, {}), _genesis(system), first)
+        cluster.apply(*(_only_here(document, name) for document in floor.policies(config)))
+        _wait(here)
+        yield here
+    finally:
+        for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
+            doomed = [f"{name}-{part}" for part in ("injection", "required", "gate", "token")]
+            cluster.kubectl("delete", kind, "--ignore-not-found", *doomed)
+        cluster.kubectl("delete", "clustersafetypolicy", "-l", f"{LABEL}={name}")
+        cluster.kubectl("delete", "namespace", "--ignore-not-found", "--wait=false", name, system)
+        here.api.close()
+
+
+def _only_here(document: Document, name: str) -> Document:
+    """What is cluster-wide keeps to the test's namespace, and to the test's policies."""
+    if document["kind"].endswith("Binding"):
+        document = copy.deepcopy(document)
+        resources = document["spec"].setdefault("matchResources", {})
+        selector = resources.setdefault("namespaceSelector", {})
+        selector.setdefault("matchLabels", {})[LABEL] = name
+        parameters = document["spec"].get("paramRef", {})
+        if "selector" in parameters:
+            parameters["selector"] = {"matchLabels": {LABEL: name}}
+    return document
+
+
+def _namespace(name: str, labels: dict[str, str]) -> Document:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+
+
+def _genesis(namespace: str) -> Document:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": floor.GENESIS_CONFIG_MAP, "namespace": namespace},
+        "data": {"digest": CONFIG.genesis_digest},
+    }
+
+
+def policy(
+    name: str, owner: str, selector: Document, exempt: tuple[str, ...] = (EXEMPT_DIGEST,)
+) -> Document:
+    """A ClusterSafetyPolicy that the floor ``owner`` takes for one of its own."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": "ClusterSafetyPolicy",
+        "metadata": {"name": name, "labels": {LABEL: owner}},
+        "spec": {
+            "selector": selector,
+            "owners": OWNERS,
+            "exemptImages": [{"digest": digest, "reason": "a batch job"} for digest in exempt],
+        },
+    }
+
+
+def _wait(here: Floor) -> None:
+    """Until every policy is in force: it takes the API server a few seconds to take them in."""
+    bare, foreign = here.pod(), here.injected()
+    foreign["spec"]["initContainers"][0]["command"] = ["other"]
+    deadline = time.monotonic() + 60
+    while True:
+        said = [here.create(pod).message for pod in (bare, foreign, here.injected())]
+        refused = f"{here.name}-required" in said[0] and f"{here.name}-injection" in said[1]
+        if refused and not said[2]:
+            return
+        if time.monotonic() > deadline:
+            raise AssertionError(f"the floor is not in force: {said}")
+        time.sleep(0.5)

@@ -1,0 +1,152 @@
+"""The floor as documents: what is made from values, and what stands fixed."""
+
+import msgspec
+import pytest
+import yaml
+
+from quorate import names
+from quorate.admission import floor, injection
+from quorate.admission.cel_literal import Expression, literal
+from quorate.admission.injection import InjectionConfig, Resources
+from tools.gen.injection_template import floor_template, helm_config, injection_template
+
+CONFIG = InjectionConfig(
+    image=f"registry.example.test/sidecar@sha256:{'c' * 64}",
+    genesis_digest=f"sha256:{'d' * 64}",
+    member_url="https://quorate-member.quorate-system.svc:8443",
+    measure_resources=Resources("500m", "256Mi"),
+    sidecar_resources=Resources("250m", "192Mi"),
+    drain_seconds=5,
+)
+FLOOR = floor.FloorConfig(CONFIG, CONFIG.image)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("text", "'text'"),
+        ("a['b']", "\"a['b']\""),
+        (True, "true"),
+        (7, "7"),
+        ([], "[]"),
+        ({}, "{}"),
+        (["a", "b"], "['a', 'b']"),
+        (["a", Expression("x.y")], "[dyn('a'), dyn(x.y)]"),
+        ({"k": Expression("x.y")}, "{\n  'k': dyn(x.y)\n}"),
+    ],
+)
+def test_literals(value: object, expected: str) -> None:
+    """JSON values become CEL; expressions stay what they are."""
+    assert literal(value) == expected
+
+
+@pytest.mark.parametrize("text", ["a'b\"c", "back\\slash", "two\nlines", "it's\\"])
+def test_a_string_that_needs_escaping_is_refused(text: str) -> None:
+    """A quote that ends a literal early would change what a policy says."""
+    with pytest.raises(ValueError, match="no CEL string"):
+        literal(text)
+
+
+def test_what_has_no_literal_is_refused() -> None:
+    """A number that is no integer, or None, has no place in an injected container."""
+    with pytest.raises(TypeError):
+        literal(1.5)
+
+
+@pytest.mark.requirement("floor bound to mode=enforce only; token floor cluster-wide")
+def test_bindings_deny_where_they_should() -> None:
+    """Every binding denies; all but the one on tokens keep to enforced namespaces, not ours."""
+    bindings = {
+        document["metadata"]["name"]: document["spec"]
+        for document in floor.policies(FLOOR)
+        if document["kind"] == "ValidatingAdmissionPolicyBinding"
+    }
+    assert set(bindings) == {
+        f"quorate-floor-{p}" for p in ("injection", "required", "gate", "token")
+    }
+    for name, spec in bindings.items():
+        assert spec["validationActions"] == ["Deny"]
+        if name == "quorate-floor-token":
+            assert "matchResources" not in spec
+            continue
+        selector = spec["matchResources"]["namespaceSelector"]["matchExpressions"]
+        assert selector[0] == {"key": names.MODE_LABEL, "operator": "In", "values": ["enforce"]}
+        assert set(selector[1]["values"]) == {names.NAMESPACE, "kube-system", "kube-node-lease"}
+        if "paramRef" in spec:
+            assert spec["paramRef"]["parameterNotFoundAction"] == "Deny"
+
+
+@pytest.mark.requirement("floor fails closed")
+def test_policies_fail_closed_and_say_why() -> None:
+    """An expression that cannot be evaluated denies; every message begins with a reason word."""
+    for document in floor.policies(FLOOR):
+        if document["kind"] != "ValidatingAdmissionPolicy":
+            continue
+        assert document["spec"]["failurePolicy"] == "Fail"
+        for validation in document["spec"]["validations"]:
+            reason, colon, text = validation["message"].partition(": ")
+            assert colon
+            assert reason.isalpha()
+            assert text
+            assert "\n" not in validation["message"]
+
+
+@pytest.mark.requirement("mutate, validate and floor generated from one source")
+@pytest.mark.parametrize("field", ["cpu", "memory"])
+def test_a_change_of_the_injection_changes_the_floor(field: str) -> None:
+    """Resources and member of the configuration are part of what the floor compares with."""
+    other = msgspec.structs.replace(
+        CONFIG,
+        measure_resources=msgspec.structs.replace(CONFIG.measure_resources, **{field: "3"}),
+    )
+    assert floor.policies(floor.FloorConfig(other, other.image)) != floor.policies(FLOOR)
+    elsewhere = msgspec.structs.replace(CONFIG, member_url="https://member.example.test:1")
+    assert floor.policies(floor.FloorConfig(elsewhere, CONFIG.image)) != floor.policies(FLOOR)
+
+
+@pytest.mark.requirement("the genesis digest comes from where only the install Job writes")
+def test_the_genesis_is_read_at_evaluation() -> None:
+    """The digest of the configuration is in no policy: the parameter says it."""
+    text = str(floor.policies(FLOOR))
+    assert CONFIG.genesis_digest not in text
+    assert "params.data.digest" in text
+
+
+@pytest.mark.requirement("mutate, validate and floor generated from one source")
+def test_the_template_rendered_is_the_floor() -> None:
+    """With its values in place the chart's template is what the library makes."""
+    text = floor_template().replace('{{- include "quorate.labels" . | nindent 4 }}', "x: y")
+    for path, value in (
+        ("images.previousSidecar | default .Values.images.sidecar", CONFIG.image),
+        ("images.sidecar", CONFIG.image),
+        ("floor.denyUnselected", "false"),
+        ("injection.measureResources.cpu", "500m"),
+        ("injection.measureResources.memory", "256Mi"),
+        ("injection.sidecarResources.cpu", "250m"),
+        ("injection.sidecarResources.memory", "192Mi"),
+    ):
+        text = text.replace(f"{{{{ .Values.{path} }}}}", value)
+    assert "{{" not in text
+    rendered = list(yaml.safe_load_all(text))
+    for document in rendered:
+        del document["metadata"]["labels"]
+    assert rendered == floor.policies(FLOOR)
+
+
+def test_the_config_map_holds_what_the_floor_compares_with() -> None:
+    """Every value in the floor's template is in the ConfigMap's, so the two cannot part."""
+    config = helm_config().injection
+    text = injection_template()
+    for value in (
+        config.image,
+        config.member_url,
+        config.measure_resources.cpu,
+        config.measure_resources.memory,
+        config.sidecar_resources.cpu,
+        config.sidecar_resources.memory,
+    ):
+        assert value in text
+    assert set(injection.InjectionConfig.__struct_fields__) == {
+        *("image", "genesis_digest", "member_url", "measure_resources", "sidecar_resources"),
+        "drain_seconds",
+    }, "a new field of the injection needs a place in the chart's ConfigMap"
