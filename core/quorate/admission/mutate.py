@@ -1,6 +1,6 @@
 """Mutate: the JSON patch that injects what a model pod needs. Idempotent, adds only.
 
-It decides nothing: a pod it cannot complete goes on as it is, and validate says what is missing.
+It decides nothing: validate, which sees the completed pod, says what is wrong with it.
 """
 
 from typing import Any
@@ -14,16 +14,25 @@ Operation = dict[str, Any]
 
 
 def complete(pod: Pod, snapshot: Snapshot) -> list[Operation]:
-    """The patch for a pod of an enforced namespace; empty for one that is exempt or hopeless."""
+    """The patch for a pod of an enforced namespace; empty for one that is exempt.
+
+    A pod whose model is not known is completed too, around a stand-in for the model's volume:
+    validate refuses it in any case, and left as it is the API server's floor would refuse it
+    first, without the reason a person can act on.
+    """
     if validate.is_exempt(pod, validate.selected(pod, snapshot)):
         return []
     known = snapshot.models.get((pods.namespace(pod), pods.model_name(pod)))
-    if known is None:
-        return []
-    volumes = pods.model_volumes(pod, known.source)
-    if len(volumes) != 1:
-        return []
-    return patch(pod, volumes[0]["name"], snapshot.injection)
+    found = pods.model_volumes(pod, known.source) if known else []
+    volume = found[0]["name"] if len(found) == 1 else _stand_in(pod)
+    return patch(pod, volume, snapshot.injection)
+
+
+def _stand_in(pod: Pod) -> str:
+    """The volume most like a model's; the injected work volume if the pod has none."""
+    volumes = pod["spec"].get("volumes") or []
+    likely = [v for v in volumes if "image" in v or "persistentVolumeClaim" in v]
+    return str(likely[0]["name"]) if likely else names.WORK_VOLUME
 
 
 def patch(pod: Pod, model_volume: str, config: InjectionConfig) -> list[Operation]:

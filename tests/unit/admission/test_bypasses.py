@@ -155,7 +155,7 @@ WRITTEN: list[tuple[str, Change, set[Reason]]] = [
         lambda pod: pod["spec"]["volumes"].__setitem__(1, {"name": "tmp", "hostPath": {}}),
         {Reason.VOLUME_NOT_ALLOWED},
     ),
-    ("no model volume", without_model, {Reason.MODEL_NOT_MOUNTED, Reason.NOT_INJECTED}),
+    ("no model volume", without_model, {Reason.MODEL_NOT_MOUNTED}),
     (
         "the model's volume not mounted",
         lambda pod: pod["spec"]["containers"][0]["volumeMounts"].pop(0),
@@ -174,7 +174,7 @@ WRITTEN: list[tuple[str, Change, set[Reason]]] = [
     (
         "the model twice",
         lambda pod: pod["spec"]["volumes"].append(pod["spec"]["volumes"][0] | {"name": "model-2"}),
-        {Reason.MODEL_NOT_MOUNTED, Reason.NOT_INJECTED},
+        {Reason.MODEL_NOT_MOUNTED},
     ),
     (
         "another model's image",

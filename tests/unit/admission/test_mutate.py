@@ -9,8 +9,9 @@ import pytest
 from quorate import names
 from quorate.admission import injection, mutate, validate
 from quorate.admission.snapshot import Snapshot
+from quorate.verdict import Reason
 from tests.unit.admission.pod_builder import PodBuilder, bare_pod, exempt_pod
-from tests.unit.admission.world import World, good_world, injection_config
+from tests.unit.admission.world import good_world, injection_config
 
 WORLD = good_world()
 SNAPSHOT = WORLD.snapshot
@@ -124,19 +125,32 @@ def preset_node(pod: dict[str, Any]) -> None:
     pod["spec"]["nodeName"] = "node-1"
 
 
-@pytest.mark.parametrize("change", [no_label, no_volume, two_volumes, preset_node])
-def test_a_hopeless_pod_goes_on_as_it_is(change: Any) -> None:
-    """Mutate never denies: what it cannot complete, validate refuses with a reason."""
+@pytest.mark.parametrize("change", [no_label, no_volume, two_volumes])
+def test_a_pod_without_a_known_model_is_completed_and_refused(change: Any) -> None:
+    """The floor speaks first and finds nothing, so the reason shown is validate's."""
     pod = bare_pod()
     change(pod)
+    operations = mutate.complete(pod, SNAPSHOT)
+    assert operations
+    assert mutate.complete(mutate.apply(pod, operations), SNAPSHOT) == []
+    reasons = {
+        d.reason for d in validate.create(mutate.apply(pod, operations), SNAPSHOT).verdict.denials
+    }
+    assert reasons
+    assert Reason.NOT_GATED not in reasons
+
+
+def test_a_preset_node_gets_no_patch() -> None:
+    """With a gate the API server would refuse it with a reason of its own."""
+    pod = bare_pod()
+    preset_node(pod)
     assert mutate.complete(pod, SNAPSHOT) == []
     assert not validate.create(pod, SNAPSHOT).verdict.allowed
 
 
-def test_exempt_pods_and_unknown_models_get_no_patch() -> None:
-    """A pod without a model needs no sidecar; one whose model is unknown gets none."""
+def test_exempt_pods_get_no_patch() -> None:
+    """A pod without a model needs no sidecar."""
     assert mutate.complete(exempt_pod(), SNAPSHOT) == []
-    assert mutate.complete(bare_pod(), World().snapshot) == []
 
 
 def test_apply_is_json_patch_as_far_as_it_goes() -> None:
