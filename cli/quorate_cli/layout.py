@@ -10,6 +10,8 @@ WIDTH_MAX: Final = 120
 """Longer lines are hard to read, however wide the terminal."""
 YES, NO, UNKNOWN, NOTICE = "✓", "✗", "?", "!"
 GAP: Final = "  "
+LAST_COLUMN_MIN: Final = 16
+"""A last column that would be cut shorter tells nothing."""
 
 
 def terminal_width() -> int:
@@ -48,20 +50,24 @@ def clipped(text: str, width: int) -> str:
 
 
 def table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], width: int, *, indent: str = ""
+    rows: Sequence[Sequence[str]], width: int, *, header: Sequence[str] = (), indent: str = ""
 ) -> list[str]:
     """Columns as wide as their content; when the line is too short, the last one is cut.
 
-    If even that does not fit, each row becomes a block: cells below each other.
+    If even that does not fit, each row becomes a block of wrapped words, without the header.
     """
-    cells = [[" ".join(cell.split()) for cell in row] for row in [header, *rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    room = width - len(indent) - sum(widths[:-1]) - len(GAP) * (len(header) - 1)
-    if room < min(widths[-1], 16):
+    body = [[" ".join(cell.split()) for cell in row] for row in rows]
+    cells = [list(header), *body] if header else body
+    if not body:
+        return []
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    room = width - len(indent) - sum(widths[:-1]) - len(GAP) * (len(widths) - 1)
+    if room < min(widths[-1], LAST_COLUMN_MIN):
+        blocks = (GAP.join(filter(None, row)) for row in body)
         return [
             line
-            for row in cells[1:]
-            for line in wrapped(GAP.join(filter(None, row)), width, first=indent, rest=indent + GAP)
+            for block in blocks
+            for line in wrapped(block, width, first=indent, rest=indent + GAP)
         ]
     lines = []
     for row in cells:

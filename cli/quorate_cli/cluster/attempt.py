@@ -15,6 +15,8 @@ class Unreadable:
 
     message: str
     fix: str
+    absent: bool
+    """It is not there, or of no use: nobody could read it. Otherwise this user may not."""
 
 
 def attempt(read: Callable[[], T]) -> T | Unreadable:
@@ -24,5 +26,7 @@ def attempt(read: Callable[[], T]) -> T | Unreadable:
     """
     try:
         return read()
-    except (NotPermitted, NotInstalled, NotServed) as error:
-        return Unreadable(error.message, error.fix)
+    except (NotInstalled, NotServed) as error:
+        return Unreadable(error.message, error.fix, absent=True)
+    except NotPermitted as error:
+        return Unreadable(error.message, error.fix, absent=False)

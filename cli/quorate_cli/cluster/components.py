@@ -1,7 +1,8 @@
 """The services of an installation, as their Deployments report them."""
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from quorate import names
 from quorate_cli.cluster.kinds import DEPLOYMENT, Document
@@ -10,8 +11,7 @@ from quorate_cli.cluster.reader import Reader
 COMPONENTS: Final = ("operator", "webhook", "member")
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One service. ``present`` is False if there is no Deployment of it."""
 
     name: str
@@ -40,7 +40,7 @@ def read_components(reader: Reader) -> list[Component]:
 def component_of(name: str, deployment: Document | None) -> Component:
     """What a Deployment says of a service."""
     if deployment is None:
-        return Component(name, False)
+        return Component(name=name, present=False)
     metadata, spec = deployment["metadata"], deployment.get("spec") or {}
     status = deployment.get("status") or {}
     containers = ((spec.get("template") or {}).get("spec") or {}).get("containers") or [{}]

@@ -36,6 +36,20 @@ def read_injection(reader: Reader, genesis_digest: str) -> InjectionConfig:
         raise NotInstalled(f"ConfigMap {INJECTION}: {error}", fix=_FIX) from None
 
 
+def previous_image(reader: Reader) -> str:
+    """The sidecar image of the release before, during an upgrade; empty otherwise.
+
+    Raises NotInstalled if the ConfigMap is not there or cannot be used.
+    """
+    text = str(_data(reader, INJECTION).get("previous.json", ""))
+    if not text:
+        return ""
+    try:
+        return str(parse_object(text.encode(), what="previous injection").get("image", ""))
+    except QuorateError as error:
+        raise NotInstalled(f"ConfigMap {INJECTION}: {error}", fix=_FIX) from None
+
+
 def _data(reader: Reader, name: str) -> dict[str, str]:
     found = reader.get(CONFIG_MAP, name, names.NAMESPACE)
     if found is None:

@@ -1,8 +1,9 @@
 """A model in brief, so that thousands fit: how it stands and until when."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.meta import read
@@ -13,20 +14,19 @@ from quorate_cli.cluster.kinds import Document
 from quorate_cli.policies import selects_model
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSummary:
+class ModelSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What stays of an AttestedModel once its evidence was judged."""
 
     namespace: str
     name: str
-    version: str
-    ready: str
+    version: str = ""
+    ready: str = ""
     """``True``, ``False`` or ``Unknown``; empty without a status."""
-    reason: str
-    message: str
-    certified_until: datetime | None
+    reason: str = ""
+    message: str = ""
+    certified_until: datetime | None = None
     """When the first of its certificates expires, by its status."""
-    evidence_until: datetime | None
+    evidence_until: datetime | None = None
     """When the first result that policies ask for becomes too old; None if none ages."""
 
     @property
@@ -44,7 +44,9 @@ def summarise(
     try:
         model = read(AttestedModel, document)
     except InvalidInput as error:
-        return ModelSummary(namespace, name, "", "False", "Malformed", str(error), None, None)
+        return ModelSummary(
+            namespace=namespace, name=name, ready="False", reason="Malformed", message=str(error)
+        )
     meant = [
         policy
         for policy in policies

@@ -1,7 +1,17 @@
 """The registry of subcommands, a file each. To add one: write its file, list it here."""
 
 from quorate_cli.command import Command
-from quorate_cli.commands import audit_verify, explain, gate, keygen, model_manifest, sign, verify
+from quorate_cli.commands import (
+    audit_verify,
+    doctor,
+    explain,
+    gate,
+    keygen,
+    model_manifest,
+    sign,
+    status,
+    verify,
+)
 
 COMMANDS: tuple[Command, ...] = (
     keygen.COMMAND,
@@ -10,5 +20,7 @@ COMMANDS: tuple[Command, ...] = (
     verify.COMMAND,
     model_manifest.COMMAND,
     explain.COMMAND,
+    status.COMMAND,
+    doctor.COMMAND,
     audit_verify.COMMAND,
 )

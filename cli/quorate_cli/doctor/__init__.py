@@ -1,0 +1,1 @@
+"""``doctor``: is the installation in order, and what would mend it if not?"""

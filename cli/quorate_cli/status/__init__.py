@@ -1,0 +1,1 @@
+"""``status``: an installation on one screen."""
