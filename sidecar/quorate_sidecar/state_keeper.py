@@ -12,6 +12,8 @@ from quorate_sidecar.standing import Standing
 
 POLL_SECONDS = 10.0
 """Between two polls. A key removed from a policy, or a denial, takes at most this long."""
+POLLS_PER_LIFE = 6
+"""States that live shorter are asked for more often: a few lost polls must not expire one."""
 JITTER = 0.2
 """Share of the period by which polls of many pods drift apart."""
 RETRY_SECONDS = (1.0, 2.0, 5.0)
@@ -82,9 +84,16 @@ class StateKeeper:
         elif known is None or known.rules != state.rules:
             log.info("policy in force", extra={"policies": " ".join(state.policy_digests)})
 
+    def _period(self) -> float:
+        state = self._standing.state
+        if state is None:
+            return POLL_SECONDS
+        life = (state.expires_at - state.issued_at).total_seconds()
+        return min(POLL_SECONDS, life / POLLS_PER_LIFE)
+
     def _wait(self) -> float:
         if self.failures:
             period = RETRY_SECONDS[min(self.failures, len(RETRY_SECONDS)) - 1]
         else:
-            period = POLL_SECONDS
+            period = self._period()
         return period * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
