@@ -14,7 +14,7 @@ from quorate.admission import mutate, report, update, validate
 from quorate.admission.injection import Pod
 from quorate.admission.snapshot import Snapshot
 from quorate.admission.validate import Judgement
-from quorate.verdict import Reason, deny
+from quorate.verdict import Reason, Verdict, deny
 from quorate_webhook import answer, envelope
 from quorate_webhook.answer import Answer
 from quorate_webhook.envelope import Request
@@ -56,7 +56,7 @@ def review(path: str, body: bytes, world: World, now: datetime) -> Answer:
     try:
         request = envelope.decode(body)
     except envelope.Malformed as error:
-        return answer.refused(error.uid, deny(Reason.MALFORMED, str(error)))
+        return unread(path, error.uid, deny(Reason.MALFORMED, str(error)))
     if path == VALIDATE:
         return _validate(request, world, now)
     if path == MUTATE:
@@ -64,6 +64,13 @@ def review(path: str, body: bytes, world: World, now: datetime) -> Answer:
     if path in PATHS:
         return _report(path, request, world, now)
     return answer.refused(request.uid, deny(Reason.MALFORMED, f"nothing is served at {path[:80]}"))
+
+
+def unread(path: str, uid: str, verdict: Verdict) -> Answer:
+    """The answer to a review that was not read whole, or not in time: no, where a no is ours."""
+    if path in PATHS and path != VALIDATE:
+        return answer.allowed(uid)
+    return answer.refused(uid, verdict)
 
 
 def _validate(request: Request, world: World, now: datetime) -> Answer:

@@ -15,11 +15,11 @@ from aiohttp import hdrs, web
 from quorate import limits
 from quorate.ports import Clock
 from quorate.verdict import Reason, deny
-from quorate_webhook import answer, envelope
+from quorate_webhook import envelope
 from quorate_webhook.answer import Answer
 from quorate_webhook.budget import Budget
 from quorate_webhook.reply import Reply
-from quorate_webhook.review import PATHS, World, review
+from quorate_webhook.review import PATHS, World, review, unread
 
 CONNECTIONS_MAX = 1024
 """API servers hold a few each; more are closed at once."""
@@ -28,8 +28,11 @@ BODY_BYTES_MAX = 64 * limits.MIB
 IDLE_SECONDS = 120.0
 """Longer than the API server's 90: who closes first risks a request on a dying connection."""
 HANDSHAKE_SECONDS = 10.0
+LINGER_SECONDS = 0.5
+"""How long the rest of a body that is refused unread is swallowed, so that the answer arrives."""
 FINISH_SECONDS = 5.0
-"""What is being answered when the server stops has this long."""
+"""What has begun to arrive when the server stops has this long."""
+_FINISH_STEP = 0.02
 POD_SECONDS = 0.6
 """How long a binding waits for its pod to be seen: watches of scheduler and webhook race."""
 _POD_STEP = 0.03
@@ -70,6 +73,7 @@ class WebhookServer:
         self._loop = asyncio.get_running_loop()
         self._budget = Budget(BODY_BYTES_MAX)
         self._draining = False
+        self._busy = 0
         self._runner: web.ServerRunner | None = None
         self._server: asyncio.Server | None = None
 
@@ -80,6 +84,7 @@ class WebhookServer:
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=IDLE_SECONDS,
+            lingering_time=LINGER_SECONDS,
         )
         self._runner = web.ServerRunner(server, shutdown_timeout=FINISH_SECONDS)
         await self._runner.setup()
@@ -104,11 +109,17 @@ class WebhookServer:
         self._draining = True
 
     async def close(self) -> None:
-        """Accept nothing more; what is being answered may finish."""
+        """Accept nothing more; what has begun may finish. Idempotent."""
+        self.drain()
         if self._server is not None:
             self._server.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        until = self._loop.time() + FINISH_SECONDS
+        # No event: the count changes with every review, and is waited for once.
+        while self._busy and self._loop.time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(_FINISH_STEP)
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
 
     async def respond(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request."""
@@ -120,7 +131,11 @@ class WebhookServer:
         if _is_encoded(request):
             return web.Response(status=415, text="application/json without an encoding\n")
         began = self._loop.time()
-        found = await self._found(request, path, began + self._deadline)
+        self._busy += 1
+        try:
+            found = await self._found(request, path, began + self._deadline)
+        finally:
+            self._busy -= 1
         self._meter.reviewed(path, found, self._loop.time() - began)
         if found.decision == "denied":
             log.info("denied: %s", found.message, extra={"path": path, "reason": found.reason})
@@ -138,9 +153,9 @@ class WebhookServer:
             except _TooLarge as error:
                 message = f"the review has more than {limits.REVIEW_BYTES} bytes"
                 uid = envelope.find_uid(error.beginning)
-                return answer.refused(uid, deny(Reason.MALFORMED, message))
+                return unread(path, uid, deny(Reason.MALFORMED, message))
             except TimeoutError:
-                return self._late("")
+                return self._late(path, "")
         found = self._judge(path, body, deadline)
         if found.may_come:
             found = await self._again(path, body, found, deadline)
@@ -149,7 +164,7 @@ class WebhookServer:
     def _judge(self, path: str, body: bytes, deadline: float) -> Answer:
         if self._loop.time() >= deadline:
             # The loop was busy with others: whoever asked has nearly given up.
-            return self._late(envelope.find_uid(body))
+            return self._late(path, envelope.find_uid(body))
         return review(path, body, self._world(), self._clock.now())
 
     async def _again(self, path: str, body: bytes, found: Answer, deadline: float) -> Answer:
@@ -176,10 +191,10 @@ class WebhookServer:
                     raise _TooLarge(bytes(body[:_FIRST_BYTES]))
         return bytes(body)
 
-    def _late(self, uid: str) -> Answer:
+    def _late(self, path: str, uid: str) -> Answer:
         message = f"no answer within {self._deadline:g} s"
         fix = "try again; see the webhook's load"
-        return answer.refused(uid, deny(Reason.DEADLINE, message, fix=fix))
+        return unread(path, uid, deny(Reason.DEADLINE, message, fix=fix))
 
 
 def _is_encoded(request: web.BaseRequest) -> bool:
