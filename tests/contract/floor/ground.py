@@ -124,9 +124,12 @@ def _namespace(name: str, labels: dict[str, str]) -> Document:
 def _genesis(namespace: str) -> Document:
     return {
         "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": floor.GENESIS_CONFIG_MAP, "namespace": namespace},
-        "data": {"digest": CONFIG.genesis_digest},
+        "kind": "Secret",
+        "metadata": {
+            "name": floor.GENESIS_SECRET,
+            "namespace": namespace,
+            "annotations": {floor.GENESIS_ANNOTATION: CONFIG.genesis_digest},
+        },
     }
 
 

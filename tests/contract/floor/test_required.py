@@ -205,7 +205,7 @@ def test_missing_parameters_refuse_everything() -> None:
         cluster = cluster_with_crds()
         exempt = batch(here, EXEMPT)
         assert here.create(exempt).accepted
-        cluster.kubectl("delete", "configmap", "quorate-genesis", "-n", f"{here.name}-system")
+        cluster.kubectl("delete", "secret", "quorate-genesis", "-n", f"{here.name}-system")
         eventually(lambda: not here.create(exempt).accepted, "the genesis is missed")
         assert f"{here.name}-injection" in here.create(exempt).message
     with installed("no-policy") as here:
@@ -224,3 +224,11 @@ def test_only_a_node_makes_a_mirror(floor: Floor) -> None:
     node: dict[str, Any] = {"user": "system:node:node-1", "groups": ("system:masters",)}
     assert floor.name not in floor.create(pod, **node).message
     assert "NodeNamePreset" in floor.create(pod).message
+
+
+@pytest.mark.requirement("uninstall leaves nothing stuck; a second helm install works")
+def test_a_second_installation_finds_its_genesis() -> None:
+    """After the last policy with such a parameter is gone, the API server finds a new one's."""
+    for purpose in ("first", "second"):
+        with installed(purpose) as here:
+            assert here.create(here.injected()).message == ""

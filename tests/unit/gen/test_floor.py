@@ -109,7 +109,7 @@ def test_the_genesis_is_read_at_evaluation() -> None:
     """The digest of the configuration is in no policy: the parameter says it."""
     text = str(floor.policies(FLOOR))
     assert CONFIG.genesis_digest not in text
-    assert "params.data.digest" in text
+    assert "params.metadata.annotations['quorate.dev/genesis-digest']" in text
 
 
 @pytest.mark.requirement("mutate, validate and floor generated from one source")

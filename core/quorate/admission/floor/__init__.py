@@ -6,12 +6,18 @@ reason words as validate's. It knows no evidence: it holds the shape of what was
 that only the operator removes, and the tokens that only nodes may ask for.
 """
 
-from quorate.admission.floor.config import EXCLUDED_NAMESPACES, GENESIS_CONFIG_MAP, FloorConfig
+from quorate.admission.floor.config import (
+    EXCLUDED_NAMESPACES,
+    GENESIS_ANNOTATION,
+    GENESIS_SECRET,
+    FloorConfig,
+)
 from quorate.admission.floor.policies import enforced_namespaces, policies
 
 __all__ = [
     "EXCLUDED_NAMESPACES",
-    "GENESIS_CONFIG_MAP",
+    "GENESIS_ANNOTATION",
+    "GENESIS_SECRET",
     "FloorConfig",
     "enforced_namespaces",
     "policies",

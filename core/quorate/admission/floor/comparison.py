@@ -42,7 +42,7 @@ def _is_injected(short: str, container: dict[str, Any], resources: Resources) ->
     actual = f"variables.{short}"
     marks = {
         _IMAGE: Expression("variables.image"),
-        _GENESIS: Expression("params.data.digest"),
+        _GENESIS: Expression("variables.genesis"),
         _VOLUME: Expression("variables.modelVolume"),
     }
     # Equal to itself here; what it names is compared below.

@@ -14,7 +14,7 @@ from quorate.admission.floor.clauses import (
     variable,
 )
 from quorate.admission.floor.comparison import measure_is_injected, sidecar_is_injected
-from quorate.admission.floor.config import FloorConfig
+from quorate.admission.floor.config import GENESIS_ANNOTATION, FloorConfig
 from quorate.admission.pods import INJECTED
 from quorate.verdict import Reason
 
@@ -25,7 +25,7 @@ def injected(config: FloorConfig) -> Document:
     measure = measure_is_injected(config.injection)
     sidecar = sidecar_is_injected(config.injection)
     return {
-        "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+        "paramKind": {"apiVersion": "v1", "kind": "Secret"},
         **matching("CREATE", "pods"),
         "matchConditions": [NOT_A_MIRROR],
         "variables": _injection_variables(),
@@ -52,10 +52,16 @@ def injected(config: FloorConfig) -> Document:
 
 
 def _injection_variables() -> list[Document]:
+    annotation = literal(GENESIS_ANNOTATION)
     return [
         listed("init", "initContainers"),
         listed("containers", "containers"),
         listed("volumes", "volumes"),
+        variable(
+            "genesis",
+            f"has(params.metadata.annotations) && {annotation} in params.metadata.annotations\n"
+            f"  ? params.metadata.annotations[{annotation}] : ''",
+        ),
         variable(
             "reserved",
             f"variables.init.exists(c, c{STARTS_RESERVED})\n"

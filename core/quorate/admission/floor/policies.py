@@ -3,7 +3,7 @@
 from quorate import names
 from quorate.admission.floor.changes import changes
 from quorate.admission.floor.clauses import Document
-from quorate.admission.floor.config import EXCLUDED_NAMESPACES, GENESIS_CONFIG_MAP, FloorConfig
+from quorate.admission.floor.config import EXCLUDED_NAMESPACES, GENESIS_SECRET, FloorConfig
 from quorate.admission.floor.injected import injected
 from quorate.admission.floor.required import required
 from quorate.admission.floor.tokens import tokens
@@ -59,7 +59,7 @@ def _enforced(config: FloorConfig) -> Document:
 
 
 def _genesis_param(config: FloorConfig) -> Document:
-    reference = {"name": GENESIS_CONFIG_MAP, "namespace": config.namespace}
+    reference = {"name": GENESIS_SECRET, "namespace": config.namespace}
     return {"paramRef": reference | {"parameterNotFoundAction": "Deny"}}
 
 
