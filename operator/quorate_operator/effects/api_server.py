@@ -34,12 +34,15 @@ _APPLY = "application/apply-patch+yaml"
 
 
 class ApiRefused(QuorateError):
-    """The API server answered with an error: its HTTP status and its reason."""
+    """The API server answered with an error: its HTTP status, its reason, and what it is about."""
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(
+        self, status: int, reason: str, message: str, details: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message or reason, field=reason)
         self.status = status
         self.reason = reason
+        self.details = details or {}
 
 
 class ApiUnavailable(Unavailable):
@@ -167,4 +170,6 @@ def _parsed(method: str, path: str, status: int, data: bytes) -> Document:
     reason, message = str(document.get("reason", "")), str(document.get("message", ""))
     if status in (429, 500, 502, 503, 504):
         raise ApiUnavailable(f"the API server answered {status}: {message or reason}")
-    raise ApiRefused(status, reason or f"HTTP{status}", message)
+    details = document.get("details")
+    details = details if isinstance(details, dict) else {}
+    raise ApiRefused(status, reason or f"HTTP{status}", message, details)

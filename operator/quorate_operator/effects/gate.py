@@ -53,8 +53,11 @@ class Gates:
 
 
 def _is_failed_test(error: ApiRefused) -> bool:
-    """Whether a ``test`` failed: the pod changed, and its newer version is or will be looked at."""
-    return error.status == 422 and "testing" in error.message
+    """Whether a ``test`` failed: the pod changed, and its newer version is or will be looked at.
+
+    The API server says so by a 422 that names no object; an invalid object would be named.
+    """
+    return error.status == 422 and not error.details
 
 
 def _since(created_at: str, now: datetime) -> float | None:

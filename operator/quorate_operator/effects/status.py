@@ -12,9 +12,10 @@ Document = dict[str, Any]
 
 
 def document(action: ApplyStatus) -> Document:
-    """What is applied. The UID keeps it from another object of the same name."""
+    """What is applied. The version keeps it from what was not looked at; a UID would not: the API
+    server ignores it on the status of a custom resource."""
     key = action.target.key
-    metadata = {"name": key.name, "uid": action.target.uid}
+    metadata = {"name": key.name, "resourceVersion": action.resource_version}
     if key.namespace:
         metadata["namespace"] = key.namespace
     return {
@@ -26,7 +27,8 @@ def document(action: ApplyStatus) -> Document:
 
 
 async def apply_status(api: ApiServer, holder: Holder, action: ApplyStatus) -> Document | None:
-    """Write, and return the object as it is now; None if it is gone or another one by now.
+    """Write, and return the object as it is now; None if it is gone or was changed by now:
+    then its newer version will be looked at.
 
     Raises QuorateError if the API server refuses or does not answer.
     """

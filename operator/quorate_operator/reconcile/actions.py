@@ -29,9 +29,10 @@ class Evaluate:
 
 @dataclass(frozen=True, slots=True)
 class ApplyStatus:
-    """Write the whole status of a model or a policy."""
+    """Write the whole status of a model or a policy, unless it has changed since it was seen."""
 
     target: Target
+    resource_version: str
     status: dict[str, Any] = field(hash=False)
 
 

@@ -129,4 +129,5 @@ def _announce(seen: SeenModel, ready: Observation, was: str | None) -> tuple[Act
 
 
 def _apply(seen: SeenModel, status: AttestedModelStatus) -> ApplyStatus:
-    return ApplyStatus(seen.target, status.model_dump(mode="json", by_alias=True))
+    version = seen.known.resource_version
+    return ApplyStatus(seen.target, version, status.model_dump(mode="json", by_alias=True))

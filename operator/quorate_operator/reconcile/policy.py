@@ -36,7 +36,8 @@ def plan_policy(key: Key, known: Known, now: datetime) -> tuple[Action, ...]:
     if current == status:
         return ()
     target = Target(key, known.uid, names.API_VERSION)
-    written = ApplyStatus(target, status.model_dump(mode="json", by_alias=True))
+    document = status.model_dump(mode="json", by_alias=True)
+    written = ApplyStatus(target, known.resource_version, document)
     was = next((c.status for c in before if c.type == ACCEPTED), "True")
     if seen.status == was or seen.status == "True":
         return (written,)

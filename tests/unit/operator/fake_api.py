@@ -69,6 +69,9 @@ class FakeApi(ApiServer):
                 raise ApiRefused(422, "Invalid", "field is immutable")
             return self.put(path, body)
         if isinstance(body, dict):
+            version = body.get("metadata", {}).get("resourceVersion")
+            if version not in (None, known["metadata"]["resourceVersion"]):
+                raise ApiRefused(409, "Conflict", "the object has been modified")
             return self.put(path, known | {k: v for k, v in body.items() if k != "metadata"})
         return self.put(path, _patched(known, body))
 
@@ -82,7 +85,7 @@ def _patched(document: Document, operations: list[Document]) -> Document:
             target = target[int(part)] if isinstance(target, list) else target[part]
         index: Any = int(last) if isinstance(target, list) else last
         if operation["op"] == "test" and target[index] != operation["value"]:
-            raise ApiRefused(422, "Invalid", f"testing value {operation['path']} failed")
+            raise ApiRefused(422, "Invalid", "the server rejected our request")
         if operation["op"] == "add":
             target[index] = operation["value"]
         if operation["op"] == "remove":
