@@ -1,8 +1,7 @@
 """A real API server of its own, for tests that would disturb a cluster somebody uses.
 
 etcd and the pinned kube-apiserver on loopback, nothing else: no controllers and no nodes, so what a
-test creates is touched by nobody but the code under test. Where the binaries are not built (a
-machine that uses kind), the running cluster serves instead.
+test creates is touched by nobody but the code under test.
 """
 
 import base64
@@ -101,7 +100,7 @@ def _kubeconfig(folder: Path, port: int, token: str) -> Path:
         ],
         "users": [{"name": "admin", "user": {"token": token}}],
     }
-    path = folder / "kubeconfig"
+    path = folder / f"kubeconfig-{port}"
     path.write_text(yaml.safe_dump(document))
     return path
 
@@ -127,21 +126,56 @@ def _wait_ready(port: int, process: subprocess.Popen[bytes], log: Path, token: s
 
 
 class ControlPlane:
-    """A running API server: its kubeconfig and a kubectl for it."""
+    """A running etcd, and an API server that can be stopped and started again."""
 
-    def __init__(self, kubeconfig: Path, kubectl: Path) -> None:
-        self.kubeconfig = kubeconfig
-        self._kubectl = kubectl
+    def __init__(self, folder: Path, built: binaries.Binaries) -> None:
+        self.folder = folder
+        self._built = built
+        self._etcd_port, self._peer_port, self._port = _free_port(), _free_port(), _free_port()
+        self._token = secrets.token_hex(16)
+        self._log = folder / "kube-apiserver.log"
+        self.kubeconfig = folder / f"kubeconfig-{self._port}"
 
-    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+    def etcd(self) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+        """Run etcd."""
+        argv = _etcd(self.folder, self._etcd_port, self._peer_port)
+        return _process(argv, self.folder / "etcd.log")
+
+    @contextlib.contextmanager
+    def api_server(self, port: int | None = None) -> Iterator[Path]:
+        """Run an API server, on a port of its own if one is given; yields its kubeconfig."""
+        program = self._built.path("kube-apiserver")
+        argv = _api_server(program, self.folder, self._etcd_port, port or self._port)
+        with _process(argv, self._log) as process:
+            _wait_ready(port or self._port, process, self._log, self._token)
+            yield _kubeconfig(self.folder, port or self._port, self._token)
+
+    @contextlib.contextmanager
+    def second_api_server(self) -> Iterator[Path]:
+        """Another API server over the same objects, for changes the first does not see happen."""
+        with self.api_server(_free_port()) as kubeconfig:
+            yield kubeconfig
+
+    def prepare(self) -> None:
+        """Write the credentials that every API server of this plane takes."""
+        tokens = f'{self._token},admin,admin,"system:masters"\n'
+        (self.folder / "tokens.csv").write_text(tokens)
+        key = self.folder / "service-account.key"
+        command = ["openssl", "genrsa", "-out", str(key), "2048"]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def kubectl(
+        self, *arguments: str, stdin: str | None = None, kubeconfig: Path | None = None
+    ) -> str:
         """Run kubectl and return what it printed; fails the test if it fails."""
+        environment = {**os.environ, "KUBECONFIG": str(kubeconfig or self.kubeconfig)}
         done = subprocess.run(
-            [str(self._kubectl), *arguments],
+            [str(self._built.path("kubectl")), *arguments],
             input=stdin,
             capture_output=True,
             text=True,
             timeout=60,
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+            env=environment,
         )
         if done.returncode != 0:
             pytest.fail(f"kubectl {' '.join(arguments)}: {done.stderr}")
@@ -149,25 +183,26 @@ class ControlPlane:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[ControlPlane]:
-    """Start one in ``folder`` with the project's CRDs served; ends with the context."""
+def prepared(folder: Path) -> Iterator[ControlPlane]:
+    """A plane in ``folder`` whose etcd runs, without an API server yet."""
     built = binaries.cached()
     if built is None or shutil.which("etcd") is None:
         pytest.fail("no API server to test with: python -m tools.cluster up")
-    etcd_port, peer_port, port = _free_port(), _free_port(), _free_port()
-    token = secrets.token_hex(16)
-    (folder / "tokens.csv").write_text(f'{token},admin,admin,"system:masters"\n')
-    subprocess.run(
-        ["openssl", "genrsa", "-out", str(folder / "service-account.key"), "2048"],
-        check=True,
-        capture_output=True,
-    )
-    etcd = _process(_etcd(folder, etcd_port, peer_port), folder / "etcd.log")
-    program = built.path("kube-apiserver")
-    log = folder / "kube-apiserver.log"
-    with etcd, _process(_api_server(program, folder, etcd_port, port), log) as process:
-        _wait_ready(port, process, log, token)
-        plane = ControlPlane(_kubeconfig(folder, port, token), built.path("kubectl"))
-        plane.kubectl("apply", "--server-side", "-f", str(CRDS))
-        plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    plane = ControlPlane(folder, built)
+    plane.prepare()
+    with plane.etcd():
         yield plane
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[ControlPlane]:
+    """A plane in ``folder`` that serves the project's kinds; ends with the context."""
+    with prepared(folder) as plane, plane.api_server():
+        serve_kinds(plane)
+        yield plane
+
+
+def serve_kinds(plane: ControlPlane) -> None:
+    """Have the project's CRDs served."""
+    plane.kubectl("apply", "--server-side", "-f", str(CRDS))
+    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
