@@ -12,6 +12,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from quorate.admission.floor import GENESIS_ANNOTATION, GENESIS_SECRET
 from quorate.errors import InvalidInput, QuorateError
 from quorate.genesis import Genesis, Member, parse_genesis
 from quorate.keys import load_signer
@@ -55,7 +56,22 @@ async def install_member(api: ApiServer, namespace: str) -> Genesis:
         known, created = await create_once(api, CONFIG_MAP, _document(namespace, genesis))
         log.info("ConfigMap %s: %s", GENESIS, "created" if created else "found")
     check_consistent(known, genesis, namespace)
+    await _install_floor_parameter(api, namespace, genesis)
     return genesis
+
+
+async def _install_floor_parameter(api: ApiServer, namespace: str, genesis: Genesis) -> None:
+    """The digest once more, where the admission floor in the API server can read it."""
+    document = secret(namespace, GENESIS_SECRET, {"digest": encoded(genesis.digest.encode())})
+    document["metadata"]["annotations"] = {GENESIS_ANNOTATION: genesis.digest}
+    found, created = await create_once(api, SECRET, {**document, "immutable": True})
+    log.info("Secret %s: %s", GENESIS_SECRET, "created" if created else "found")
+    annotations = found["metadata"].get("annotations") or {}
+    if annotations.get(GENESIS_ANNOTATION) != genesis.digest:
+        raise Inconsistent(
+            f"Secret {namespace}/{GENESIS_SECRET} names another genesis than {genesis.digest}",
+            fix=f"install again after: kubectl -n {namespace} delete secret {GENESIS_SECRET}",
+        )
 
 
 def check_consistent(known: Document, genesis: Genesis, namespace: str) -> None:

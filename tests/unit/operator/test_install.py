@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from quorate.admission.floor import GENESIS_ANNOTATION, GENESIS_SECRET
 from quorate.errors import InvalidInput, QuorateError
 from quorate.genesis import parse_genesis
 from quorate_operator.effects.api_server import ApiUnavailable
@@ -22,6 +23,7 @@ from tests.unit.operator.fake_api import FakeApi, FixedClock
 NS = "quorate-system"
 KEY_PATH = SECRET.path(NS, KEY_SECRET)
 GENESIS_PATH = CONFIG_MAP.path(NS, GENESIS)
+FLOOR_PATH = SECRET.path(NS, GENESIS_SECRET)
 TOKENS_PATH = CONFIG_MAP.path(NS, TOKEN_KEYS)
 Document = dict[str, Any]
 
@@ -64,6 +66,9 @@ async def test_second_run_changes_nothing() -> None:
     assert genesis.cluster_id == "cluster-uid"
     assert api.objects[GENESIS_PATH]["data"]["digest"] == genesis.digest
     assert api.objects[KEY_PATH]["immutable"] is True
+    floor = api.objects[FLOOR_PATH]
+    assert floor["metadata"]["annotations"] == {GENESIS_ANNOTATION: genesis.digest}
+    assert floor["immutable"] is True
     bundle = base64.b64encode(
         base64.b64decode(api.objects[SECRET.path(NS, CA_SECRET)]["data"]["tls.crt"])
     ).decode()
