@@ -83,7 +83,7 @@ class Request(msgspec.Struct, rename="camel"):
         """The binding. Raises Malformed."""
         try:
             binding = _BINDING.decode(self.object)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise Malformed(str(error), self.uid) from None
         self._check_namespace(binding.metadata)
         return binding
@@ -91,7 +91,7 @@ class Request(msgspec.Struct, rename="camel"):
     def _pod(self, raw: msgspec.Raw) -> Pod:
         try:
             pod = _POD.decode(raw)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise Malformed(str(error), self.uid) from None
         metadata = pod.metadata
         self._check_namespace(metadata)
@@ -127,8 +127,10 @@ _BINDING = msgspec.json.Decoder(Binding)
 def decode(body: bytes) -> Request:
     """Read a review. Raises Malformed, with the review's uid if it can be found."""
     try:
+        # What the parser skips it does not look at; a review is UTF-8 throughout.
+        body.decode("utf-8")
         return _REVIEW.decode(body).request
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise Malformed(f"not an AdmissionReview: {error}"[:300], find_uid(body)) from None
 
 

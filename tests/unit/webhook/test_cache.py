@@ -218,6 +218,8 @@ async def test_changes_that_are_gone_make_a_new_list(setting: Setting, where: st
         b"{",
         b"[]",
         b'{"type":"ADDED"}',
+        b'{"type":"\xff"}',
+        b'{"type":"ADDED","object":{"metadata":{"name":"\xff"}}}',
         b'{"type":"ADDED","object":{}}',
         b'{"type":"SURPRISE","object":{"metadata":{"resourceVersion":"3"}}}',
         b'{"type":"ERROR","object":{"code":500,"message":"x"}}',

@@ -1,4 +1,7 @@
-"""Lists and watch events as bytes, decoded no further than needed."""
+"""Lists and watch events as bytes, decoded no further than needed.
+
+Every function raises msgspec.MsgspecError or, for what is not UTF-8, ValueError.
+"""
 
 from typing import Any
 
@@ -51,25 +54,25 @@ _ANY = msgspec.json.Decoder(dict[str, Any])
 
 
 def page(data: bytes) -> Page:
-    """Read one page of a list. Raises msgspec.MsgspecError."""
+    """Read one page of a list."""
     return _PAGE.decode(data)
 
 
 def event(line: bytes) -> Event:
-    """Read one line of a watch. Raises msgspec.MsgspecError."""
+    """Read one line of a watch."""
     return _EVENT.decode(line)
 
 
 def named(raw: msgspec.Raw) -> _Metadata:
-    """Name, namespace and version of an object. Raises msgspec.MsgspecError."""
+    """Name, namespace and version of an object."""
     return _NAMED.decode(raw).metadata
 
 
 def failure(raw: msgspec.Raw) -> Failure:
-    """What an ERROR event says. Raises msgspec.MsgspecError."""
+    """What an ERROR event says."""
     return _FAILURE.decode(raw)
 
 
 def whole(raw: msgspec.Raw) -> dict[str, Any]:
-    """The whole object. Raises msgspec.MsgspecError."""
+    """The whole object."""
     return _ANY.decode(raw)

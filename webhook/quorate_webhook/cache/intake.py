@@ -31,7 +31,7 @@ class Intake:
     def put(self, kind: Kind, raw: msgspec.Raw) -> tuple[Key, bool]:
         """Add or replace an object; its key, and False if it was refused.
 
-        Raises msgspec.MsgspecError if it has no readable name.
+        Raises msgspec.MsgspecError or ValueError if it has no readable name.
         """
         metadata = documents.named(raw)
         key = (metadata.namespace, metadata.name)

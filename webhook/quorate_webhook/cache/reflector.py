@@ -87,7 +87,7 @@ class Reflector:
             except _Gone:
                 log.info("%s: reading the list again", self.kind.name)
                 self._version = ""
-            except (Unavailable, LimitExceeded, msgspec.MsgspecError) as error:
+            except (Unavailable, LimitExceeded, msgspec.MsgspecError, ValueError) as error:
                 await self._failed(error)
 
     async def _failed(self, error: Exception) -> None:

@@ -1,0 +1,267 @@
+"""Admission, whatever the pod: no crash, nothing let in by mistake, injection idempotent."""
+
+import copy
+import json
+from typing import Any
+
+import jsonpatch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quorate import names
+from quorate.admission import injection, mutate, update, validate
+from quorate.admission.quantity import canonical_quantity
+from quorate.admission.selection import Selections
+from quorate_webhook import review
+from tests.fakes.vouching import MODEL_IMAGE, NOW, SERVER_DIGEST, policy, signers
+from tests.unit.admission.pod_builder import API_TOKEN_VOLUME, PodBuilder, bare_pod
+from tests.unit.admission.world import FLOOR, OWNER, World, good_world
+from tests.unit.webhook.requests import NoPods, encode, request
+
+Document = dict[str, Any]
+WORLD = good_world()
+SNAPSHOT = WORLD.snapshot
+GATED = PodBuilder(SNAPSHOT).build()
+LOOKED_AT = review.World(SNAPSHOT, NoPods())
+KNOWN_VOLUMES = {"model", "tmp", API_TOKEN_VOLUME["name"]} | {
+    volume["name"] for volume in injection.volumes()
+}
+
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["", "x", "quorate-sidecar", "model", "Always", "/models", SERVER_DIGEST])
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+def paths(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every node."""
+    children: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        children = list(value.items())
+    elif isinstance(value, list):
+        children = list(enumerate(value))
+    return [here, *(path for key, child in children for path in paths(child, (*here, key)))]
+
+
+SPEC_PATHS = [("spec", *path) for path in paths(GATED["spec"])]
+ALL_PATHS = [path for path in paths(GATED) if path]
+
+
+def replaced(document: Document, path: tuple[Any, ...], value: Any) -> Document:
+    """A copy with one node replaced; with ``...`` for a value, one node removed."""
+    result = copy.deepcopy(document)
+    target: Any = result
+    for key in path[:-1]:
+        target = target[key]
+    if value is ...:
+        del target[path[-1]]
+    else:
+        target[path[-1]] = value
+    return result
+
+
+def good(pod: Document) -> bool:
+    """What must be true of every admitted pod, told a second time and in other words."""
+    spec = pod["spec"]
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    (server,) = spec["containers"]
+    ours = [c for c in spec["initContainers"] if c["name"].startswith("quorate-")]
+    others = [c for c in spec["initContainers"] if c not in ours]
+    mounted = [m for m in server["volumeMounts"] if m["name"] == "model"]
+    host = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "nodeName")
+    return (
+        any(gate["name"] == names.SCHEDULING_GATE for gate in spec["schedulingGates"])
+        and not any(spec.get(field) for field in host)
+        and not spec.get("ephemeralContainers")
+        and set(volumes) <= KNOWN_VOLUMES
+        and volumes["model"]["image"]["reference"] == MODEL_IMAGE
+        and all(volumes[v["name"]] == v for v in injection.volumes())
+        and tuple(spec["initContainers"][-2:]) == injection.containers(SNAPSHOT.injection, "model")
+        and len(ours) == 2
+        and all(c["image"].endswith(f"@{SERVER_DIGEST}") for c in (server, *others))
+        and not any(c.get("command") or c.get("envFrom") for c in (server, *others))
+        and bool(mounted)
+        and all(m["readOnly"] is True and not m.get("subPath") for m in mounted)
+        and pod["metadata"]["labels"][names.MODEL_LABEL] == "demo"
+        and pod["metadata"].get("namespace", "") in ("", "team-a")
+    )
+
+
+def answer(body: bytes) -> Document:
+    """The response to a review for validate."""
+    found: Document = json.loads(review.handle(review.VALIDATE, body, LOOKED_AT, NOW))["response"]
+    return found
+
+
+def test_the_oracle_knows_the_good_pod() -> None:
+    """The second telling agrees with the first on the pod that all cases start from."""
+    assert good(GATED)
+    assert answer(encode(request(GATED)))["allowed"]
+
+
+@settings(max_examples=600)
+@given(st.sampled_from(ALL_PATHS), JUNK | st.just(...))
+def test_junk_anywhere_opens_nothing(path: tuple[Any, ...], junk: Any) -> None:
+    """Any node of a good pod replaced by anything, or removed: refused, or still a good pod."""
+    pod = replaced(GATED, path, junk)
+    document = request(GATED)
+    document["request"]["object"] = pod
+    found = answer(encode(document))
+    if found["allowed"]:
+        assert good(pod)
+    for other in (review.MUTATE, review.REPORT):
+        assert json.loads(review.handle(other, encode(document), LOOKED_AT, NOW))["response"]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.sampled_from(SPEC_PATHS[1:]), JUNK), min_size=2, max_size=4))
+def test_several_pieces_of_junk_open_nothing(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
+    """So do several at once, as far as their places still exist."""
+    pod = GATED
+    for path, junk in changes:
+        try:
+            pod = replaced(pod, path, junk)
+        except (KeyError, IndexError, TypeError):
+            continue
+    if answer(encode(request(pod)))["allowed"]:
+        assert good(pod)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(SPEC_PATHS), JUNK)
+def test_junk_by_update_opens_nothing(path: tuple[Any, ...], junk: Any) -> None:
+    """An UPDATE of a gated pod to anything else: refused, or still a good pod."""
+    pod = replaced(GATED, path, junk)
+    if answer(encode(request(pod, "UPDATE", old=GATED)))["allowed"]:
+        assert good(pod)
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=2000))
+def test_any_bytes_are_refused(body: bytes) -> None:
+    """Bytes that are no review are refused, without a crash."""
+    assert answer(body)["allowed"] is False
+
+
+GOOD_BYTES = encode(request(GATED))
+
+
+@settings(max_examples=400)
+@given(st.integers(0, len(GOOD_BYTES) - 1), st.binary(max_size=3), st.integers(0, 40))
+def test_spoilt_bytes_open_nothing(at: int, inserted: bytes, removed: int) -> None:
+    """A good review with a few bytes replaced: refused, or still about a good pod."""
+    body = GOOD_BYTES[:at] + inserted + GOOD_BYTES[at + removed :]
+    if answer(body)["allowed"]:
+        assert good(json.loads(body)["request"]["object"])
+
+
+@settings(max_examples=200)
+@given(st.dictionaries(st.text(max_size=8), JUNK, max_size=4), st.sampled_from(["x", "y"]))
+def test_no_change_is_always_allowed(spec: Document, name: str) -> None:
+    """An UPDATE that changes nothing we guard is allowed, whatever the pod looks like."""
+    old = {"metadata": {"name": name, "namespace": "team-a", "finalizers": ["a"]}, "spec": spec}
+    new = copy.deepcopy(old)
+    del new["metadata"]["finalizers"]
+    assert update.update(old, new, "anyone", SNAPSHOT, NOW).verdict.allowed
+    assert answer(encode(request(new, "UPDATE", old=old)))["allowed"]
+
+
+@st.composite
+def written_pods(draw: st.DrawFn) -> Document:
+    """Good pods as different owners would write them."""
+    pod = bare_pod()
+    spec, server = pod["spec"], pod["spec"]["containers"][0]
+    init = [
+        {"name": f"init-{i}", "image": server["image"], "volumeMounts": []}
+        for i in range(draw(st.integers(0, 3)))
+    ]
+    if init:
+        spec["initContainers"] = init
+    gates = draw(st.lists(st.sampled_from(["a/b", "c/d", names.SCHEDULING_GATE]), unique=True))
+    if gates:
+        spec["schedulingGates"] = [{"name": gate} for gate in gates]
+    spec["terminationGracePeriodSeconds"] = draw(st.integers(0, 60))
+    if draw(st.booleans()):
+        server["lifecycle"] = {"preStop": {"sleep": {"seconds": 1}}}
+    if draw(st.booleans()):
+        name = draw(st.from_regex(r"[a-z]([a-z0-9]{0,8})", fullmatch=True))
+        spec["volumes"][0]["name"] = server["volumeMounts"][0]["name"] = f"w-{name}"
+    if draw(st.booleans()):
+        spec["volumes"].pop(2)
+        server["volumeMounts"].pop(2)
+    pod["metadata"]["labels"] |= draw(
+        st.dictionaries(st.sampled_from(["app", "tier", "x"]), st.text("abc", max_size=3))
+    )
+    return pod
+
+
+@settings(max_examples=200)
+@given(written_pods())
+def test_mutate_is_idempotent_and_makes_pods_that_pass(pod: Document) -> None:
+    """mutate(mutate(pod)) == mutate(pod), and validate admits what mutate made."""
+
+    def mutated(before: Document) -> Document:
+        operations = copy.deepcopy(mutate.complete(before, SNAPSHOT))
+        result: Document = jsonpatch.apply_patch(before, operations)
+        return result
+
+    once = mutated(pod)
+    assert mutated(once) == once
+    assert mutate.apply(pod, mutate.complete(pod, SNAPSHOT)) == once
+    verdict = validate.create(once, SNAPSHOT).verdict
+    assert verdict.allowed, verdict.text()
+    assert validate.may_run(once, SNAPSHOT, NOW).verdict.allowed
+
+
+def labelled_world() -> World:
+    """Policies whose selectors look at two labels in every way there is."""
+    world = World()
+    world.put_policy(policy(FLOOR))
+    selectors: list[Document] = [
+        {"matchLabels": {"a": "1"}},
+        {"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["1", ""]}]},
+        {"matchExpressions": [{"key": "b", "operator": "Exists"}]},
+        {"matchExpressions": [{"key": "b", "operator": "DoesNotExist"}]},
+        {"matchExpressions": [{"key": "b", "operator": "In", "values": ["", "2"]}]},
+    ]
+    for index, selector in enumerate(selectors):
+        spec = {"model": {"signers": signers(OWNER)}}
+        world.put_policy(policy(spec, name=f"p{index}", selector=selector))
+    return world
+
+
+LABELLED = labelled_world().snapshot.policies
+LABELS = st.dictionaries(st.sampled_from("abc"), st.sampled_from(["", "1", "2", "3"]))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["team-a", "team-b"]), LABELS), max_size=8))
+def test_remembered_selections_are_the_right_ones(asked: list[tuple[str, dict[str, str]]]) -> None:
+    """A selection that is remembered is the one that would be worked out."""
+    remembering = Selections(LABELLED.compiled)
+    for namespace, labels in asked * 2:
+        fresh = Selections(LABELLED.compiled).of(namespace, labels)
+        assert remembering.of(namespace, labels) == fresh
+
+
+@given(st.integers(1, 10**6), st.sampled_from(["", "m", "k", "M", "G", "Ki", "Mi", "Gi"]))
+def test_quantities_have_one_spelling(amount: int, suffix: str) -> None:
+    """The stored spelling is stable, and means the same amount."""
+    stored = canonical_quantity(f"{amount}{suffix}", "cpu")
+    assert canonical_quantity(stored, "cpu") == stored
+    assert _value(stored) == _value(f"{amount}{suffix}")
+
+
+def _value(text: str) -> int:
+    """A quantity in thousandths."""
+    factors = {"m": 1, "": 10**3, "k": 10**6, "M": 10**9, "G": 10**12, "T": 10**15}
+    factors |= {"Ki": 2**10 * 10**3, "Mi": 2**20 * 10**3, "Gi": 2**30 * 10**3, "Ti": 2**40 * 10**3}
+    digits = text.rstrip("mkMGTi K")
+    return int(digits) * factors[text[len(digits) :]]
