@@ -1,7 +1,8 @@
 """A model in brief, so that thousands fit: how it stands and until when."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,9 @@ from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import evaluate
 from quorate_cli.cluster.kinds import Document
 from quorate_cli.policies import selects_model
+
+RENEW_SHARE: Final = 0.1
+"""The share of a result's life that is enough to run its gate again."""
 
 
 class ModelSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -28,6 +32,8 @@ class ModelSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """When the first of its certificates expires, by its status."""
     evidence_until: datetime | None = None
     """When the first result that policies ask for becomes too old; None if none ages."""
+    renew_by: datetime | None = None
+    """When the first of them has a tenth of its time left."""
 
     @property
     def ref(self) -> str:
@@ -52,7 +58,7 @@ def summarise(
         for policy in policies
         if policy.ref.namespace in (None, namespace) and selects_model(policy, name) != "no"
     ]
-    ends = (evaluate(policy, model, now).not_after for policy in meant)
+    lapses = [lapse for policy in meant for lapse in _lapses(policy, model, now)]
     status = model.status
     ready = next((c for c in status.conditions if c.type == "Ready"), None) if status else None
     expiries = [entry.expires_at for entry in status.certificates] if status else []
@@ -64,5 +70,16 @@ def summarise(
         reason=ready.reason if ready else "",
         message=ready.message if ready else "",
         certified_until=min(map(datetime.fromisoformat, expiries), default=None),
-        evidence_until=min((end for end in ends if end is not None), default=None),
+        evidence_until=min((end for end, _ in lapses), default=None),
+        renew_by=min((end - life * RENEW_SHARE for end, life in lapses), default=None),
     )
+
+
+def _lapses(
+    policy: CompiledPolicy, model: AttestedModel, now: datetime
+) -> Iterator[tuple[datetime, timedelta]]:
+    """When each result that counts becomes too old, and how long such results count."""
+    lives = {gate.requirement: gate.spec.max_age_seconds for gate in policy.gates}
+    for requirement in evaluate(policy, model, now).requirements:
+        if requirement.not_after is not None:
+            yield requirement.not_after, timedelta(seconds=lives[requirement.name])

@@ -1,6 +1,7 @@
 """The CRDs: served, established, and with the fields of this version."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -37,12 +38,17 @@ def _problem(kind: type[BaseModel], document: Document | None) -> str:
     if served is None or not served.get("served"):
         return f"does not serve {names.VERSION}"
     live = ((served.get("schema") or {}).get("openAPIV3Schema") or {}).get("properties") or {}
-    schema = kind.model_json_schema(by_alias=True)
+    schema = _schema(kind)
     for part in ("spec", "status"):
         found = _fields_differ(schema, schema["properties"][part], live.get(part) or {}, part)
         if found:
             return f"is of another version: {found}"
     return ""
+
+
+@cache
+def _schema(kind: type[BaseModel]) -> Document:
+    return kind.model_json_schema(by_alias=True)
 
 
 def _fields_differ(root: Document, ours: Document, live: Document, path: str) -> str:

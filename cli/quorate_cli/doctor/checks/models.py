@@ -1,20 +1,18 @@
 """Models: none is about to lose what lets it run."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from quorate_cli.cluster.model_summary import ModelSummary
 from quorate_cli.doctor.finding import Finding, notice, ok
 from quorate_cli.doctor.survey import Survey
 
-SOON: Final = timedelta(days=1)
-"""A gate that takes long must be run again in time."""
 NAMED_MAX: Final = 10
 
 
 def models(survey: Survey) -> Iterator[Finding]:
-    """No evidence lapses within a day, and no certificate has."""
+    """No evidence is in the last tenth of its life, and no certificate lapsed."""
     if not isinstance(survey.models, list):
         return
     lapsing = [(m, why) for m in survey.models if (why := _lapse(m, survey.now))]
@@ -23,7 +21,7 @@ def models(survey: Survey) -> Iterator[Finding]:
         command = f"kubectl quorate explain model/{model.name} -n {model.namespace}"
         yield notice("models", f"{model.ref} {why}", fix, command)
     if len(lapsing) > NAMED_MAX:
-        message = f"{len(lapsing) - NAMED_MAX} more lapse within a day"
+        message = f"{len(lapsing) - NAMED_MAX} more are about to lapse"
         yield notice("models", message, "see all of them", "kubectl quorate status --output json")
     if not lapsing:
         ready = sum(model.ready == "True" for model in survey.models)
@@ -35,7 +33,11 @@ def _lapse(model: ModelSummary, now: datetime) -> str:
     if model.ready != "True":
         return ""
     if model.certified_until is not None and model.certified_until <= now:
-        return f"is called ready, and its certificate expired at {model.certified_until}"
-    if model.evidence_until is not None and model.evidence_until - now < SOON:
-        return f"lapses at {model.evidence_until}: a gate's result becomes too old"
+        return f"is called ready, and its certificate expired at {_time(model.certified_until)}"
+    if model.renew_by is not None and model.renew_by <= now:
+        return f"lapses at {_time(model.evidence_until)}: a gate's result becomes too old"
     return ""
+
+
+def _time(instant: datetime | None) -> str:
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ") if instant else "an unknown time"

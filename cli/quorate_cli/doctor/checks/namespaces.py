@@ -20,12 +20,12 @@ def namespaces(survey: Survey) -> Iterator[Finding]:
     check = "namespaces"
     for name, mode in modes.unknown[:NAMED_MAX]:
         command = f"kubectl label namespace {quote(name)} {names.MODE_LABEL}=enforce --overwrite"
-        message = f"{name} is labelled {mode!r}, which is no mode: nothing is judged there"
-        yield failed(check, message, "use enforce, warn or audit", command)
+        message = f"is labelled {mode!r}, which is no mode: nothing is judged there"
+        yield failed(f"namespace {name}", message, "use enforce, warn or audit", command)
     for name in modes.excluded:
         command = f"kubectl label namespace {quote(name)} {names.MODE_LABEL}-"
-        message = f"{name} is never judged, whatever its label says"
-        yield notice(check, message, "remove the label", command)
+        message = "is never judged, whatever its label says"
+        yield notice(f"namespace {name}", message, "remove the label", command)
     if modes.enforced:
         yield ok(check, f"{len(modes.enforced)} enforced: {_named(modes.enforced)}")
     else:
