@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from quorate import names
 from quorate.errors import InvalidInput, Unavailable
 from quorate_cli.cluster.reader import Reader
 
 DEFAULT_KUBECONFIG = "~/.kube/config"
+_MISSHAPEN = (ValueError, KeyError, TypeError, AttributeError)
+"""What the client raises for a file that is YAML and no kubeconfig."""
 IN_CLUSTER_NAMESPACE = Path(names.API_TOKEN_PATH) / "namespace"
 
 
@@ -46,9 +50,10 @@ def connect(arguments: Namespace) -> Connection:
     settings = client.Configuration()
     try:
         default = _load(config, settings, arguments.kubeconfig, arguments.context)
-    except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
+    except (config.ConfigException, yaml.YAMLError, OSError, *_MISSHAPEN) as error:
         raise Unavailable(
-            f"no usable kubeconfig: {error}", fix="use --kubeconfig or --context, or set KUBECONFIG"
+            f"no usable kubeconfig: {' '.join(str(error).split())}",
+            fix="use --kubeconfig or --context, or set KUBECONFIG",
         ) from None
     settings.retries = False
     namespace = getattr(arguments, "namespace", None) or default
