@@ -1,0 +1,117 @@
+"""Who may do what: the whole table, so that a right nobody decided on fails the test."""
+
+import pytest
+
+from tests.contract.chart.rendered import Document, named, rendered
+
+pytestmark = pytest.mark.cluster
+
+Right = tuple[str, str, str]
+"""(resource or path, names, verbs)."""
+
+READ = "get,list,watch"
+EXPECTED: dict[str, set[Right]] = {
+    "ClusterRole/quorate-operator": {
+        ("namespaces", "", READ),
+        ("persistentvolumeclaims", "", READ),
+        ("pods", "", "get,list,patch,watch"),
+        ("quorate.dev/safetypolicies", "", READ),
+        ("quorate.dev/clustersafetypolicies", "", READ),
+        ("quorate.dev/attestedmodels", "", READ),
+        ("quorate.dev/safetypolicies/status", "", "patch"),
+        ("quorate.dev/clustersafetypolicies/status", "", "patch"),
+        ("quorate.dev/attestedmodels/status", "", "patch"),
+        ("quorate.dev/safetyincidents", "", "create,get"),
+        ("quorate.dev/safetyincidents/status", "", "patch"),
+        ("events.k8s.io/events", "", "create,patch"),
+    },
+    "Role/quorate-operator": {
+        ("coordination.k8s.io/leases", "", "create"),
+        ("coordination.k8s.io/leases", "quorate-operator", "get,update"),
+        ("secrets", "quorate-webhook-ca", "get"),
+        ("secrets", "quorate-webhook-tls", "get,update"),
+    },
+    "ClusterRole/quorate-webhook": {
+        ("quorate.dev/safetypolicies", "", "list,watch"),
+        ("quorate.dev/clustersafetypolicies", "", "list,watch"),
+        ("quorate.dev/attestedmodels", "", "list,watch"),
+        ("pods", "", "list,watch"),
+        ("persistentvolumeclaims", "", "list,watch"),
+    },
+    "ClusterRole/quorate-install": {
+        ("namespaces", "kube-system", "get"),
+        ("admissionregistration.k8s.io/mutatingwebhookconfigurations", "quorate", "get,patch"),
+        ("admissionregistration.k8s.io/validatingwebhookconfigurations", "quorate", "get,patch"),
+        ("/openid/v1/jwks", "", "get"),
+        ("/.well-known/openid-configuration", "", "get"),
+    },
+    "Role/quorate-install": {
+        ("secrets", "", "create"),
+        ("configmaps", "", "create"),
+        ("secrets", "quorate-genesis,quorate-member-key,quorate-webhook-ca", "get"),
+        ("secrets", "quorate-webhook-tls", "get,update"),
+        ("configmaps", "quorate-genesis", "get"),
+        ("configmaps", "quorate-token-keys", "get,update"),
+        ("discovery.k8s.io/endpointslices", "", "list"),
+    },
+}
+
+
+def rights(role: Document) -> set[Right]:
+    """Every right of a role."""
+    found = set()
+    for rule in role["rules"]:
+        groups = rule.get("apiGroups", [""])
+        resources = [
+            f"{group}/{resource}" if group else resource
+            for group in groups
+            for resource in rule.get("resources", [])
+        ]
+        for subject in resources + rule.get("nonResourceURLs", []):
+            names = ",".join(sorted(rule.get("resourceNames", [])))
+            found.add((subject, names, ",".join(sorted(rule["verbs"]))))
+    return found
+
+
+@pytest.mark.requirement("RBAC with exactly what is used")
+def test_rights_are_exactly_these() -> None:
+    """Every role of the chart, right by right."""
+    found = {
+        f"{document['kind']}/{document['metadata']['name']}": rights(document)
+        for document in rendered()
+        if document["kind"] in ("Role", "ClusterRole")
+    }
+    assert found == EXPECTED
+
+
+@pytest.mark.requirement("RBAC with exactly what is used")
+def test_each_role_is_bound_to_its_own_account() -> None:
+    """The account that a role is named for, in our namespace, and no other."""
+    documents = rendered()
+    bound = set()
+    for document in documents:
+        if not document["kind"].endswith("RoleBinding"):
+            continue
+        role = document["roleRef"]
+        (subject,) = document["subjects"]
+        assert (subject["kind"], subject["namespace"]) == ("ServiceAccount", "quorate-system")
+        assert subject["name"] == role["name"] == document["metadata"]["name"]
+        assert named(documents, "ServiceAccount", subject["name"])
+        bound.add(f"{role['kind']}/{role['name']}")
+    assert bound == set(EXPECTED)
+
+
+@pytest.mark.requirement("the operator has no write on webhook configurations, policies or keys")
+def test_what_the_operator_cannot_do() -> None:
+    """No wildcard anywhere; admission is the install account's alone, and only by name."""
+    for document in rendered():
+        if document["kind"] not in ("Role", "ClusterRole"):
+            continue
+        for subject, names, verbs in rights(document):
+            assert "*" not in subject + names + verbs
+            if "admissionregistration" in subject:
+                assert (document["metadata"]["name"], names) == ("quorate-install", "quorate")
+            if subject == "secrets":
+                assert names or verbs == "create"
+            if "quorate-member-key" in names:
+                assert document["metadata"]["name"] == "quorate-install"
