@@ -24,10 +24,14 @@ def scale(cluster: Cluster, deployment: str, replicas: int) -> None:
     """Scale a part of the installation and wait until it is so."""
     cluster.kubectl("scale", f"deployment/{deployment}", f"--replicas={replicas}", *SYSTEM)
 
+    component = deployment.removeprefix("quorate-")
+    selector = f"app.kubernetes.io/component={component}"
+
     def done() -> bool:
         status = cluster.get("deployment", deployment, *SYSTEM).get("status", {})
-        counts = (status.get("replicas", 0), status.get("readyReplicas", 0))
-        return counts == (replicas, replicas)
+        # A webhook that drains still answers on open connections: wait until it is gone.
+        present = len(cluster.get("pods", "-l", selector, *SYSTEM)["items"])
+        return (present, status.get("readyReplicas", 0)) == (replicas, replicas)
 
     eventually(done, f"{deployment} has {replicas} replicas", seconds=150)
 

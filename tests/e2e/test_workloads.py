@@ -43,12 +43,12 @@ def test_job_completes(tenant: Tenant) -> None:
     floor = tenant.policy()
     image = tenant.server
     floor["spec"]["exemptImages"] = [{"digest": image["digest"], "reason": "a batch job"}]
-    floor["spec"]["selector"] = {"matchLabels": {"e2e": tenant.namespace, "batch": "yes"}}
+    floor["spec"]["selector"] = {"matchLabels": {"batch": tenant.namespace}}
     floor["metadata"]["name"] = f"{tenant.namespace}-batch"
     tenant.cluster.apply(floor)
     job = tenant.workload("Job", "batch", backoffLimit=0)
     template = job["spec"]["template"]
-    template["metadata"]["labels"] = {"batch": "yes"}
+    template["metadata"]["labels"] = {"batch": tenant.namespace}
     container = tenant.server_container()
     container |= {"command": ["python3", "-c", "import time; time.sleep(3)"], "args": []}
     del container["readinessProbe"], container["volumeMounts"]
@@ -56,7 +56,7 @@ def test_job_completes(tenant: Tenant) -> None:
     try:
         eventually(lambda: tenant.cluster.apply(job), "the exemption is known", seconds=20)
         tenant.kubectl("wait", "job/batch", "--for=condition=Complete", "--timeout=90s")
-        pods = tenant.get("pods", "-l", "batch=yes")["items"]
+        pods = tenant.get("pods", "-l", f"batch={tenant.namespace}")["items"]
         assert [pod["metadata"].get("finalizers", []) for pod in pods] == [[]]
     finally:
         tenant.cluster.kubectl("delete", "clustersafetypolicy", f"{tenant.namespace}-batch")
