@@ -147,7 +147,9 @@ class FakeCluster:
         """Add or replace the model: signed, gated, reported on and certified under every policy."""
         given = {
             "bundles": (vouching.bundle(FILES, self.owner),),
-            "gates": (vouching.gate_result(FILES, self.lab),),
+            "gates": (
+                vouching.gate_result(FILES, self.lab, finished_at=self.now - timedelta(hours=1)),
+            ),
         } | evidence
         document = attested_model(FILES, **given)
         document["spec"] |= spec or {}

@@ -119,7 +119,7 @@ def deployment(component: str, ready: int = 1, wanted: int = 1, version: str = "
             "replicas": wanted,
             "template": {"spec": {"containers": [{"image": f"x/{component}@sha256:{'1' * 64}"}]}},
         },
-        "status": {"observedGeneration": 1, "readyReplicas": ready},
+        "status": {"observedGeneration": 1, "replicas": wanted, "readyReplicas": ready},
     }
 
 
