@@ -124,6 +124,8 @@ class Operator:
                 watch_files(self._files, self._contents, CONFIG_SECONDS),
             )
             background += [group.create_task(task) for task in forever]
+            # They begin before kopf does: it waits, at its end, for tasks that began after it.
+            await asyncio.sleep(0)
             await self._watch()
             for task in background:
                 task.cancel()

@@ -135,6 +135,7 @@ class ControlPlane:
         self._token = secrets.token_hex(16)
         self._log = folder / "kube-apiserver.log"
         self.kubeconfig = folder / f"kubeconfig-{self._port}"
+        self.kubectl_path = str(built.path("kubectl"))
 
     def etcd(self) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
         """Run etcd."""
@@ -170,7 +171,7 @@ class ControlPlane:
         """Run kubectl and return what it printed; fails the test if it fails."""
         environment = {**os.environ, "KUBECONFIG": str(kubeconfig or self.kubeconfig)}
         done = subprocess.run(
-            [str(self._built.path("kubectl")), *arguments],
+            [self.kubectl_path, *arguments],
             input=stdin,
             capture_output=True,
             text=True,
