@@ -1,6 +1,9 @@
 """What reaches a terminal: progress, and nothing that could steer it."""
 
 import io
+import os
+import subprocess
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from quorate.errors import InvalidInput
 from quorate.limits import MIB
 from quorate_cli import __main__ as program
 from quorate_cli.command import Command, Result
-from quorate_cli.printable import printable
+from quorate_cli.printable import encodable, printable
 from quorate_cli.progress import Progress
 from tests.unit.cli.conftest import Quorate
 
@@ -93,3 +96,20 @@ def test_a_directory_name_that_is_not_utf8_is_reported(quorate: Quorate, tmp_pat
     """A name that has no text form is an error message, not a crash."""
     ran = quorate("verify", f"{tmp_path}/\udcff", "--bundle", "b", "--key", "k")
     assert ran.code == 2
+
+
+def test_terminals_that_know_ascii_only() -> None:
+    """Signs get a plain form and foreign letters an escape; nothing raises."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    assert encodable("✓ done … ü", stream) == "+ done ... \\xfc"
+    assert encodable("✓ done", io.TextIOWrapper(io.BytesIO(), encoding="utf-8")) == "✓ done"
+
+
+def test_reader_that_had_enough(tmp_path: Path) -> None:
+    """Output into a pipe that was closed, as by ``head``, leaves no traceback."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "quorate_cli", "keygen", "--out", str(tmp_path / "k")]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
