@@ -136,6 +136,7 @@ class ControlPlane:
         self._log = folder / "kube-apiserver.log"
         self.kubeconfig = folder / f"kubeconfig-{self._port}"
         self.kubectl_path = str(built.path("kubectl"))
+        self._api_server: subprocess.Popen[bytes] | None = None
 
     def etcd(self) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
         """Run etcd."""
@@ -148,8 +149,15 @@ class ControlPlane:
         program = self._built.path("kube-apiserver")
         argv = _api_server(program, self.folder, self._etcd_port, port or self._port)
         with _process(argv, self._log) as process:
+            self._api_server = process
             _wait_ready(port or self._port, process, self._log, self._token)
             yield _kubeconfig(self.folder, port or self._port, self._token)
+
+    def stop_api_server(self) -> None:
+        """End the API server that was started last, at once, as a crash does."""
+        assert self._api_server is not None
+        self._api_server.kill()
+        self._api_server.wait(10)
 
     @contextlib.contextmanager
     def second_api_server(self) -> Iterator[Path]:
