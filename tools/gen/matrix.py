@@ -30,21 +30,44 @@ def proofs(root: Path) -> list[Proof]:
     found: list[Proof] = []
     for path in sorted((root / "tests").rglob("test_*.py")):
         level = path.relative_to(root / "tests").parts[0]
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        tree = ast.parse(path.read_text("utf-8"))
+        constants = _constants(tree)
+        for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 where = f"{path.relative_to(root).as_posix()}::{node.name}"
                 claim = (ast.get_docstring(node) or "").split("\n\n")[0].replace("\n", " ")
-                found += [Proof(text, level, where, claim) for text in _requirements(node)]
+                found += [
+                    Proof(text, level, where, claim) for text in _requirements(node, constants)
+                ]
     return sorted(found)
 
 
-def _requirements(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
-    """Texts of the requirement marks on a test."""
-    return [
-        str(ast.literal_eval(decorator.args[0]))
+def _constants(tree: ast.Module) -> dict[str, str]:
+    """Module-level names that hold a text: one requirement may mark several tests."""
+    return {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _requirements(
+    node: ast.FunctionDef | ast.AsyncFunctionDef, constants: dict[str, str]
+) -> list[str]:
+    """Texts of the requirement marks on a test; a mark that is not a plain text is an error."""
+    marks = [
+        decorator.args[0]
         for decorator in node.decorator_list
         if isinstance(decorator, ast.Call)
         and ast.unparse(decorator.func).endswith("mark.requirement")
+    ]
+    return [
+        constants[mark.id] if isinstance(mark, ast.Name) else str(ast.literal_eval(mark))
+        for mark in marks
     ]
 
 
