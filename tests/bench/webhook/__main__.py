@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from pydantic.alias_generators import to_camel
 
-from quorate.admission import injection
 from tests.bench.webhook.cluster import Cluster, api_server
+from tests.bench.webhook.files import write_installation
 from tests.bench.webhook.load import send
 from tests.bench.webhook.noop import __name__ as noop
 from tests.bench.webhook.processes import ROOT, cpu_seconds, memory_mib, running, wait_ready
@@ -54,7 +53,8 @@ async def _measure(options: argparse.Namespace) -> list[dict[str, Any]]:
     cluster = Cluster(options.models, options.pods)
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
-        _write_files(root, cluster)
+        write_certificate(root)
+        write_installation(root, cluster.world)
         api_port = await _serve_api(cluster)
         kubeconfig = root / "kubeconfig"
         kubeconfig.write_text(json.dumps(_kubeconfig(api_port)))
@@ -130,22 +130,6 @@ async def _serve_api(cluster: Cluster) -> int:
     await site.start()
     port: int = runner.addresses[0][1]
     return port
-
-
-def _write_files(root: Path, cluster: Cluster) -> None:
-    write_certificate(root)
-    genesis = cluster.world.committee.genesis
-    (root / "genesis.json").write_bytes(genesis.encode())
-    (root / "digest").write_text(genesis.digest + "\n")
-    config = cluster.world.snapshot.injection
-    document = {
-        to_camel(name): getattr(config, name)
-        for name in injection.InjectionConfig.__struct_fields__
-        if name != "genesis_digest"
-    }
-    for name in ("measureResources", "sidecarResources"):
-        document[name] = {"cpu": document[name].cpu, "memory": document[name].memory}
-    (root / "injection.json").write_text(json.dumps(document))
 
 
 def _kubeconfig(port: int) -> dict[str, Any]:
