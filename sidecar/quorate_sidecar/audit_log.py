@@ -5,6 +5,7 @@ import logging
 
 from quorate.audit.records import Body
 from quorate.errors import QuorateError
+from quorate.telemetry import names
 from quorate_sidecar.audit_writer import FLUSH_SECONDS, AuditWriter, flush
 from quorate_sidecar.metrics import Metrics
 from quorate_sidecar.refusal import Code, Refusal
@@ -39,7 +40,7 @@ class AuditLog:
             raise Refusal(
                 503, Code.AUDIT, "no audit record can be written", retry_after=5
             ) from None
-        self._metrics.audit_record(type(body).__name__.lower())
+        self._metrics.count(names.SIDECAR_AUDIT_RECORDS, type(body).__name__.lower())
 
     async def run(self) -> None:
         """Bring records to the disk, and after a failure try again, for ever."""
@@ -63,6 +64,6 @@ class AuditLog:
         self._writer.close()
 
     def _fail(self, error: Exception) -> None:
-        self._metrics.audit_failures.inc()
+        self._metrics.count(names.SIDECAR_AUDIT_FAILURES)
         self._standing.audit_failure = str(error)
         log.error("audit record not written: %s", error)

@@ -3,9 +3,8 @@
 import hashlib
 from dataclasses import dataclass
 
-from quorate.policy.runtime import RuntimeRules
 from quorate_sidecar.checks.lane import Tally
-from quorate_sidecar.checks.scanner import scanner_for
+from quorate_sidecar.checks.scanner import Scanner
 from quorate_sidecar.checks.text_guard import TextGuard
 from quorate_sidecar.openai.chat_request import CHAT_REQUEST, ChatRequest
 from quorate_sidecar.openai.completion_request import COMPLETION_REQUEST, CompletionRequest
@@ -29,9 +28,9 @@ class Examined:
     refusal: Refusal | None = None
 
 
-def examine(api: Api, body: bytes, rules: RuntimeRules) -> Examined:
+def examine(api: Api, body: bytes, scanner: Scanner) -> Examined:
     """Decide on the body of a POST. Never raises a Refusal: findings must be recorded too."""
-    guard = TextGuard(scanner_for(rules.checks))
+    guard = TextGuard(scanner)
     try:
         request, again = _decode(api, body)
         request.visit(guard)

@@ -1,5 +1,6 @@
 """One request on its way: what is known about it so far, for its audit records and metrics."""
 
+import itertools
 import os
 from dataclasses import dataclass, field
 
@@ -16,9 +17,13 @@ _TEXT_LENGTH = 1000
 """Characters of a text in an audit record; the record's own bound is in characters too."""
 
 
+_PROCESS = os.urandom(8).hex()
+_COUNTER = itertools.count(1)
+
+
 def new_request_id() -> str:
-    """An id that nobody can guess or choose."""
-    return f"req_{os.urandom(12).hex()}"
+    """An id that no client chooses and no other process gives."""
+    return f"req_{_PROCESS}{next(_COUNTER):08x}"
 
 
 @dataclass(slots=True)
@@ -43,6 +48,7 @@ class Exchange:
     released_digest: str = ""
     answer_tally: Tally = field(default_factory=dict)
     coverage: list[Coverage] = field(default_factory=list)
+    _scanner: Scanner | None = None
 
     @property
     def rules(self) -> RuntimeRules:
@@ -54,7 +60,9 @@ class Exchange:
     @property
     def scanner(self) -> Scanner:
         """The checks of the rules."""
-        return scanner_for(self.rules.checks)
+        if self._scanner is None:
+            self._scanner = scanner_for(self.rules.checks)
+        return self._scanner
 
     def open_record(self, examined: Examined) -> Open:
         """The record that is written before anything is sent to the model server."""
@@ -65,7 +73,7 @@ class Exchange:
             stream=examined.stream,
             request_bytes=len(examined.body),
             request_digest=examined.digest,
-            checks=results(self.rules.checks, self.request_tally),
+            checks=results(self.scanner, self.request_tally),
             policy_digests=self._policies(),
             manifest_digest=self.state.manifest_digest if self.state else "",
         )
@@ -80,7 +88,7 @@ class Exchange:
             received_bytes=self.received,
             released_bytes=self.released,
             released_digest=self.released_digest,
-            checks=results(self.rules.checks, self.answer_tally),
+            checks=results(self.scanner, self.answer_tally),
             coverage=summed(self.coverage),
             milliseconds=round(seconds * 1000),
         )
@@ -95,7 +103,7 @@ class Exchange:
             # What is malformed is named by the client's own words; those stay out of the log.
             message="" if refusal.code is Code.MALFORMED else refusal.message[:_TEXT_LENGTH],
             request_bytes=self.request_bytes,
-            checks=results(self.rules.checks, self.request_tally) if self.state else (),
+            checks=results(self.scanner, self.request_tally) if self.state else (),
             policy_digests=self._policies(),
             manifest_digest=self.state.manifest_digest if self.state else "",
         )

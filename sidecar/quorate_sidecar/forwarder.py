@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from quorate import limits
+from quorate.telemetry import names
 from quorate_sidecar import headers as header_rules
 from quorate_sidecar.answers import check_answer, stream_guard, upstream_error
 from quorate_sidecar.examine import Examined
@@ -100,7 +101,7 @@ class Forwarder:
             exchange.received = guard.received
             exchange.coverage = guard.coverage
             exchange.released_digest = f"sha256:{digest.hexdigest()}"
-            self._metrics.stream_events.inc(guard.events)
+            self._metrics.count(names.SIDECAR_STREAM_EVENTS, by=guard.events)
         self._recorder.end(exchange, guard.refusal)
         if guard.refusal is None:
             await self._upstream.finish(answer)

@@ -109,9 +109,9 @@ class Proxy:
             body = await reader.read(request, exchange.rules.max_request_bytes)
             exchange.request_bytes = len(body)
             if len(body) < OFFLOAD_BYTES:
-                examined = examine(api, body, exchange.rules)
+                examined = examine(api, body, exchange.scanner)
             else:
-                examined = await asyncio.to_thread(examine, api, body, exchange.rules)
+                examined = await asyncio.to_thread(examine, api, body, exchange.scanner)
             exchange.request_tally = examined.tally
             if examined.refusal is not None:
                 raise examined.refusal

@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from quorate.errors import QuorateError, Unavailable
+from quorate.telemetry import names
 from quorate_io.clock import SystemClock
 from quorate_io.health import HealthServer
 from quorate_io.member_client import MemberClient
@@ -30,8 +31,6 @@ from quorate_sidecar.standing import Standing
 from quorate_sidecar.state_keeper import StateKeeper, StateSource
 from quorate_sidecar.upstream import Upstream
 
-GAUGE_SECONDS = 1.0
-
 WILDCARD = (
     "port {port} of {hosts} is taken: the model listens on all addresses. "
     "Start it with --host 127.0.0.1 (or OLLAMA_HOST=127.0.0.1)"
@@ -50,6 +49,7 @@ class Service:
         self._standing = Standing(SystemClock())
         self._keeper = StateKeeper(source, self._standing, settings.pod.uid)
         self._capacity = Capacity()
+        self._measure_seconds = 0.0
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         pod = settings.pod
@@ -80,7 +80,7 @@ class Service:
             self._spawn(self._keeper.run())
             self._spawn(self._audit.run())
             self._spawn(ListenerWatch(self._foreign, settings.proc_net).run())
-            self._spawn(self._gauges(server))
+            self._show(server)
             await self._until_stopped(self._measure())
             await self._drain(server)
         finally:
@@ -128,13 +128,13 @@ class Service:
         note = take(settings.work_path, settings.pod.uid, boot_id())
         if note is not None and note.manifest_digest == state.manifest_digest:
             self._standing.measured = note.manifest_digest
-            self._metrics.measure_seconds.set(note.seconds)
+            self._measure_seconds = note.seconds
             log.info("quorate-measure found the certified model")
             return
         log.info("measuring the model: this container started anew, or the certificate changed")
         measured, seconds = await asyncio.to_thread(measure, settings.model_path, settings.workers)
         await check_manifest(measured, state.manifest_digest, self._source.manifest)
-        self._metrics.measure_seconds.set(seconds)
+        self._measure_seconds = seconds
         self._standing.measured = measured.digest
         log.info("the mounted model is the certified one")
 
@@ -168,16 +168,16 @@ class Service:
         if found and not self._standing.foreign:
             log.error("denying all requests: %s", "; ".join(found[:5]))
         self._standing.foreign = found
-        self._metrics.foreign_listeners.set(len(found))
 
-    async def _gauges(self, server: BoundedServer) -> None:
-        while True:
-            state = self._standing.state
-            self._metrics.state_expiry.set(state.expires_at.timestamp() if state else 0)
-            self._metrics.ready.set(0 if self._standing.unready() else 1)
-            self._metrics.in_flight.set(self._capacity.requests)
-            self._metrics.connections.set(server.connection_count)
-            await asyncio.sleep(GAUGE_SECONDS)
+    def _show(self, server: BoundedServer) -> None:
+        """Let the metrics read what there is to read."""
+        standing, metrics = self._standing, self._metrics
+        metrics.gauge(names.SIDECAR_STATE_EXPIRY, standing.expiry)
+        metrics.gauge(names.SIDECAR_READY, lambda: 0 if standing.unready() else 1)
+        metrics.gauge(names.SIDECAR_FOREIGN_LISTENERS, lambda: len(standing.foreign))
+        metrics.gauge(names.SIDECAR_IN_FLIGHT, lambda: self._capacity.requests)
+        metrics.gauge(names.SIDECAR_CONNECTIONS, lambda: server.connection_count)
+        metrics.gauge(names.SIDECAR_MEASURE_SECONDS, lambda: self._measure_seconds)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.add(asyncio.ensure_future(work))

@@ -74,6 +74,10 @@ class Standing:
             reasons.append(lapse.message)
         return reasons
 
+    def expiry(self) -> float:
+        """When the state expires, in Unix time; 0 if there is none."""
+        return self.state.expires_at.timestamp() if self.state else 0.0
+
     def unstarted(self) -> list[str]:
         """Reasons for not having started: the model server waits for this to be empty."""
         reasons = []

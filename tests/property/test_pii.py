@@ -40,10 +40,16 @@ def test_cards_are_found_in_any_grouping(card: str) -> None:
 @given(cards(), st.data())
 def test_one_wrong_digit_is_no_card(card: str, data: st.DataObject) -> None:
     """The check digit catches every single wrong digit."""
-    digits = [at for at, char in enumerate(card) if char.isdigit()]
-    at = data.draw(st.sampled_from(digits))
-    other = str((int(card[at]) + data.draw(st.integers(1, 9))) % 10)
-    assert not is_payment_card((card[:at] + other + card[at + 1 :]).encode())
+    number = "".join(char for char in card if char.isdigit())
+    at = data.draw(st.integers(0, len(number) - 1))
+    other = str((int(number[at]) + data.draw(st.integers(1, 9))) % 10)
+    assert not is_payment_card((number[:at] + other + number[at + 1 :]).encode())
+
+
+@given(cards(), st.sampled_from([" 7", " 12/27", " 123", "-1", " 4"]))
+def test_numbers_behind_a_card_do_not_hide_it(card: str, after: str) -> None:
+    """An expiry date or a code that follows a card belongs to another number."""
+    assert "payment-card" in rules_found(f"card {card}{after} ok")
 
 
 @given(st.sampled_from(sorted(IBAN_LENGTHS)), st.data())

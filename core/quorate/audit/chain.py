@@ -7,7 +7,7 @@ Compare ``Report.head`` with a hash that was kept elsewhere for that.
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
@@ -39,8 +39,11 @@ class Chain:
         self.head = head
 
     def extend(self, body: Body, at: datetime) -> bytes:
-        """Return the next line, newline included. Raises InvalidInput if it would be too long."""
-        instant = at.astimezone(UTC).isoformat(timespec="milliseconds")
+        """Return the next line, newline included; ``at`` is in UTC.
+
+        Raises InvalidInput if the line would be too long.
+        """
+        instant = at.isoformat(timespec="milliseconds")
         line = _encoder.encode(Record(self.seq, self.head, instant, body))
         if len(line) > LINE_BYTES:
             raise InvalidInput(f"audit record has {len(line)} bytes; the limit is {LINE_BYTES}")

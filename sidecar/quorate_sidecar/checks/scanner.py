@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import re2
 
+from quorate.audit.records import CheckResult
 from quorate.limits import MIB
 from quorate.policy.runtime import Action, CheckRule
 from quorate_sidecar.checks import REGISTRY
@@ -67,7 +68,7 @@ def _options(memory: int) -> "re2.Options":
 class Scanner:
     """The patterns of all enabled checks. Immutable; shared by all requests."""
 
-    def __init__(self, rules: Iterable[CheckRule]) -> None:
+    def __init__(self, rules: tuple[CheckRule, ...]) -> None:
         """Raises KeyError for a check that does not exist; compiled policies name none such."""
         self._compiled: list[_Compiled] = []
         self._set = re2.Set.SearchSet(_options(SET_MEMORY))
@@ -83,6 +84,8 @@ class Scanner:
         self._canary = self._set.Add(b"")
         self._set.Compile()
         self._holds = tuple((*key, length) for key, length in holds.items())
+        self.nothing_found = tuple(CheckResult(rule.name, rule.action) for rule in rules)
+        """The result of every check that looked and found nothing."""
         self.hold_max = max(holds.values(), default=0)
         """Bytes at the end of an unfinished text that can be undecided, at most."""
 

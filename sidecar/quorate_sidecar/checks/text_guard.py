@@ -1,9 +1,6 @@
 """Applies the checks to every text of a body that is there as a whole."""
 
-from functools import lru_cache
-
 from quorate.audit.records import CheckResult, Coverage
-from quorate.policy.runtime import CheckRule
 from quorate_sidecar.checks.lane import ContentDenied, Lane, Tally
 from quorate_sidecar.checks.scanner import Finding, Scanner
 from quorate_sidecar.refusal import Code, Refusal
@@ -93,16 +90,15 @@ def summed(coverage: list[Coverage]) -> tuple[Coverage, ...]:
     return tuple(kept)
 
 
-def results(rules: tuple[CheckRule, ...], tally: Tally) -> tuple[CheckResult, ...]:
+def results(scanner: Scanner, tally: Tally) -> tuple[CheckResult, ...]:
     """What every check of the policy found, also if that is nothing: it did look."""
     if not tally:
-        return _nothing(rules)
-    found: dict[str, dict[str, int]] = {rule.name: {} for rule in rules}
-    for (check, rule_name, _), count in tally.items():
-        found[check][rule_name] = found[check].get(rule_name, 0) + count
-    return tuple(CheckResult(rule.name, rule.action, found[rule.name]) for rule in rules)
-
-
-@lru_cache(maxsize=8)
-def _nothing(rules: tuple[CheckRule, ...]) -> tuple[CheckResult, ...]:
-    return tuple(CheckResult(rule.name, rule.action) for rule in rules)
+        return scanner.nothing_found
+    found: dict[str, dict[str, int]] = {}
+    for (check, rule, _), count in tally.items():
+        rules = found.setdefault(check, {})
+        rules[rule] = rules.get(rule, 0) + count
+    return tuple(
+        CheckResult(looked.check, looked.action, found.get(looked.check, {}))
+        for looked in scanner.nothing_found
+    )

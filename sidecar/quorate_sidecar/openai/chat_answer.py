@@ -16,7 +16,6 @@ from quorate_sidecar.openai.fields import (
     Usage,
     Visitor,
     Word,
-    visit_fixed,
 )
 
 Index = Annotated[int, Meta(ge=0, le=127)]
@@ -49,8 +48,7 @@ class Envelope(Closed, kw_only=True):
 
     def visit_envelope(self, visitor: Visitor) -> None:
         """Show the visitor the names in the envelope."""
-        for name in self.names():
-            visit_fixed(visitor, "envelope", name)
+        visitor.fixed("envelope", " ".join(name for name in self.names() if name))
 
 
 class Choice(Closed, kw_only=True):

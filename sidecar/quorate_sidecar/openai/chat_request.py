@@ -52,7 +52,8 @@ class _Said(_Message):
 
     def visit(self, visitor: Visitor, where: str) -> None:
         """Show the visitor the texts of this message."""
-        visit_fixed(visitor, f"{where}.name", self.name)
+        if self.name is not UNSET:
+            visit_fixed(visitor, f"{where}.name", self.name)
         self.content = visit_content(visitor, f"{where}.content", self.content)
 
 
@@ -237,7 +238,8 @@ class ChatRequest(Closed):
             visitor.fixed("tool_choice", self.tool_choice.function.name)
         visitor.fixed("model", self.model)
         for field in ("stop", "user", "metadata", "prompt_cache_key", "safety_identifier"):
-            visit_fixed(visitor, field, getattr(self, field))
+            if (value := getattr(self, field)) is not UNSET:
+                visit_fixed(visitor, field, value)
         if self.logprobs:
             raise refused_logprobs()
 

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from quorate.policy.runtime import CheckRule, RuntimeRules
+from quorate.policy.runtime import CheckRule
+from quorate_sidecar.checks.scanner import scanner_for
 from quorate_sidecar.examine import examine
 from quorate_sidecar.openai import chat_request, completion_request, embedding_request
 from quorate_sidecar.openai.fields import Closed
@@ -18,7 +19,7 @@ from tests.unit.sidecar import samples
 SECRET = samples.secrets()["github-token"]
 MAIL = samples.PII["email"]
 CHECKS = (CheckRule("secrets", "deny"), CheckRule("pii", "mask"))
-RULES = RuntimeRules(8000, (), None, 10_000_000, 1_000_000, 60, CHECKS)
+SCANNER = scanner_for(CHECKS)
 
 
 def structs() -> list[type[Closed]]:
@@ -58,14 +59,14 @@ def says(content: Any, role: str = "user", **fields: Any) -> bytes:
 
 def refusal(body: bytes, api: Api = Api.CHAT) -> Refusal:
     """Why the body is refused."""
-    found = examine(api, body, RULES).refusal
+    found = examine(api, body, SCANNER).refusal
     assert found is not None
     return found
 
 
 def forwarded(body: bytes, api: Api = Api.CHAT) -> Any:
     """The JSON that is forwarded."""
-    found = examine(api, body, RULES)
+    found = examine(api, body, SCANNER)
     assert found.refusal is None, found.refusal.message
     return json.loads(found.body)
 
@@ -233,7 +234,7 @@ def test_logprobs_are_refused() -> None:
 @pytest.mark.requirement("sidecar: personal data is masked")
 def test_personal_data_is_masked_in_prose() -> None:
     """The model sees the mask; the rest of the text, and the digest, are of what it sees."""
-    found = examine(Api.CHAT, says(f"write to {MAIL} today"), RULES)
+    found = examine(Api.CHAT, says(f"write to {MAIL} today"), SCANNER)
     assert json.loads(found.body)["messages"][0]["content"] == "write to [masked:pii] today"
     assert found.tally == {("pii", "email", "mask"): 1}
 
@@ -248,23 +249,23 @@ def test_personal_data_that_cannot_be_masked_is_refused() -> None:
 
 def test_flagged_findings_pass_and_are_counted() -> None:
     """A policy may only want to know."""
-    rules = msgspec.structs.replace(RULES, checks=(CheckRule("pii", "flag"),))
-    found = examine(Api.CHAT, says(f"write to {MAIL}"), rules)
+    flagging = scanner_for((CheckRule("pii", "flag"),))
+    found = examine(Api.CHAT, says(f"write to {MAIL}"), flagging)
     assert json.loads(found.body)["messages"][0]["content"] == f"write to {MAIL}"
     assert found.tally == {("pii", "email", "flag"): 1}
 
 
 def test_request_without_checks_passes() -> None:
     """A policy without checks still parses strictly, and nothing more."""
-    rules = msgspec.structs.replace(RULES, checks=())
-    assert examine(Api.CHAT, says(SECRET), rules).refusal is None
-    assert examine(Api.CHAT, chat(foo=1), rules).refusal is not None
+    none = scanner_for(())
+    assert examine(Api.CHAT, says(SECRET), none).refusal is None
+    assert examine(Api.CHAT, chat(foo=1), none).refusal is not None
 
 
 def test_forwarded_body_is_serialised_anew() -> None:
     """Order, white space and escapes are this program's, whatever the client's were."""
     body = b' { "messages" : [ {"content":"\\u0068i","role":"user"} ],"model":"m" } '
-    found = examine(Api.CHAT, body, RULES)
+    found = examine(Api.CHAT, body, SCANNER)
     assert found.body == b'{"model":"m","messages":[{"role":"user","content":"hi"}]}'
     assert found.model == "m"
     assert not found.stream

@@ -28,8 +28,13 @@ def luhn(digits: list[int]) -> bool:
 
 
 def is_payment_card(text: bytes) -> bool:
-    """True for 13 to 19 digits with a valid check digit that are not one digit repeated."""
-    digits = digits_of(text)
+    """True if ``text`` begins with a card number: 13 to 19 digits, valid check digit, not one digit
+    repeated. What follows in a group of its own may be another number, such as an expiry date."""
+    ends = [at for at, byte in enumerate(text) if byte in b" -"]
+    return any(_is_card(digits_of(text[:end])) for end in [*ends, len(text)])
+
+
+def _is_card(digits: list[int]) -> bool:
     return 13 <= len(digits) <= 19 and len(set(digits)) > 1 and luhn(digits)
 
 
