@@ -1,7 +1,6 @@
 """The chart as Helm renders it."""
 
 import functools
-import json
 import subprocess
 from typing import Any
 
@@ -58,12 +57,6 @@ def pods(documents: list[Document]) -> dict[str, Document]:
         elif document["kind"] in ("Deployment", "Job"):
             found[name] = document["spec"]["template"]["spec"]
     return found
-
-
-def schema() -> Document:
-    """The schema of the values."""
-    document: Document = json.loads((CHART / "values.schema.json").read_text("utf-8"))
-    return document
 
 
 def defaults() -> Document:

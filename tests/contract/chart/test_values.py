@@ -1,64 +1,10 @@
-"""The values: described, bounded, and refused with the place if they are wrong."""
-
-from collections.abc import Iterator
-from typing import Any
+"""Values that are wrong are refused by Helm, with their place."""
 
 import pytest
 
-from quorate import limits
-from tests.contract.chart.rendered import CHART, defaults, helm, schema
+from tests.contract.chart.rendered import CHART, helm
 
 pytestmark = pytest.mark.cluster
-
-
-def walk(node: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every property of a schema."""
-    yield path, node
-    for name, child in node.get("properties", {}).items():
-        yield from walk(child, f"{path}.{name}")
-
-
-@pytest.mark.requirement("values.schema.json: additionalProperties false, descriptions, minimums")
-def test_every_value_is_described_and_bounded() -> None:
-    """Objects are closed, each value says what it is, each number has a least and a most."""
-    for path, node in walk(schema()):
-        assert node.get("description"), path
-        if node.get("properties"):
-            assert node["additionalProperties"] is False, path
-        if node["type"] == "integer":
-            assert "minimum" in node, path
-            assert "maximum" in node, path
-        if node["type"] == "array":
-            assert "maxItems" in node, path
-
-
-def keys(values: Any, path: str = "") -> Iterator[str]:
-    """Paths of all values."""
-    if isinstance(values, dict):
-        for name, child in values.items():
-            yield f"{path}.{name}"
-            yield from keys(child, f"{path}.{name}")
-
-
-def test_schema_and_values_name_the_same() -> None:
-    """Nothing is in values.yaml that the schema does not know; what it leaves out is required."""
-    known = {path for path, _ in walk(schema())}
-    shipped = set(keys(defaults()))
-    free = (".resources.", ".labels", "selector")
-    assert {path for path in shipped - known if not any(part in path for part in free)} == set()
-    left_out = {path for path in known - shipped if path and not any(p in path for p in free)}
-    required = {f".images.{name}" for name in schema()["properties"]["images"]["required"]}
-    assert left_out - {".global"} == required
-
-
-@pytest.mark.requirement("expiries are chart values with minimums")
-def test_lives_stay_inside_the_projects_bounds() -> None:
-    """No value can make a certificate or a state live longer than the library lets it."""
-    member = schema()["properties"]["member"]["properties"]
-    assert member["certificateLifeSeconds"]["maximum"] == limits.CERTIFICATE_LIFE
-    assert member["stateLifeSeconds"]["maximum"] == limits.STATE_LIFE
-    assert member["certificateLifeSeconds"]["minimum"] <= limits.CERTIFICATE_LIFE // 10
-    assert member["stateLifeSeconds"]["minimum"] <= limits.STATE_LIFE // 10
 
 
 BAD = {
