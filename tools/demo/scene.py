@@ -80,7 +80,9 @@ def ask(cluster: Cluster, service: str, question: str) -> tuple[bool, str]:
     try:
         return True, cluster.kubectl(*command, stdin=script).strip()
     except CommandFailed as error:
-        return False, error.output.strip()
+        # kubectl adds a line of its own about the script's exit code.
+        lines = (line for line in error.output.splitlines() if "exit code" not in line)
+        return False, "\n".join(lines).strip()
 
 
 def wait_client(cluster: Cluster) -> None:
