@@ -43,8 +43,9 @@ def check_framing(headers: Headers) -> None:
             raise Refusal(400, Code.HEADERS, "Transfer-Encoding must be chunked")
     if "Upgrade" in headers:
         raise Refusal(400, Code.HEADERS, "this port does not upgrade to another protocol")
-    if "Expect" in headers:
-        raise Refusal(417, Code.HEADERS, "Expect is not supported")
+    expected = headers.get("Expect")
+    if expected is not None and expected.strip().lower() != "100-continue":
+        raise Refusal(417, Code.HEADERS, "Expect: only 100-continue is known")
 
 
 def check_json(headers: Headers) -> None:

@@ -21,18 +21,17 @@ class BodyReader:
     async def read(self, request: web.BaseRequest, bytes_max: int) -> bytes:
         """The body. Raises Refusal if it is too long, too slow, or breaks off."""
         length = request.headers.get("Content-Length")
-        # The HTTP parser let only digits through.
-        expected = bytes_max if length is None else int(length)
-        if expected > bytes_max:
-            raise _too_large(bytes_max)
-        self._capacity.reserve(expected)
-        self._reserved = expected
+        if length is not None:
+            # The HTTP parser let only digits through.
+            if int(length) > bytes_max:
+                raise _too_large(bytes_max)
+            self._reserve(int(length))
         content = request.content
         if content.is_eof():
-            body = content.read_nowait()
-            if len(body) > bytes_max:
-                raise _too_large(bytes_max)
-            return body
+            # Most bodies arrive with their headers.
+            return self._checked(content.read_nowait(), bytes_max)
+        if "Expect" in request.headers and request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 return await self._read_slowly(content, bytes_max)
@@ -47,12 +46,26 @@ class BodyReader:
         self._capacity.release(self._reserved)
         self._reserved = 0
 
+    def _reserve(self, size: int) -> None:
+        self._capacity.reserve(size)
+        self._reserved += size
+
+    def _checked(self, body: bytes, bytes_max: int) -> bytes:
+        if len(body) > bytes_max:
+            raise _too_large(bytes_max)
+        if len(body) > self._reserved:
+            self._reserve(len(body) - self._reserved)
+        return body
+
     async def _read_slowly(self, content: StreamReader, bytes_max: int) -> bytes:
         parts, size = [], 0
         while part := await content.readany():
             size += len(part)
             if size > bytes_max:
                 raise _too_large(bytes_max)
+            if size > self._reserved:
+                # Without a length nobody knows what is coming: memory is set aside as it comes.
+                self._reserve(size - self._reserved)
             parts.append(part)
         return b"".join(parts)
 

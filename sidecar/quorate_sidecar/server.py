@@ -9,6 +9,9 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from quorate_sidecar.exchange import new_request_id
+from quorate_sidecar.refusal import Code, Refusal, error_body
+
 CONNECTIONS_MAX = 1024
 HEADER_SECONDS = 10.0
 """From the first byte of a request to the end of its headers."""
@@ -24,6 +27,9 @@ ADDRESS_SECONDS = 10.0
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 log = logging.getLogger(__name__)
+
+_silent = logging.Logger("aiohttp", logging.CRITICAL)
+"""aiohttp logs every malformed request with a traceback: a client could fill the log with it."""
 
 
 class _Connection(RequestHandler):
@@ -45,6 +51,21 @@ class _Connection(RequestHandler):
         """Stop the clock."""
         self.request_began()
         super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what the HTTP parser refused in the same form as every other refusal."""
+        refusal = Refusal(400, Code.MALFORMED, "the request is not well-formed HTTP/1.1")
+        headers = {"Content-Type": "application/json", "Server": "quorate"}
+        body = error_body(refusal, new_request_id())
+        response = web.Response(status=status, body=body, headers=headers)
+        response.force_close()
+        return response
 
     def request_began(self) -> None:
         """The headers are there: from now on other time-outs hold."""
@@ -69,6 +90,7 @@ class BoundedServer(web.Server):
             self._began,
             handler_cancellation=True,
             access_log=None,
+            logger=_silent,
             keepalive_timeout=KEEPALIVE_SECONDS,
             lingering_time=LINGER_SECONDS,
             max_line_size=LINE_BYTES,

@@ -85,7 +85,7 @@ async def test_plain_requests_pass(proxy: Stand) -> None:
         post("X: a\rContent-Length: 0", LENGTH),
         post(LENGTH, "Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings"),
         post(LENGTH, "Upgrade: websocket", "Connection: Upgrade"),
-        post(LENGTH, "Expect: 100-continue"),
+        post(LENGTH, "Expect: 200-ok"),
         post(LENGTH, "Host: y"),
         post(LENGTH, "Content-Type: text/plain"),
         post(LENGTH, target="http://other.test/v1/chat/completions"),
@@ -116,6 +116,19 @@ async def test_hostile_requests_never_reach_the_model(proxy: Stand, data: bytes)
     assert proxy.seen == []
     assert got == b"" or got.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
     assert b"Traceback" not in got
+    assert got == b"" or b'"request_id":"req_' in got
+
+
+async def test_client_that_asks_before_its_body_is_told_to_go_on(proxy: Stand) -> None:
+    """Clients with long bodies wait for an interim answer; a refusal comes instead of it."""
+    reader, writer = await asyncio.open_connection(SIDECAR_HOST, proxy.port)
+    writer.write(post(LENGTH, "Expect: 100-continue", body=b""))
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(BODY)
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+    writer.close()
+    too_long = post("Content-Length: 99999999", "Expect: 100-continue", body=b"")
+    assert (await send(proxy, too_long)).startswith(b"HTTP/1.1 413")
 
 
 async def test_pipelined_requests_are_answered_in_order(proxy: Stand) -> None:
