@@ -10,7 +10,7 @@ from quorate.api.v1alpha1 import ClusterSafetyPolicy, SafetyPolicy
 from quorate.api.v1alpha1.meta import read
 from quorate.api.v1alpha1.safety_policy import AnyPolicy, LabelSelector
 from quorate.errors import QuorateError
-from quorate.policy.compiled import CompiledPolicy, compile_policy
+from quorate.policy.compiled import CompiledPolicy, compile_policy, selects
 from quorate_cli.cluster.kinds import Document
 
 Answer = Literal["yes", "no", "unknown"]
@@ -22,6 +22,8 @@ class Unmet:
 
     key: str
     text: str
+    state: str = ""
+    """How the label is instead."""
     wanted: tuple[str, ...] = ()
 
 
@@ -47,28 +49,28 @@ def compile_all(
 
 def unmet(selector: LabelSelector, labels: Mapping[str, str]) -> tuple[Unmet, ...]:
     """The terms that these labels do not meet; none exactly if the selector selects them."""
-    terms = []
-    for key, value in selector.match_labels.items():
-        if labels.get(key) != value:
-            terms.append(Unmet(key, f"label {key} must be {value} ({_is(labels, key)})", (value,)))
+    terms = [
+        Unmet(key, f"label {key} must be {value}", _state(labels, key), (value,))
+        for key, value in selector.match_labels.items()
+        if labels.get(key) != value
+    ]
     for part in selector.match_expressions:
-        key, values = part.key, ", ".join(part.values)
-        present = key in labels
-        if part.operator == "In" and labels.get(key) not in part.values:
-            text = f"label {key} must be one of {values} ({_is(labels, key)})"
-            terms.append(Unmet(key, text, tuple(part.values)))
-        elif part.operator == "NotIn" and present and labels[key] in part.values:
-            terms.append(
-                Unmet(key, f"label {key} must not be one of {values} ({_is(labels, key)})")
-            )
-        elif part.operator == "Exists" and not present:
-            terms.append(Unmet(key, f"label {key} must be present"))
-        elif part.operator == "DoesNotExist" and present:
-            terms.append(Unmet(key, f"label {key} must be absent ({_is(labels, key)})"))
+        if selects(LabelSelector(match_expressions=[part]), dict(labels)):
+            continue
+        values = ", ".join(part.values)
+        must = {
+            "In": f"be one of {values}",
+            "NotIn": f"not be one of {values}",
+            "Exists": "be present",
+            "DoesNotExist": "be absent",
+        }[part.operator]
+        wanted = tuple(part.values) if part.operator == "In" else ()
+        text = f"label {part.key} must {must}"
+        terms.append(Unmet(part.key, text, _state(labels, part.key), wanted))
     return tuple(terms)
 
 
-def _is(labels: Mapping[str, str], key: str) -> str:
+def _state(labels: Mapping[str, str], key: str) -> str:
     return f"is {labels[key]}" if key in labels else "is absent"
 
 

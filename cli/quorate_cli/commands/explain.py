@@ -93,7 +93,8 @@ COMMAND = Command(
         "explain -f pod.yaml -n team-a",
     ),
     notes=(
-        "In a namespace that does not enforce the exit code is 0: nothing is denied there.\n"
+        "Three questions: may it be created, may it run, and, once it is let go, does it serve.\n"
+        "Exit code 1 if one is answered with no; in a namespace that does not enforce, 0.\n"
         "It reads policies, the model, its claim, the namespace, and the ConfigMaps\n"
         "quorate-genesis and quorate-injection in quorate-system."
     ),

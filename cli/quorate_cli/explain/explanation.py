@@ -11,7 +11,7 @@ import msgspec
 from quorate_cli.policies import Answer
 
 Role = Literal["measure", "sidecar", "server", "init"]
-Question = Literal["create", "run"]
+Question = Literal["create", "run", "serve"]
 
 
 class Remedy(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -164,6 +164,8 @@ class ContainerState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ready: bool
     state: str
     restarts: int
+    at_fault: bool = False
+    """Not merely waiting for its turn, or busy starting. Says nothing if it is ready."""
     message: str = ""
     """Its termination message; that of quorate-measure says what differed."""
 

@@ -23,6 +23,7 @@ from quorate_cli.explain.explanation import (
 from quorate_cli.explain.facts import Facts
 from quorate_cli.explain.remedies import refusal
 from quorate_cli.explain.remedies.context import Context
+from quorate_cli.explain.serving import serving
 
 
 def judge_pod(
@@ -44,6 +45,9 @@ def judge_pod(
     decisions = [_run(ran, explanation.standings, context)]
     if not facts.exists or pods.is_gated(pod):
         decisions.insert(0, _decision("create", created, context))
+    if explanation.node_side is not None:
+        seen = serving(explanation.node_side, facts.namespace, explanation.subject.name)
+        decisions += [seen] if seen else []
     selection = ran.selection
     refused = selection.verdict.denials if selection and not ran.exempt else ()
     return msgspec.structs.replace(

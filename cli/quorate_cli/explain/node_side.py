@@ -11,6 +11,18 @@ from quorate_cli.layout import clipped
 EVENTS_SHOWN = 5
 MESSAGE_CHARS = 2048
 """The kubelet keeps up to 4096 bytes of a termination message."""
+_FAULTS: Final = frozenset(
+    {
+        "CrashLoopBackOff",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "RunContainerError",
+    }
+)
+"""Reasons for which a container waits and will not start by itself."""
 _STATUSES: Final[tuple[tuple[str, Role], ...]] = (
     ("initContainerStatuses", "init"),
     ("containerStatuses", "server"),
@@ -73,8 +85,18 @@ def _container(entry: Document, role: Role) -> ContainerState:
         ready=entry.get("ready") is True,
         state=_state(state, last),
         restarts=int(entry.get("restartCount") or 0),
+        at_fault=_is_at_fault(entry, state, ended or last, role),
         message=str(message)[:MESSAGE_CHARS],
     )
+
+
+def _is_at_fault(entry: Document, state: Document, exited: Document, role: Role) -> bool:
+    """It is not merely waiting for its turn, or busy starting."""
+    if "running" in state:
+        # A sidecar that passed its startup probe has measured; a server may take long to load.
+        settled = entry.get("started") if role == "sidecar" else entry.get("restartCount")
+        return role in ("sidecar", "server") and bool(settled)
+    return bool(exited.get("exitCode")) or _waiting(state).get("reason") in _FAULTS
 
 
 def _waiting(state: Document) -> Document:
@@ -92,11 +114,10 @@ def _state(state: Document, last: Document) -> str:
 
 
 def _recent(events: list[Document]) -> list[str]:
-    """The last Events, oldest first, each in one line."""
-    ordered = sorted(events, key=event_time)
+    """The last warnings, oldest first, each in one line."""
+    ordered = sorted((e for e in events if e.get("type") == "Warning"), key=event_time)
     return [
-        f"{event_time(e)} {e.get('type', '')} {e.get('reason', '')}: "
-        f"{clipped(str(e.get('message') or ''), 1000)}"
+        f"{event_time(e)} {e.get('reason', '')}: {clipped(str(e.get('message') or ''), 1000)}"
         for e in ordered[-EVENTS_SHOWN:]
     ]
 

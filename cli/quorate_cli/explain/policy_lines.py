@@ -17,7 +17,11 @@ def policy_line(policy: CompiledPolicy, selects: Answer, labels: Mapping[str, st
         ref=str(policy.ref),
         digest=policy.digest,
         selects=selects,
-        because=tuple(term.text for term in terms),
+        because=tuple(
+            # Of a model's pods, other labels are not known.
+            f"{term.text} ({term.state})" if selects == "no" else term.text
+            for term in terms
+        ),
         names_signers=policy.signers is not None,
         owner=policy.safety_contact,
         asks=tuple(asks),

@@ -20,8 +20,13 @@ from quorate_cli.explain.explanation import (
 from quorate_cli.layout import NOTICE, UNKNOWN, mark, wrapped
 
 _STEP = "  "
-_QUESTIONS = {"create": "may be created", "run": "may run"}
-_DENIALS = {"create": "is refused at creation", "run": "may not run"}
+_QUESTIONS = {"create": "may be created", "run": "may run", "serve": "serves"}
+_DENIALS = {
+    "create": "is refused at creation",
+    "run": "may not run",
+    "serve": "does not serve",
+}
+_AS_IF = {"create": "would be refused", "run": "would not run", "serve": "does not serve"}
 _SELECTS = {"yes": True, "no": False, "unknown": None}
 
 
@@ -65,7 +70,7 @@ def _answer(decision: Decision, explanation: Explanation) -> str:
     reasons = ", ".join(dict.fromkeys(refusal.reason for refusal in decision.refusals))
     verb = _DENIALS[decision.question]
     if not explanation.namespace.enforced:
-        verb = f"{'would be refused' if decision.question == 'create' else 'would not run'}"
+        verb = _AS_IF[decision.question]
     return f"{sign} {verb}: {reasons}"
 
 
@@ -93,7 +98,7 @@ def _policy(line: PolicyLine, width: int) -> Iterator[str]:
         yield from wrapped(f"{mark(False)} {line.ref} does not compile", width, first=_STEP)
         yield from wrapped(line.problem, width, first=indent)
         return
-    words = {"yes": "selects", "no": "does not select", "unknown": "selects by other labels"}
+    words = {"yes": "selects", "no": "does not select", "unknown": "selects by other labels too"}
     asks = f", asks for {', '.join(line.asks)}" if line.asks else ""
     yield from wrapped(
         f"{mark(_SELECTS[line.selects])} {line.ref} {words[line.selects]}{asks}",

@@ -113,8 +113,12 @@ def test_no_policy_selects_for_want_of_a_label() -> None:
     """The labels that make the platform's policy select the pod are named in the command."""
     cluster = FakeCluster()
     cluster.put_floor(selector={"matchLabels": {"tier": "serving"}})
-    explanation = cluster.explain("model/demo")
+    explanation = cluster.explain_file(bare_pod())
     assert explanation.policies[0].because == ("label tier must be serving (is absent)",)
+    # Of the pods of a model, other labels are not known.
+    explanation = cluster.explain("model/demo")
+    assert explanation.policies[0].because == ("label tier must be serving",)
+    assert explanation.policies[0].selects == "unknown"
     found = in_deployment(cluster, lambda pod: None)["NoPolicySelectsPod"]
     assert found.remedy.text == "label the pod with tier=serving, and ClusterSafetyPolicy/floor " \
         "selects it"  # fmt: skip

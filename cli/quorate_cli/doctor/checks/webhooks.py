@@ -60,7 +60,8 @@ def _finding(
     if extra:
         message = f"{extra[0]} is not an entry this version writes"
         return failed(check, message, "install the chart again", *_REINSTALL)
-    return ok(check, f"{len(expected)} entries, failure policies as shipped, with an authority")
+    count = "1 entry" if len(expected) == 1 else f"{len(expected)} entries"
+    return ok(check, f"{count}, failure policies as shipped, with an authority")
 
 
 def _problem(webhook: Document | None, policy: str, mode: str, rule: str) -> str:

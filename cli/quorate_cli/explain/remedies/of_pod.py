@@ -19,8 +19,7 @@ _SERVER_IMAGE = re.compile(r"spec\.(?:initContainers|containers)\[\d+\]: image "
 
 def edited(denial: Denial, context: Context) -> Remedy:
     """Change the pod by hand as the denial's fix says."""
-    text = denial.fix or f"change the pod: {denial.message}"
-    return Remedy(text=text, commands=_edit(context))
+    return Remedy(text=denial.fix or "change the pod as said", commands=_edit(context))
 
 
 def recreated(denial: Denial, context: Context) -> Remedy:
@@ -121,12 +120,6 @@ def mounted(denial: Denial, context: Context) -> Remedy:
         text=denial.fix or f"mount the volume {name} whole and with readOnly: true",
         commands=target.patch(spec=spec),
     )
-
-
-def port(denial: Denial, context: Context) -> Remedy:
-    """Let the server listen on loopback at the declared port."""
-    text = denial.fix or "use the port that the policies declare"
-    return Remedy(text=text, commands=_edit(context))
 
 
 def _container(context: Context, where: re.Match[str]) -> dict[str, Any]:
