@@ -94,7 +94,8 @@ class Scanner:
 
         All of them if the engine gave up: each is then searched for on its own.
         """
-        found: list[int] = self._set.Match(text)
+        # The binding answers None where nothing matched.
+        found: list[int] = self._set.Match(text) or []
         if self._canary not in found:
             return list(range(len(self._compiled)))
         found.remove(self._canary)
