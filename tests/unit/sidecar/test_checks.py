@@ -204,12 +204,15 @@ def test_numbers_beyond_the_candidate_bound_are_denied() -> None:
     assert "too-many-candidates" in rules_in(text)
 
 
-def test_engine_that_gives_up_suspects_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("answer", [None, []])
+def test_engine_that_gives_up_suspects_everything(
+    monkeypatch: pytest.MonkeyPatch, answer: list[int] | None
+) -> None:
     """An empty result without the canary means out of memory, and is no acquittal."""
 
     class GaveUp:
-        def Match(self, text: bytes) -> list[int]:
-            return []
+        def Match(self, text: bytes) -> list[int] | None:
+            return answer
 
     monkeypatch.setattr(ALL, "_set", GaveUp())
     assert ALL.suspects(b"harmless") == list(range(len(PATTERNS)))
