@@ -1,9 +1,10 @@
 """From facts to the chain of reasons. Pure: it reads nothing but its arguments."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from quorate import names
+from quorate import limits, names
 from quorate.admission import pods
 from quorate.admission.floor import EXCLUDED_NAMESPACES
 from quorate.admission.model import KnownModel, know_model
@@ -82,11 +83,21 @@ def explain(facts: Facts, now: datetime) -> Explanation:
         standings=tuple(standings),
         node_side=node_side(facts.pod, facts.events) if facts.pod and facts.exists else None,
         gaps=tuple(facts.gaps),
-        warnings=(f"the AttestedModel cannot be read: {known.problem}",) if known.problem else (),
+        warnings=tuple(_warnings(facts, known)),
     )
     if facts.pod is None:
-        return judge_model(explanation, facts, context, known.broken)
+        return judge_model(explanation, facts, context, known.broken, known.problem)
     return judge_pod(explanation, facts, context, now)
+
+
+def _warnings(facts: Facts, known: _Known) -> Iterator[str]:
+    if known.problem:
+        yield f"the AttestedModel cannot be read: {known.problem}"
+    seconds = facts.ahead.total_seconds()
+    if abs(seconds) > limits.CLOCK_SKEW:
+        which = "behind" if seconds > 0 else "ahead of"
+        text = f"this machine's clock, by which times were judged, is {abs(seconds):.0f} s {which} "
+        yield text + "the API server's"
 
 
 def _know(facts: Facts, now: datetime) -> _Known:

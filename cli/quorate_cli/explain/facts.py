@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from itertools import islice
 from typing import Final, TypeVar
@@ -44,6 +45,8 @@ class Facts:
     genesis: Genesis | None = None
     injection: InjectionConfig | None = None
     events: list[Document] = field(default_factory=list)
+    ahead: timedelta = timedelta(0)
+    """How far the API server's clock is ahead of this machine's, by which times are judged."""
     gaps: list[Gap] = field(default_factory=list)
     blind: bool = False
     """Something a verdict rests on could not be read."""
@@ -83,6 +86,8 @@ def gather_template(reader: Reader, pod: Document, target: Target) -> Facts:
 def _surroundings(reader: Reader, facts: Facts) -> None:
     """Everything around a pod or model that its verdict rests on."""
     namespace = facts.namespace
+    server, here = reader.clock()
+    facts.ahead = server - here
     found = _need(facts, lambda: reader.get(kinds.NAMESPACE, namespace))
     if found is None and not facts.blind:
         raise InvalidInput(f"there is no namespace {namespace}", fix="name another with -n")

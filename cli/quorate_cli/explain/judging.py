@@ -137,9 +137,16 @@ def _with_causes(
 
 
 def judge_model(
-    explanation: Explanation, facts: Facts, context: Context, broken: list[BrokenPolicy]
+    explanation: Explanation,
+    facts: Facts,
+    context: Context,
+    broken: list[BrokenPolicy],
+    problem: str,
 ) -> Explanation:
-    """Whether pods may run as far as their model goes: evidence, certificates, owners."""
+    """Whether pods may run as far as their model goes: evidence, certificates, owners.
+
+    ``problem`` says why the model cannot be read; empty if it can.
+    """
     if facts.blind:
         return _with(explanation, _unknown("run"))
     denials: list[Denial] = [
@@ -153,8 +160,7 @@ def judge_model(
         denials.append(Denial(Reason.NO_PLATFORM_FLOOR, message))
     model = context.model
     if model is None:
-        message = "; ".join(explanation.warnings) or "there is no such AttestedModel"
-        denials.append(Denial(Reason.MALFORMED, message))
+        denials.append(Denial(Reason.MALFORMED, problem))
     elif model.spec.owners is None and explanation.namespace.enforced:
         message = f"{model.ref}: spec.owners must be set where the namespace enforces"
         denials.append(Denial(Reason.MALFORMED, message))

@@ -208,7 +208,9 @@ def _node(node: NodeSide | None, width: int) -> Iterator[str]:
         yield from wrapped(node.message, width, first=_STEP * 3)
     for container in node.containers:
         restarts = f", {container.restarts} restarts" if container.restarts else ""
-        ready = {"sidecar": "ready, " if container.ready else "not ready, "}.get(container.role, "")
+        ready = ""
+        if container.role in ("sidecar", "server"):
+            ready = "ready, " if container.ready else "not ready, "
         text = f"{mark(container.ready)} {container.name}: {ready}{container.state}{restarts}"
         yield from wrapped(text, width, first=_STEP, rest=_STEP * 3)
         if container.message:

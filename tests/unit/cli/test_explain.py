@@ -324,6 +324,15 @@ def event(kind: str, reason: str, message: str) -> dict[str, Any]:
     }
 
 
+def test_clocks_that_differ_are_named(cluster: FakeCluster) -> None:
+    """Expiry is judged by this machine's clock; if that is off, the reader must know."""
+    assert cluster.explain().warnings == ()
+    cluster.reader.ahead = timedelta(minutes=-2)
+    (warning,) = cluster.explain().warnings
+    assert "120 s ahead of the API server's" in warning
+    assert warning in " ".join(" ".join(render(cluster.explain(), 200)).split())
+
+
 def test_scheduling_gate_is_shown(cluster: FakeCluster) -> None:
     """A gated pod says that the gate holds it."""
     pod = cluster.pod()
