@@ -21,6 +21,7 @@ from quorate_operator.effects.api_server import ApiServer
 from quorate_operator.install.member import GENESIS
 from quorate_operator.install.webhook import CONFIGURATION, CONFIGURATIONS
 from quorate_operator.kinds import CONFIG_MAP, WATCHED
+from quorate_operator.webhook_tls import service_names
 
 RETRY_SECONDS = 3.0
 DIAL_SECONDS = 5.0
@@ -93,7 +94,8 @@ async def webhook_answers(api: ApiServer, place: Place) -> None:
     configuration = await _configuration(api, CONFIGURATIONS[1])
     bundles = {w["clientConfig"].get("caBundle", "") for w in configuration.get("webhooks") or []}
     for bundle in bundles:
-        await _dial(place.host(names.WEBHOOK_SERVICE), _pem(bundle))
+        name = service_names(place.namespace)[0]
+        await _dial(place.host(names.WEBHOOK_SERVICE), name, _pem(bundle))
 
 
 CHECKS: tuple[Check, ...] = (
@@ -153,14 +155,15 @@ def _pem(bundle: str) -> str:
         raise InvalidInput(f"is not Base64 of PEM: {error}", field="caBundle") from None
 
 
-async def _dial(host: str, authority_pem: str) -> None:
-    """Any HTTP answer will do: the handshake has then proved the certificate."""
+async def _dial(host: str, name: str, authority_pem: str) -> None:
+    """Any HTTP answer will do: the handshake has then proved that the certificate is for ``name``,
+    which is what the API server asks for."""
     try:
         connector = aiohttp.TCPConnector(ssl=tls.client_context([authority_pem]))
         whole = aiohttp.ClientTimeout(total=DIAL_SECONDS)
         async with (
             aiohttp.ClientSession(connector=connector, timeout=whole) as session,
-            session.get(f"https://{host}/"),
+            session.get(f"https://{host}/", server_hostname=name),
         ):
             return
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:

@@ -69,7 +69,7 @@ class Operator:
         self._sweeper = Sweeper(api, intake)
         self._ages = ages = WatchAges(WATCHED, time.monotonic)
         questions = Questions(member, world, config.genesis, clock, metrics)
-        events = Events(api, lease, config.identity, clock, time.monotonic, metrics)
+        self._events = events = Events(api, lease, config.identity, clock, time.monotonic, metrics)
         alerts = Alerts(api, lease, events, clock, time.monotonic, metrics)
         gates = Gates(api, lease, clock, metrics)
         effects = Effects(api, lease, questions, events, alerts, gates, intake.arrived)
@@ -117,6 +117,7 @@ class Operator:
             self._queues.add(self._world.resync())
             forever = (
                 self._workers.run(),
+                self._events.run(),
                 self._relay.run(),
                 self._sweeper.run(),
                 self._leaf.run(),

@@ -13,7 +13,7 @@ from quorate_operator.reconciler import Reconciler
 from quorate_operator.workqueue import WorkQueue
 from quorate_operator.world import World
 
-WORKERS = {"policies": 2, "models": 8, "pods": 8}
+WORKERS = {"policies": 2, "models": 16, "pods": 8}
 """Looks at once, by queue. The member lets 32 of the operator's requests in."""
 
 log = logging.getLogger(__name__)

@@ -43,7 +43,7 @@ class Effects:
             case ReleaseGate():
                 await self.gates.release(action)
             case EmitEvent():
-                await self.events.emit(action)
+                self.events.post(action)
             case RaiseAlert():
                 await self.alerts.raise_alert(action)
             case _:

@@ -4,6 +4,7 @@ An Event's name comes from what it says about which object, so that a restart re
 instead of writing it anew.
 """
 
+import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
@@ -30,6 +31,9 @@ BURST = 200.0
 """Events a second over all objects, and how many at once."""
 PER_OBJECT = 10
 """Different things said about one object within QUIET_SECONDS."""
+POSTED_MAX = 1000
+"""Events that wait to be written. More are dropped: whoever waits for an Event waits in vain."""
+WRITERS = 4
 CONTROLLER = f"{names.GROUP}/{names.OPERATOR_ACCOUNT}"
 
 log = logging.getLogger(__name__)
@@ -80,6 +84,25 @@ class Events:
         self._said: OrderedDict[str, _Said] = OrderedDict()
         self._of_object: OrderedDict[str, tuple[float, int]] = OrderedDict()
         self._bucket = Bucket(RATE, BURST)
+        self._posted: asyncio.Queue[EmitEvent] = asyncio.Queue(POSTED_MAX)
+
+    def post(self, event: EmitEvent) -> None:
+        """Have it said soon. Never waits."""
+        try:
+            self._posted.put_nowait(event)
+        except asyncio.QueueFull:
+            self._metrics.events.labels("suppressed").inc()
+
+    async def run(self) -> None:
+        """Say what is posted, for ever."""
+
+        async def write() -> None:
+            while True:
+                await self.emit(await self._posted.get())
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WRITERS):
+                group.create_task(write())
 
     async def emit(self, event: EmitEvent) -> None:
         """Say it, unless it was said lately or too much is being said."""

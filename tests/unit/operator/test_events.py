@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from quorate_operator.effects.api_server import ApiUnavailable
 from quorate_operator.effects.events import (
     BURST,
     PER_OBJECT,
+    POSTED_MAX,
     QUIET_SECONDS,
     Bucket,
     Events,
@@ -125,6 +128,20 @@ async def test_nothing_is_written_without_the_lease() -> None:
     await scene.events.emit(event())
     assert scene.api.objects == {}
     assert scene.count("failed") == 1
+
+
+async def test_posting_never_waits_and_is_bounded() -> None:
+    """What is posted is written by and by; a flood beyond the bound is dropped and counted."""
+    scene = Scene()
+    for index in range(POSTED_MAX + 5):
+        scene.events.post(event(name=f"pod-{index}"))
+    assert scene.count("suppressed") == 5
+    writing = asyncio.create_task(scene.events.run())
+    async with asyncio.timeout(20):
+        while scene.count("written") + scene.count("suppressed") < POSTED_MAX + 5:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    writing.cancel()
+    assert scene.count("written") == BURST
 
 
 @given(st.text(max_size=300), st.text(max_size=2000))

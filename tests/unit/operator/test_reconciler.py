@@ -91,7 +91,7 @@ class Bench:
         client = cast(MemberClient, self.member)
         genesis = self.scene.committee.genesis
         self.questions = Questions(client, world, genesis, clock, metrics)
-        events = Events(self.api, self.holder, "op-0", clock, Monotonic(), metrics)
+        self._events = events = Events(self.api, self.holder, "op-0", clock, Monotonic(), metrics)
         effects = Effects(
             self.api,
             self.holder,
@@ -135,13 +135,13 @@ class Bench:
         pod = self.api.objects[POD.path(TEAM, POD_KEY.name)]
         return list(pod["spec"].get("schedulingGates") or ())
 
-    def events(self) -> list[str]:
+    def reasons(self) -> list[str]:
         """Reasons of all Events."""
         return [d["reason"] for p, d in self.api.objects.items() if "/events/" in p]
 
     async def work(self, until: Callable[[], bool] = lambda: True) -> None:
         """Let the workers work until nothing is ready any more and ``until`` holds."""
-        running = asyncio.create_task(self.workers.run())
+        running = asyncio.gather(self.workers.run(), self._events.run())
         quiet = 0
         async with asyncio.timeout(20):
             while quiet < 8:
@@ -186,7 +186,7 @@ async def test_key_removed_from_the_policy_flips_the_condition() -> None:
     assert (ready["status"], ready["reason"]) == ("False", "SignerNotTrusted")
     assert bench.status["certificates"] == []
     assert len(bench.gates) == 1
-    assert "CertificateMissing" in bench.events()
+    assert "CertificateMissing" in bench.reasons()
 
 
 async def test_silent_member_is_asked_again_when_it_is_there() -> None:
@@ -245,7 +245,7 @@ async def test_pod_that_changed_since_it_was_judged_is_not_released() -> None:
     bench.intake.arrived(POD, bench.api.objects[path])
     await bench.reconciler.reconcile(key)
     assert len(bench.gates) == 1
-    assert "HostAccess" in bench.events()
+    await bench.work(lambda: "HostAccess" in bench.reasons())
 
 
 async def test_refused_release_is_tried_again() -> None:
