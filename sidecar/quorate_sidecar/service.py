@@ -69,7 +69,6 @@ class Service:
         settings = self._settings
         self._audit.open()
         await self._health.listen_unix(settings.work_path / ADMIN_SOCKET)
-        await self._health.listen(settings.pod.ips, settings.health_port)
         await self._keeper.first(settings.wait_seconds)
         port = self._port()
         upstream = Upstream(port)
@@ -77,6 +76,7 @@ class Service:
         try:
             # First the port, so that the model cannot take it; then what may take long.
             await self._listen(server, port)
+            await self._listen_health()
             self._spawn(self._keeper.run())
             self._spawn(self._audit.run())
             self._spawn(ListenerWatch(self._foreign, settings.proc_net).run())
@@ -119,6 +119,16 @@ class Service:
             raise Unavailable(f"port {port} cannot be bound: {error}") from None
         self._standing.port = port
         log.info("listening on port %d of %s", port, ", ".join(hosts))
+
+    async def _listen_health(self) -> None:
+        hosts, port = self._settings.pod.ips, self._settings.health_port
+        try:
+            await self._health.listen(hosts, port)
+        except OSError as error:
+            raise Unavailable(
+                f"port {port} for health and metrics cannot be bound: {error.strerror}",
+                fix="no container of the pod may listen on it",
+            ) from None
 
     async def _measure(self) -> None:
         """Accept the note of this pod's ``quorate-measure``, or measure again."""

@@ -326,6 +326,15 @@ async def test_wildcard_model_fails_once_the_sidecar_runs(pod: Pod) -> None:
                 pass
 
 
+async def test_taken_health_port_is_said(pod: Pod) -> None:
+    """A pod whose own container has the port of health and metrics learns which one it is."""
+    async with vouched(pod):
+        taken = await asyncio.start_server(lambda r, w: None, ADDRESSES[0], 9902)
+        assert pod.start("serve", "--wait-seconds", "5").wait(PATIENCE) == 1
+        assert "port 9902 for health and metrics" in pod.last_words()
+        taken.close()
+
+
 async def test_foreign_listener_denies_until_it_is_gone(pod: Pod) -> None:
     """A way around the sidecar makes the pod unready and closes the way through it."""
     async with vouched(pod), model_server(answers(completion("Hi"))):

@@ -77,6 +77,7 @@ def test_wildcard_model(results: tuple[dict[str, str], str]) -> None:
         results,
         "test_wildcard_model_is_refused_with_the_remedy",
         "test_wildcard_model_fails_once_the_sidecar_runs",
+        "test_taken_health_port_is_said",
     )
 
 
