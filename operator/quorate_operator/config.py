@@ -26,6 +26,8 @@ class Config:
     """Everything ``run`` needs to know."""
 
     injection: InjectionConfig
+    previous: tuple[InjectionConfig, ...]
+    """What the release before injected, while its pods still are about."""
     genesis: Genesis
     namespace: str
     """Where the Lease and the webhook's Secrets are."""
@@ -44,6 +46,8 @@ class Files:
     genesis: Path
     digest: Path
     injection: Path
+    previous: Path
+    """There only during an upgrade."""
 
     def contents(self) -> tuple[bytes, ...]:
         """What is in them. Raises InvalidInput if one cannot be read."""
@@ -51,6 +55,7 @@ class Files:
             _read(self.genesis, GENESIS_BYTES_MAX),
             _read(self.digest, 128),
             _read(self.injection, _INJECTION_BYTES),
+            *((_read(self.previous, _INJECTION_BYTES),) if self.previous.exists() else ()),
         )
 
 
@@ -61,20 +66,21 @@ def files(environment: Mapping[str, str] = os.environ) -> Files:
         genesis=root / "genesis" / "genesis.json",
         digest=root / "genesis" / "digest",
         injection=root / "injection" / "injection.json",
+        previous=root / "injection" / "previous.json",
     )
 
 
 def load(contents: tuple[bytes, ...], environment: Mapping[str, str] = os.environ) -> Config:
     """Read the configuration. Raises QuorateError naming what is wrong."""
-    genesis_bytes, digest_bytes, injection_bytes = contents
+    genesis_bytes, digest_bytes, *injection_files = contents
     digest = digest_bytes.decode("ascii", "replace").strip()
     genesis = parse_genesis(genesis_bytes, digest)
-    document = parse_object(injection_bytes, bytes_max=_INJECTION_BYTES, what="injection")
-    injection = parse_config({**document, "genesisDigest": genesis.digest})
+    injection, *previous = (_injection(data, genesis) for data in injection_files)
     token = environment.get("QUORATE_TOKEN_FILE", f"{names.TOKEN_PATH}/token")
     urls = environment.get("QUORATE_MEMBER_URLS", injection.member_url)
     return Config(
         injection=injection,
+        previous=tuple(previous),
         genesis=genesis,
         namespace=environment.get("QUORATE_NAMESPACE", names.NAMESPACE),
         identity=environment.get("QUORATE_POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
@@ -91,6 +97,11 @@ def load(contents: tuple[bytes, ...], environment: Mapping[str, str] = os.enviro
             )
         ),
     )
+
+
+def _injection(data: bytes, genesis: Genesis) -> InjectionConfig:
+    document = parse_object(data, bytes_max=_INJECTION_BYTES, what="injection")
+    return parse_config({**document, "genesisDigest": genesis.digest})
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

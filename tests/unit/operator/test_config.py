@@ -44,6 +44,17 @@ def test_mounted_files_are_read(mounted: Path) -> None:
     assert found.leaf_life == timedelta(days=30)
 
 
+def test_what_the_release_before_injected_is_read_during_an_upgrade(mounted: Path) -> None:
+    """Pods injected with it, and still gated, are released as the webhook admits them."""
+    assert load(mounted).previous == ()
+    document = injection_document(GENESIS.digest)
+    del document["genesisDigest"]
+    document["image"] = document["image"].replace("5" * 64, "4" * 64)
+    (mounted / "injection" / "previous.json").write_text(json.dumps(document))
+    (previous,) = load(mounted).previous
+    assert previous.image.endswith("4" * 64)
+
+
 def test_identity_without_a_pod_is_the_process(mounted: Path) -> None:
     """Two processes on one host must not take each other's Lease for their own."""
     assert load(mounted).identity.rpartition("-")[2].isdigit()
