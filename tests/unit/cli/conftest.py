@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from quorate_cli.__main__ import main
+from tests.unit.cli.fake_cluster import FakeCluster
 
 
 @dataclass(frozen=True)
@@ -64,3 +65,11 @@ def bundle(quorate: Quorate, model: Path, key: Path, tmp_path: Path) -> Path:
     ran = quorate("sign", model, "--key", key, "--out", out)
     assert ran.code == 0, ran.err
     return out
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    """A tenant in good order with one gated pod."""
+    made = FakeCluster()
+    made.reader.put(made.pod())
+    return made

@@ -214,6 +214,11 @@ class FakeCluster:
         return explain(gather_template(self.reader, pod_of(pod, namespace), target), self.now)
 
 
+def answers(explanation: Explanation) -> dict[str, str]:
+    """Each question's answer."""
+    return {decision.question: decision.answer for decision in explanation.decisions}
+
+
 def refusals(explanation: Explanation, question: str = "run") -> dict[str, Refusal]:
     """The refusals of one decision by reason."""
     decision = next(d for d in explanation.decisions if d.question == question)

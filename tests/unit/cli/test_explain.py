@@ -8,16 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
 
 from quorate import names
 from quorate.errors import InvalidInput, Unavailable
 from quorate_cli.cluster import connection
 from quorate_cli.cluster.connection import Connection
 from quorate_cli.commands.explain import result
-from quorate_cli.explain.explanation import Explanation
-from quorate_cli.explain.pod_file import read_pod
-from quorate_cli.explain.subject import parse_subject
 from quorate_cli.explain.text import render
 from tests.fakes import vouching
 from tests.unit.cli.conftest import Quorate
@@ -25,23 +21,11 @@ from tests.unit.cli.fake_cluster import (
     FILES,
     NAMESPACE,
     FakeCluster,
+    answers,
     bare_pod,
     condition,
     refusals,
 )
-
-
-def answers(explanation: Explanation) -> dict[str, str]:
-    """Each question's answer."""
-    return {decision.question: decision.answer for decision in explanation.decisions}
-
-
-@pytest.fixture
-def cluster() -> FakeCluster:
-    """A tenant in good order with one gated pod."""
-    made = FakeCluster()
-    made.reader.put(made.pod())
-    return made
 
 
 @pytest.mark.requirement("explain prints policy → requirement → evidence → votes → verdict")
@@ -199,131 +183,6 @@ def test_namespace_that_does_not_exist(cluster: FakeCluster) -> None:
         cluster.explain_file(pod | {"metadata": pod["metadata"] | {"namespace": "x"}}, "nowhere")
 
 
-def test_running_pod_is_asked_whether_it_may_run(cluster: FakeCluster) -> None:
-    """A released pod is past creation; its node side shows measure, sidecar and server."""
-    pod = cluster.pod(gated=False)
-    pod["spec"]["nodeName"] = "node-1"
-    pod["status"] = {
-        "phase": "Running",
-        "initContainerStatuses": [
-            status("quorate-measure", {"terminated": {"exitCode": 0, "reason": "Completed"}}, True),
-            status("quorate-sidecar", {"running": {"startedAt": "2026-11-21T11:00:00Z"}}, True),
-        ],
-        "containerStatuses": [
-            status("server", {"running": {"startedAt": "2026-11-21T11:00:05Z"}}, True)
-        ],
-    }
-    cluster.reader.put(pod)
-    explained = cluster.explain()
-    assert answers(explained) == {"run": "yes", "serve": "yes"}
-    assert explained.node_side is not None
-    assert [(c.role, c.ready) for c in explained.node_side.containers] == [
-        *(("measure", True), ("sidecar", True), ("server", True)),
-    ]
-    assert explained.subject.node == "node-1"
-
-
-def status(name: str, state: dict[str, Any], ready: bool, **more: Any) -> dict[str, Any]:
-    """A container's status as the kubelet writes it."""
-    return {"name": name, "state": state, "ready": ready, "restartCount": 0} | more
-
-
-def test_what_measure_found_is_shown(cluster: FakeCluster) -> None:
-    """A model whose bytes differ: the file's name from the termination message is in the text."""
-    pod = cluster.pod(gated=False)
-    pod["status"] = {
-        "phase": "Pending",
-        "initContainerStatuses": [
-            status(
-                "quorate-measure",
-                {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s"}},
-                False,
-                restartCount=3,
-                lastState={"terminated": {"exitCode": 1, "message": "config.json differs"}},
-            )
-        ],
-    }
-    cluster.reader.put(
-        pod,
-        event("Warning", "BackOff", "Back-off restarting container"),
-        event("Normal", "Pulled", "Container image present"),
-    )
-    explained = cluster.explain()
-    text = "\n".join(render(explained, 100))
-    assert "config.json differs" in text
-    assert "CrashLoopBackOff), ended with 1 before, 3 restarts" in text
-    assert "BackOff: Back-off restarting container" in text
-    assert "Pulled" not in text
-    assert answers(explained) == {"run": "yes", "serve": "no"}
-    assert result(explained, 100).exit_code == 1
-    logs, verify, _ = refusals(explained, "serve")["MeasureFailed"].remedy.commands
-    assert logs == "kubectl logs chat -n team-a -c quorate-measure --tail=50"
-    assert verify.startswith("kubectl quorate verify DIR ")
-    assert "✗ quorate-sidecar: not ready, not started" in text
-
-
-RUNNING = {"running": {"startedAt": "2026-11-21T11:00:00Z"}}
-DONE = {"terminated": {"exitCode": 0}}
-
-
-@pytest.mark.parametrize(
-    ("measure", "sidecar", "server", "answer", "reason"),
-    [
-        ({"state": RUNNING, "ready": False}, {}, {}, None, ""),
-        ({"state": RUNNING, "ready": False, "restartCount": 1,
-          "lastState": {"terminated": {"exitCode": 1}}}, {}, {}, None, ""),
-        ({}, {"state": RUNNING, "ready": False, "started": False}, {}, None, ""),
-        ({}, {"state": RUNNING, "ready": False, "started": True}, {}, "no", "SidecarNotReady"),
-        ({}, {}, {"state": RUNNING, "ready": False}, None, ""),
-        ({}, {}, {"state": RUNNING, "ready": False, "restartCount": 2}, "no", "ServerNotReady"),
-        ({}, {}, {"state": {"waiting": {"reason": "ImagePullBackOff"}}, "ready": False},
-         "no", "ServerNotReady"),
-        ({"state": {"terminated": {"exitCode": 1}}, "ready": False}, {}, {}, "no", "MeasureFailed"),
-        ({}, {}, {}, "yes", ""),
-    ],
-    ids=["measuring", "measuring again", "sidecar starts", "sidecar stale", "server loads",
-         "server crashes", "no image", "model differs", "serves"],
-)  # fmt: skip
-def test_a_fault_is_told_from_a_start(
-    cluster: FakeCluster,
-    measure: dict[str, Any],
-    sidecar: dict[str, Any],
-    server: dict[str, Any],
-    answer: str | None,
-    reason: str,
-) -> None:
-    """What takes its time has no verdict yet; what will not mend itself has one, and a fix."""
-    pod = cluster.pod(gated=False)
-    base = {"ready": True, "restartCount": 0}
-    pod["status"] = {
-        "phase": "Pending",
-        "initContainerStatuses": [
-            {"name": "quorate-measure", "state": DONE} | base | measure,
-            {"name": "quorate-sidecar", "state": RUNNING, "started": True} | base | sidecar,
-        ],
-        "containerStatuses": [{"name": "server", "state": RUNNING} | base | server],
-    }
-    cluster.reader.put(pod)
-    explained = cluster.explain()
-    assert answers(explained).get("serve") == answer
-    if reason:
-        (found,) = refusals(explained, "serve").values()
-        assert found.reason == reason
-        assert found.remedy.commands
-
-
-def event(kind: str, reason: str, message: str) -> dict[str, Any]:
-    """An Event about the pod."""
-    return {
-        "kind": "Event",
-        "metadata": {"name": f"chat.{reason}", "namespace": NAMESPACE},
-        "type": kind,
-        "reason": reason,
-        "message": message,
-        "lastTimestamp": "2026-11-21T11:30:00Z",
-    }
-
-
 def test_clocks_that_differ_are_named(cluster: FakeCluster) -> None:
     """Expiry is judged by this machine's clock; if that is off, the reader must know."""
     assert cluster.explain().warnings == ()
@@ -331,22 +190,6 @@ def test_clocks_that_differ_are_named(cluster: FakeCluster) -> None:
     (warning,) = cluster.explain().warnings
     assert "120 s ahead of the API server's" in warning
     assert warning in " ".join(" ".join(render(cluster.explain(), 200)).split())
-
-
-def test_scheduling_gate_is_shown(cluster: FakeCluster) -> None:
-    """A gated pod says that the gate holds it."""
-    pod = cluster.pod()
-    gated = {
-        "type": "PodScheduled",
-        "status": "False",
-        "reason": "SchedulingGated",
-        "message": "Scheduling is blocked due to non-empty scheduling gates",
-    }
-    pod["status"] = {"phase": "Pending", "conditions": [gated]}
-    cluster.reader.put(pod)
-    node = cluster.explain().node_side
-    assert node is not None
-    assert (node.gate, node.message.split(":")[0]) == ("held", "SchedulingGated")
 
 
 def test_file_shows_what_would_be_injected(cluster: FakeCluster) -> None:
@@ -437,73 +280,6 @@ def test_prose_fits_the_terminal(cluster: FakeCluster, width: int) -> None:
     for line in render(cluster.explain(), width):
         copied = "$ " in line or "sha256:" in line
         assert copied or len(line) <= width, line
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "namespace", "name"),
-    [
-        ("pod/a", "Pod", "here", "a"),
-        ("po/a", "Pod", "here", "a"),
-        ("model/m", "AttestedModel", "here", "m"),
-        ("AttestedModel/there/m", "AttestedModel", "there", "m"),
-        ("attestedmodels.quorate.dev/m", "AttestedModel", "here", "m"),
-        ("deployment.apps/a", "Deployment", "here", "a"),
-        ("pod/there/a", "Pod", "there", "a"),
-    ],
-)
-def test_subjects(text: str, kind: str, namespace: str, name: str) -> None:
-    """Kinds as kubectl knows them; with a namespace as denials write them."""
-    named = parse_subject(text.replace("deployment.apps", "deployments.apps"), "here")
-    assert (named.kind.name, named.namespace, named.name) == (kind, namespace, name)
-
-
-@pytest.mark.parametrize("text", ["pod", "pod/", "secret/x", "pod/a/b/c", "pod/../x", "pod/a?b"])
-def test_subjects_that_are_none(text: str) -> None:
-    """Anything else is bad input, and never becomes part of a path."""
-    with pytest.raises(InvalidInput):
-        parse_subject(text, "here")
-
-
-@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"])
-def test_workload_files(tmp_path: Path, kind: str) -> None:
-    """The pod that a workload would make is what is explained."""
-    pod = bare_pod()
-    template = {"metadata": {"labels": pod["metadata"]["labels"]}, "spec": pod["spec"]}
-    spec: dict[str, Any] = {"template": template}
-    if kind == "CronJob":
-        spec = {"jobTemplate": {"spec": spec}}
-    document = {"kind": kind, "metadata": {"name": "chat"}, "spec": spec}
-    path = tmp_path / "all.yaml"
-    path.write_text(yaml.safe_dump_all([{"kind": "Service"}, document]))
-    read = read_pod(path, NAMESPACE)
-    assert read["metadata"]["namespace"] == NAMESPACE
-    assert read["spec"] == pod["spec"]
-
-
-BAD_FILES = [
-    ("a: [", "is not YAML"),
-    ("kind: Service", "exactly one"),
-    ("{kind: Pod}\n---\n{kind: Pod}", "exactly one"),
-    ("{kind: Pod, metadata: {}, spec: {}}", "at least one container"),
-    ("{kind: Pod, metadata: {}, spec: {containers: [{}]}}", "must have a name"),
-    ("{kind: Pod, metadata: {}, spec: {containers: {name: a}}}", "must be a list"),
-    ("{kind: Pod, metadata: {labels: {a: 1}}, spec: {containers: [{name: a}]}}", "quote it"),
-    (
-        "{kind: Pod, metadata: {}, spec: {containers: [{name: a, env: [{name: a, value: 1}]}]}}",
-        "quote it",
-    ),
-    ("{kind: Pod, metadata: {namespace: b}, spec: {containers: [{name: a}]}}", "for namespace b"),
-    ("{kind: Deployment, metadata: {name: a}, spec: {}}", "spec.template"),
-]
-
-
-@pytest.mark.parametrize(("text", "says"), BAD_FILES, ids=[says for _, says in BAD_FILES])
-def test_files_that_hold_no_pod(tmp_path: Path, text: str, says: str) -> None:
-    """Each misshapen manifest is bad input that names the field."""
-    path = tmp_path / "pod.yaml"
-    path.write_text(text)
-    with pytest.raises(InvalidInput, match=says):
-        read_pod(path, NAMESPACE)
 
 
 @pytest.fixture
