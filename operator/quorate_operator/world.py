@@ -117,7 +117,8 @@ class World:
         if self._objects[key.kind].pop(key, None) is None:
             return set()
         self.changed[key] = None
-        return self._concerned(key)
+        # The object itself too: a look at what is gone forgets what was asked about it.
+        return self._concerned(key) | {key}
 
     def resync(self) -> set[Key]:
         """Every key there is, to look at all again."""

@@ -11,7 +11,7 @@ from quorate.errors import QuorateError
 from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
 from quorate.verdict import Reason
-from quorate_io.member_api import EvaluateAnswer
+from quorate_io.member_api import EvaluateAnswer, RequirementResult
 from quorate_operator.kinds import Key
 from quorate_operator.reconcile.texts import clipped
 from quorate_operator.world import Known
@@ -76,15 +76,7 @@ def answered(
     if answer.policy_digest != policy.digest:
         why = f"the member read {policy.ref} as {answer.policy_digest}, not {policy.digest}"
         return unanswered(question, why, Reason.CERTIFICATE_INVALID, previous, now)
-    requirements = tuple(
-        RequirementStatus(
-            name=result.name,
-            status=result.status,
-            reason=clipped(result.reason, 128),
-            message=clipped(result.message),
-        )
-        for result in answer.requirements
-    )
+    requirements = tuple(_requirement(result) for result in answer.requirements)
     if answer.certificate is None:
         ask_at = max(answer.renew_at, now + timedelta(seconds=DENIED_AGAIN))
         return _outcome(question, ask_at, Answer(requirements, "", None))
@@ -147,6 +139,16 @@ def check_certificate(held: Certificate, question: Question) -> None:
         manifest_digest=question.known.model.manifest_digest if question.known.model else "",
         policy=question.policy.ref,
         policy_digest=question.policy.digest,
+    )
+
+
+def _requirement(result: RequirementResult) -> RequirementStatus:
+    fix = f" (fix: {result.fix})" if result.fix else ""
+    return RequirementStatus(
+        name=result.name,
+        status=result.status,
+        reason=clipped(result.reason, 128),
+        message=clipped(result.message + fix),
     )
 
 

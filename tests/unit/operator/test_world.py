@@ -65,7 +65,7 @@ def test_changed_policy_concerns_the_models_and_gated_pods_of_its_scope() -> Non
     assert scene.put(changed) == {floor, MODEL, elsewhere, pod_key()}
     mine = scene.put(vouching.policy(FLOOR_SPEC, name="mine", namespace=TEAM))
     assert mine == {Key("SafetyPolicy", TEAM, "mine"), MODEL, pod_key()}
-    assert scene.world.remove(floor) == {MODEL, elsewhere, pod_key()}
+    assert scene.world.remove(floor) == {floor, MODEL, elsewhere, pod_key()}
     assert scene.world.compiled()[0].ref.name == "mine"
 
 
