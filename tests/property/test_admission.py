@@ -160,7 +160,9 @@ def test_spoilt_bytes_open_nothing(at: int, inserted: bytes, removed: int) -> No
     """A good review with a few bytes replaced: refused, or still about a good pod."""
     body = GOOD_BYTES[:at] + inserted + GOOD_BYTES[at + removed :]
     if answer(body)["allowed"]:
-        assert good(json.loads(body)["request"]["object"])
+        # The parser skips, unread, what no decision is about.
+        text = body.decode("utf-8", "replace")
+        assert good(json.loads(text)["request"]["object"])
 
 
 @settings(max_examples=200)

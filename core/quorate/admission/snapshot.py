@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from quorate.admission.injection import InjectionConfig
 from quorate.admission.model import KnownModel
 from quorate.admission.selection import Selections
+from quorate.admission.templates import Templates
 from quorate.policy.compiled import CompiledPolicy
 
 
@@ -43,5 +44,7 @@ class Snapshot:
     """By (namespace, name)."""
     claims: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     """Access modes of persistent volume claims, by (namespace, name)."""
+    templates: Templates = field(default_factory=Templates, repr=False, compare=False)
+    """Pods that were found good under these policies."""
     previous: tuple[InjectionConfig, ...] = ()
     """What the release before injected: pods of its time may still be released and bound."""

@@ -117,7 +117,7 @@ class Store:
                 broken=tuple(p for p in found if isinstance(p, BrokenPolicy)),
             )
             self._snapshot = Snapshot(
-                self._injection, policies, self._models, self._claims, self._previous
+                self._injection, policies, self._models, self._claims, previous=self._previous
             )
         return self._snapshot
 

@@ -15,6 +15,7 @@ from quorate.admission.injection import Pod
 from quorate.admission.model import KnownModel, Report, certified, reported
 from quorate.admission.selection import Selection
 from quorate.admission.snapshot import Snapshot
+from quorate.admission.templates import plain_spec
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.runtime import RuntimeRules
 from quorate.verdict import ALLOW, Denial, Reason, Verdict, all_of, deny
@@ -130,24 +131,33 @@ def _against_rules(
             fix=error.fix if error else "",
         )
         return Verdict((_owned(denial, selection),))
-    allowed = _allowed(known, selection, selection.rules, snapshot)
-    denials = rules.check(pod, allowed)
+    claim = known.source.persistent_volume_claim
+    modes = snapshot.claims.get((known.namespace, claim.claim_name)) if claim else None
+    context = (selection, known, modes)
+    plain = plain_spec(pod["spec"])
+    if snapshot.templates.hold(context, plain):
+        return ALLOW
+    denials = rules.check(pod, _allowed(known, selection, selection.rules, snapshot, modes))
     if not denials:
+        snapshot.templates.remember(context, plain)
         return ALLOW
     return Verdict(tuple(dict.fromkeys(_owned(denial, selection) for denial in denials)))
 
 
 def _allowed(
-    known: KnownModel, selection: Selection, runtime: RuntimeRules, snapshot: Snapshot
+    known: KnownModel,
+    selection: Selection,
+    runtime: RuntimeRules,
+    snapshot: Snapshot,
+    modes: tuple[str, ...] | None,
 ) -> rules.Allowed:
-    claim = known.source.persistent_volume_claim
     return rules.Allowed(
         source=known.source,
         servers=selection.servers,
         volumes=selection.volumes,
         rules=runtime,
         injections=(snapshot.injection, *snapshot.previous),
-        claim_modes=snapshot.claims.get((known.namespace, claim.claim_name)) if claim else None,
+        claim_modes=modes,
     )
 
 

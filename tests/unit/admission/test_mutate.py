@@ -175,5 +175,7 @@ def test_pods_of_the_release_before_are_still_released() -> None:
         (changed, (), False),
         (changed, (old,), True),
     ):
-        snapshot = Snapshot(current, world.snapshot.policies, world.snapshot.models, {}, previous)
+        snapshot = Snapshot(
+            current, world.snapshot.policies, world.snapshot.models, previous=previous
+        )
         assert validate.may_run(pod, snapshot, world.now).verdict.allowed is allowed
