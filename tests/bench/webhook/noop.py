@@ -38,7 +38,7 @@ async def _serve(tls: Path, bodies: dict[str, bytes]) -> None:
     listening = await asyncio.get_running_loop().create_server(
         server, "127.0.0.1", 0, ssl=certificate.context
     )
-    print(listening.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - read by the bench
+    print(listening.sockets[0].getsockname()[1], flush=True)
     await listening.serve_forever()
 
 
