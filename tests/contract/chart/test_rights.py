@@ -10,6 +10,8 @@ Right = tuple[str, str, str]
 """(resource or path, names, verbs)."""
 
 READ = "get,list,watch"
+PEOPLE = ("-view", "-edit", "-explain")
+"""Roles of people: aggregated into Kubernetes' own, or for everybody who is logged in."""
 EXPECTED: dict[str, set[Right]] = {
     "ClusterRole/quorate-operator": {
         ("namespaces", "", READ),
@@ -54,6 +56,19 @@ EXPECTED: dict[str, set[Right]] = {
         ("configmaps", "quorate-token-keys", "get,update"),
         ("discovery.k8s.io/endpointslices", "", "list"),
     },
+    "ClusterRole/quorate-view": {
+        ("quorate.dev/safetypolicies", "", READ),
+        ("quorate.dev/clustersafetypolicies", "", READ),
+        ("quorate.dev/attestedmodels", "", READ),
+        ("quorate.dev/safetyincidents", "", READ),
+    },
+    "ClusterRole/quorate-edit": {
+        ("quorate.dev/safetypolicies", "", "create,delete,patch,update"),
+        ("quorate.dev/attestedmodels", "", "create,delete,patch,update"),
+    },
+    "Role/quorate-explain": {
+        ("configmaps", "quorate-genesis,quorate-injection", "get"),
+    },
 }
 
 
@@ -94,11 +109,14 @@ def test_each_role_is_bound_to_its_own_account() -> None:
             continue
         role = document["roleRef"]
         (subject,) = document["subjects"]
+        if subject["name"] == "system:authenticated":
+            assert role["name"] == "quorate-explain"
+            continue
         assert (subject["kind"], subject["namespace"]) == ("ServiceAccount", "quorate-system")
         assert subject["name"] == role["name"] == document["metadata"]["name"]
         assert named(documents, "ServiceAccount", subject["name"])
         bound.add(f"{role['kind']}/{role['name']}")
-    assert bound == set(EXPECTED)
+    assert bound == {role for role in EXPECTED if not role.endswith(PEOPLE)}
 
 
 @pytest.mark.requirement("the operator has no write on webhook configurations, policies or keys")
