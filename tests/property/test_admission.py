@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import jsonpatch
@@ -12,6 +13,7 @@ from quorate import names
 from quorate.admission import injection, mutate, update, validate
 from quorate.admission.quantity import canonical_quantity
 from quorate.admission.selection import Selections
+from quorate.admission.templates import Templates
 from quorate_webhook import review
 from tests.fakes.vouching import MODEL_IMAGE, NOW, SERVER_DIGEST, policy, signers
 from tests.unit.admission.pod_builder import API_TOKEN_VOLUME, PodBuilder, bare_pod
@@ -267,3 +269,41 @@ def _value(text: str) -> int:
     factors |= {"Ki": 2**10 * 10**3, "Mi": 2**20 * 10**3, "Gi": 2**30 * 10**3, "Ti": 2**40 * 10**3}
     digits = text.rstrip("mkMGTi K")
     return int(digits) * factors[text[len(digits) :]]
+
+
+@st.composite
+def two_specs(draw: st.DrawFn) -> tuple[Document, Document]:
+    """A good pod, and one much like it: renamed, or with a piece of junk, or both."""
+    first = draw(written_pods())
+    second = copy.deepcopy(first)
+    for field, name in (("volumes", "kube-api-access-aaaaa"), ("containers", "")):
+        path = draw(st.sampled_from([p for p in paths(second["spec"]) if p and p[0] == field]))
+        if draw(st.booleans()):
+            second["spec"] = replaced(second["spec"], path, draw(JUNK | st.just(name)))
+    if draw(st.booleans()):
+        text = json.dumps(second["spec"])
+        second["spec"] = json.loads(text.replace("kube-api-access-x7x2q", "kube-api-access-b9b9b"))
+    return first, second
+
+
+@settings(max_examples=300)
+@given(two_specs())
+def test_what_is_kept_of_one_pod_lets_no_other_in(pair: tuple[Document, Document]) -> None:
+    """A pod that follows a good one gets the answer it would get if it came first."""
+
+    def injected(pod: Document) -> Document:
+        try:
+            return mutate.apply(pod, mutate.complete(pod, SNAPSHOT))
+        except (AttributeError, KeyError, TypeError, IndexError):
+            return pod
+
+    first, second = (encode(request(injected(pod))) for pod in pair)
+    warm, cold = good_snapshot(), good_snapshot()
+    assert json.loads(review.handle(review.VALIDATE, first, warm, NOW))["response"]["allowed"]
+    answers = [review.handle(review.VALIDATE, second, world, NOW) for world in (warm, cold)]
+    assert answers[0] == answers[1]
+
+
+def good_snapshot() -> review.World:
+    """The same world without any memory."""
+    return review.World(replace(SNAPSHOT, templates=Templates()), NoPods())

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from quorate.admission.injection import Pod
+from quorate.admission.templates import plain_text
 
 UID_LENGTH = 128
 Uid = Annotated[str, msgspec.Meta(max_length=UID_LENGTH)]
@@ -58,6 +59,11 @@ class _Pod(msgspec.Struct):
     spec: dict[str, Any]
 
 
+class _Written(msgspec.Struct):
+    metadata: Metadata
+    spec: msgspec.Raw
+
+
 class Request(msgspec.Struct, rename="camel"):
     """One request to judge."""
 
@@ -74,6 +80,14 @@ class Request(msgspec.Struct, rename="camel"):
     def pod(self) -> Pod:
         """The pod as it would be. Raises Malformed."""
         return self._pod(self.object)
+
+    def written(self) -> tuple[Pod, bytes]:
+        """The pod without its spec, and its spec as plain text. Raises Malformed."""
+        try:
+            pod = _WRITTEN.decode(self.object)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise Malformed(str(error), self.uid) from None
+        return {"metadata": self._metadata(pod.metadata)}, plain_text(bytes(pod.spec))
 
     def old_pod(self) -> Pod:
         """The pod as it is. Raises Malformed, also if there is none."""
@@ -93,17 +107,16 @@ class Request(msgspec.Struct, rename="camel"):
             pod = _POD.decode(raw)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise Malformed(str(error), self.uid) from None
-        metadata = pod.metadata
+        return {"metadata": self._metadata(pod.metadata), "spec": pod.spec}
+
+    def _metadata(self, metadata: Metadata) -> dict[str, Any]:
         self._check_namespace(metadata)
         return {
-            "metadata": {
-                "name": metadata.name,
-                "generateName": metadata.generateName,
-                "namespace": self.namespace,
-                "uid": metadata.uid,
-                "labels": metadata.labels,
-            },
-            "spec": pod.spec,
+            "name": metadata.name,
+            "generateName": metadata.generateName,
+            "namespace": self.namespace,
+            "uid": metadata.uid,
+            "labels": metadata.labels,
         }
 
     def _check_namespace(self, metadata: Metadata) -> None:
@@ -121,6 +134,7 @@ class _Review(msgspec.Struct, rename="camel"):
 
 _REVIEW = msgspec.json.Decoder(_Review)
 _POD = msgspec.json.Decoder(_Pod)
+_WRITTEN = msgspec.json.Decoder(_Written)
 _BINDING = msgspec.json.Decoder(Binding)
 
 

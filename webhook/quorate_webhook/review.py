@@ -109,7 +109,9 @@ def _brief(error: BaseException) -> str:
 
 
 def _create(request: Request, world: World, now: datetime) -> Judgement:
-    return validate.create(request.pod(), world.snapshot)
+    head, text = request.written()
+    recalled = validate.recall(head, text, world.snapshot)
+    return recalled or validate.create(request.pod(), world.snapshot, text)
 
 
 def _update(request: Request, world: World, now: datetime) -> Judgement:

@@ -14,8 +14,7 @@ from quorate.admission import pods, rules
 from quorate.admission.injection import Pod
 from quorate.admission.model import KnownModel, Report, certified, reported
 from quorate.admission.selection import Selection
-from quorate.admission.snapshot import Snapshot
-from quorate.admission.templates import plain_spec
+from quorate.admission.snapshot import BrokenPolicy, Snapshot
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.runtime import RuntimeRules
 from quorate.verdict import ALLOW, Denial, Reason, Verdict, all_of, deny
@@ -34,8 +33,28 @@ class Judgement(msgspec.Struct, frozen=True):
     """The model, if it came that far."""
 
 
-def create(pod: Pod, snapshot: Snapshot) -> Judgement:
-    """May this pod be created? It must be complete and gated; certificates may still be missing."""
+def recall(pod: Pod, text: bytes, snapshot: Snapshot) -> Judgement | None:
+    """What :func:`create` would say, if it found the same spec good before; else None.
+
+    ``pod`` needs its metadata only; ``text`` is its spec by quorate.admission.templates.plain_text.
+    """
+    namespace = pods.namespace(pod)
+    known = snapshot.models.get((namespace, pods.model_name(pod)))
+    if known is None or _broken(namespace, snapshot):
+        return None
+    selection = selected(pod, snapshot)
+    context = (selection, known, _claim_modes(known, snapshot))
+    if not snapshot.templates.hold(context, text):
+        return None
+    failed, pending = _reported(known, selection.policies)
+    return None if failed else Judgement(ALLOW, pending, False, selection, known)
+
+
+def create(pod: Pod, snapshot: Snapshot, text: bytes = b"") -> Judgement:
+    """May this pod be created? It must be complete and gated; certificates may still be missing.
+
+    With ``text`` (see :func:`recall`) a yes is kept for pods of the same template.
+    """
     judgement = shape(pod, snapshot)
     if judgement.exempt or judgement.known is None or judgement.selection is None:
         return judgement
@@ -52,6 +71,9 @@ def create(pod: Pod, snapshot: Snapshot) -> Judgement:
         message = "spec.nodeName must not be set: neither scheduler nor gate would see the pod"
         extra.append(Denial(Reason.PRESET_NODE, message, fix="remove it; use a nodeSelector"))
     failed, pending = _reported(judgement.known, judgement.selection.policies)
+    if not extra and judgement.verdict.allowed and text:
+        modes = _claim_modes(judgement.known, snapshot)
+        snapshot.templates.remember((judgement.selection, judgement.known, modes), text)
     if not extra and not failed:
         return msgspec.structs.replace(judgement, warnings=pending) if pending else judgement
     extra = [_owned(denial, judgement.selection) for denial in extra]
@@ -72,11 +94,11 @@ def may_run(pod: Pod, snapshot: Snapshot, now: datetime) -> Judgement:
 def shape(pod: Pod, snapshot: Snapshot) -> Judgement:
     """Everything but certificates: policies, model, containers, volumes, injection."""
     namespace = pods.namespace(pod)
-    for broken in snapshot.policies.broken:
-        if broken.namespace in (None, namespace):
-            message = f"{broken.ref} does not compile: {broken.message}"
-            fix = "correct or delete the policy"
-            return _refused(Reason.INVALID_POLICY, message, policy=broken.ref, fix=fix)
+    broken = _broken(namespace, snapshot)
+    if broken is not None:
+        message = f"{broken.ref} does not compile: {broken.message}"
+        fix = "correct or delete the policy"
+        return _refused(Reason.INVALID_POLICY, message, policy=broken.ref, fix=fix)
     selection = selected(pod, snapshot)
     if is_exempt(pod, selection):
         return Judgement(Verdict(tuple(rules.no_token(pod))), exempt=True)
@@ -86,6 +108,14 @@ def shape(pod: Pod, snapshot: Snapshot) -> Judgement:
     if known is None:
         return Judgement(_no_model(pod, selection), selection=selection)
     return Judgement(_against_rules(pod, known, selection, snapshot), (), False, selection, known)
+
+
+def _broken(namespace: str, snapshot: Snapshot) -> BrokenPolicy | None:
+    """A policy that does not compile and might have been for a pod of this namespace."""
+    for broken in snapshot.policies.broken:
+        if broken.namespace in (None, namespace):
+            return broken
+    return None
 
 
 def selected(pod: Pod, snapshot: Snapshot) -> Selection:
@@ -131,25 +161,19 @@ def _against_rules(
             fix=error.fix if error else "",
         )
         return Verdict((_owned(denial, selection),))
-    claim = known.source.persistent_volume_claim
-    modes = snapshot.claims.get((known.namespace, claim.claim_name)) if claim else None
-    context = (selection, known, modes)
-    plain = plain_spec(pod["spec"])
-    if snapshot.templates.hold(context, plain):
-        return ALLOW
-    denials = rules.check(pod, _allowed(known, selection, selection.rules, snapshot, modes))
+    denials = rules.check(pod, _allowed(known, selection, selection.rules, snapshot))
     if not denials:
-        snapshot.templates.remember(context, plain)
         return ALLOW
     return Verdict(tuple(dict.fromkeys(_owned(denial, selection) for denial in denials)))
 
 
+def _claim_modes(known: KnownModel, snapshot: Snapshot) -> tuple[str, ...] | None:
+    claim = known.source.persistent_volume_claim
+    return snapshot.claims.get((known.namespace, claim.claim_name)) if claim else None
+
+
 def _allowed(
-    known: KnownModel,
-    selection: Selection,
-    runtime: RuntimeRules,
-    snapshot: Snapshot,
-    modes: tuple[str, ...] | None,
+    known: KnownModel, selection: Selection, runtime: RuntimeRules, snapshot: Snapshot
 ) -> rules.Allowed:
     return rules.Allowed(
         source=known.source,
@@ -157,7 +181,7 @@ def _allowed(
         volumes=selection.volumes,
         rules=runtime,
         injections=(snapshot.injection, *snapshot.previous),
-        claim_modes=modes,
+        claim_modes=_claim_modes(known, snapshot),
     )
 
 

@@ -20,11 +20,12 @@ from aiohttp import web
 
 from quorate import names
 from quorate_webhook import review as review_path
+from tests.bench.report import Figure, publish
 from tests.bench.webhook.cluster import Cluster, api_server
 from tests.bench.webhook.files import write_installation
 from tests.bench.webhook.load import send
 from tests.bench.webhook.noop import __name__ as noop
-from tests.bench.webhook.processes import ROOT, cpu_seconds, memory_mib, running, wait_ready
+from tests.bench.webhook.processes import cpu_seconds, memory_mib, running, wait_ready
 from tests.bench.webhook.reviews import before_mutate, review
 from tests.bench.webhook.tls import write_certificate
 
@@ -69,21 +70,10 @@ def main() -> None:
     parser.add_argument("--pods", type=int, default=10_000)
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=7)
-    rows = asyncio.run(_measure(parser.parse_args()))
-    path = ROOT / "build" / "bench" / "webhook.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(rows, indent=1) + "\n")
-    print(f"{'figure':68} {'value':>8} {'floor':>8} {'ratio':>6} {'target':>8}  unit")
-    for row in rows:
-        floor, target = row["floor"], row["target"] or ""
-        ratio = f"{row['value'] / floor:.2f}" if floor else ""
-        print(
-            f"{row['name']:68} {row['value']:8.1f} {floor or 0:8.1f} {ratio:>6} {target:>8}  "
-            f"{row['unit']}"
-        )
+    publish("webhook", asyncio.run(_measure(parser.parse_args())))
 
 
-async def _measure(options: argparse.Namespace) -> list[dict[str, Any]]:
+async def _measure(options: argparse.Namespace) -> list[Figure]:
     cluster = Cluster(options.models, options.pods)
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
@@ -106,7 +96,7 @@ async def _measure(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 async def _figures(
     options: argparse.Namespace, cluster: Cluster, root: Path, pid: int, port: int
-) -> list[dict[str, Any]]:
+) -> list[Figure]:
     settled = memory_mib(pid)
     rows = []
     for number, case in enumerate(cases(cluster.pod(7))):
@@ -117,15 +107,15 @@ async def _figures(
         (answers / case.path.rpartition("/")[2]).write_bytes(last)
         rows.append(await _compared(options, case, pid, port, [str(root), str(answers)]))
     what = f"{options.models} models, {options.pods} waiting pods"
-    rows.append(_row(f"RSS, {what}", memory_mib(pid), "MiB", TARGET))
-    rows.append(_row(f"RSS before the load, {what}", settled, "MiB"))
-    rows.append(_row("RSS at most", memory_mib(pid, "VmHWM"), "MiB"))
+    rows.append(Figure(f"RSS, {what}", memory_mib(pid), "MiB", TARGET))
+    rows.append(Figure(f"RSS before the load, {what}", settled, "MiB"))
+    rows.append(Figure("RSS at most", memory_mib(pid, "VmHWM"), "MiB"))
     return rows
 
 
 async def _compared(
     options: argparse.Namespace, case: Case, pid: int, port: int, files: list[str]
-) -> dict[str, Any]:
+) -> Figure:
     """CPU per review of both servers, taken in turns."""
     with running(["-m", noop, *files], stdout=subprocess.PIPE) as floor:
         assert floor.stdout is not None
@@ -139,20 +129,7 @@ async def _compared(
                 costs[process].append(spent / options.requests * 1e6)
         name = f"CPU per review, {case.name} ({len(case.bodies[0])} B)"
         floor_cost = statistics.median(costs[floor.pid])
-        return _row(name, statistics.median(costs[pid]), "µs", case.target, floor_cost)
-
-
-def _row(
-    name: str, value: float, unit: str, target: str | None = None, floor: float | None = None
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "value": round(value, 2),
-        "unit": unit,
-        "target": target,
-        "floor": round(floor, 2) if floor else None,
-        "peer": None,
-    }
+        return Figure(name, statistics.median(costs[pid]), "µs", case.target, floor_cost)
 
 
 async def _serve_api(cluster: Cluster) -> int:

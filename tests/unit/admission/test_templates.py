@@ -1,13 +1,15 @@
-"""Pods of one template: a yes is remembered for exactly the same spec, and for nothing else."""
+"""Pods of one template: a yes is kept for exactly the same spec, and for nothing else."""
 
 import copy
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from quorate.admission import rules, templates, validate
+from quorate.admission import templates, validate
+from quorate.admission.templates import plain_text
 from quorate.verdict import Reason
 from tests.fakes.vouching import policy
 from tests.unit.admission.pod_builder import API_TOKEN_VOLUME, PodBuilder
@@ -15,80 +17,89 @@ from tests.unit.admission.test_bypasses import TAMPERED, WRITTEN
 from tests.unit.admission.world import FLOOR, World, good_world
 
 Document = dict[str, Any]
+TOKEN = API_TOKEN_VOLUME["name"]
+
+
+def text_of(pod: Document) -> bytes:
+    """The spec as the API server writes it, made plain."""
+    return plain_text(json.dumps(pod["spec"], separators=(",", ":")).encode())
+
+
+def create(world: World, pod: Document) -> validate.Judgement:
+    """Judge a pod and keep the yes."""
+    return validate.create(pod, world.snapshot, text_of(pod))
+
+
+def is_known(world: World, pod: Document) -> bool:
+    """Whether a pod is let in without being read."""
+    head = {"metadata": pod["metadata"]}
+    recalled = validate.recall(head, text_of(pod), world.snapshot)
+    assert recalled is None or recalled.verdict.allowed
+    return recalled is not None
 
 
 def renamed(pod: Document, name: str) -> Document:
     """The pod with its API token's volume under another name, as ServiceAccount admission does."""
     pod = copy.deepcopy(pod)
     for item in [*pod["spec"]["volumes"], *pod["spec"]["containers"][0]["volumeMounts"]]:
-        if item["name"] == API_TOKEN_VOLUME["name"]:
+        if item["name"] == TOKEN:
             item["name"] = name
     return pod
 
 
-class Counting:
-    """Counts how often the rules are gone through."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.times = 0
-        check = rules.check
-
-        def counted(*args: Any) -> Any:
-            self.times += 1
-            return check(*args)
-
-        monkeypatch.setattr(rules, "check", counted)
-
-
 @pytest.fixture
-def counting(monkeypatch: pytest.MonkeyPatch) -> Counting:
-    return Counting(monkeypatch)
+def world() -> World:
+    """A world that has seen a good pod."""
+    found = good_world()
+    assert create(found, PodBuilder(found.snapshot).build()).verdict.allowed
+    return found
 
 
-def test_the_next_pod_of_a_template_is_recognised(counting: Counting) -> None:
-    """Another token volume, another name, another gate: not gone through again."""
-    world = good_world()
+def test_the_next_pod_of_a_template_is_known(world: World) -> None:
+    """Another token volume, another name and uid: known, with the same answer as before."""
     pod = PodBuilder(world.snapshot).build()
     for index in range(3):
         following = renamed(pod, f"kube-api-access-{index:05d}")
         following["metadata"] |= {"name": f"pod-{index}", "uid": str(index)}
-        assert validate.create(following, world.snapshot).verdict.allowed
-    released = PodBuilder(world.snapshot).released().build()
-    assert validate.may_run(released, world.snapshot, world.now).verdict.allowed
-    assert counting.times == 1
+        assert is_known(world, following)
+        recalled = validate.recall(following, text_of(following), world.snapshot)
+        assert recalled == validate.create(following, world.snapshot)
 
 
-CASES = [(f"{case[0]}, written", "before", case[1], case[2]) for case in WRITTEN]
+def test_nothing_is_known_at_first() -> None:
+    """Not even a good pod."""
+    fresh = good_world()
+    assert not is_known(fresh, PodBuilder(fresh.snapshot).build())
+
+
+CASES = [(f"{case[0]}, written", "before", *case[1:]) for case in WRITTEN]
 CASES += [(f"{case[0]}, later", "after", *case[1:]) for case in (*WRITTEN, *TAMPERED)]
 
 
 @pytest.mark.parametrize(
     ("when", "change", "reasons"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
 )
-def test_no_bypass_is_recognised(
-    when: str, change: Callable[[Document], None], reasons: set[Reason]
+def test_no_bypass_is_known(
+    world: World, when: str, change: Callable[[Document], None], reasons: set[Reason]
 ) -> None:
-    """A good pod just before does not help a bad one: it is refused as if it came first."""
-
-    def refused(world: World) -> set[Reason]:
-        pod = PodBuilder(world.snapshot, **{when: [change]}).build()
-        return {denial.reason for denial in validate.create(pod, world.snapshot).verdict.denials}
-
-    world = good_world()
-    assert validate.create(PodBuilder(world.snapshot).build(), world.snapshot).verdict.allowed
-    found = refused(world)
-    assert found & reasons
-    assert found == refused(good_world())
-
-
-def test_a_no_is_not_remembered(counting: Counting) -> None:
-    """What was refused is gone through again."""
-    world = good_world()
-    pod = PodBuilder(world.snapshot).build()
-    pod["spec"]["hostPID"] = True
+    """A good pod just before does not help a bad one, and a bad one is never kept."""
+    pod = PodBuilder(world.snapshot, **{when: [change]}).build()
     for _ in range(2):
-        assert not validate.create(pod, world.snapshot).verdict.allowed
-    assert counting.times == 2
+        assert not is_known(world, pod)
+        assert {d.reason for d in create(world, pod).verdict.denials} & reasons
+
+
+def test_a_pod_without_our_gate_is_not_kept() -> None:
+    """What is refused for its gate or node alone is refused again."""
+    fresh = good_world()
+    for field in ("schedulingGates", "nodeName"):
+        pod = PodBuilder(fresh.snapshot).build()
+        if field == "nodeName":
+            pod["spec"][field] = "node-1"
+        else:
+            del pod["spec"][field]
+        assert not create(fresh, pod).verdict.allowed
+        assert not is_known(fresh, pod)
 
 
 def new_policy(world: World) -> None:
@@ -99,8 +110,16 @@ def second_policy(world: World) -> None:
     world.put_policy(policy({"model": {"volumes": []}}, name="own", namespace="team-a"))
 
 
+def broken_policy(world: World) -> None:
+    world.store.break_policy("SafetyPolicy", ("team-a", "own"), "unreadable")
+
+
 def other_source(world: World) -> None:
     world.put_model(source={"image": {"reference": f"x@sha256:{'7' * 64}"}})
+
+
+def same_model(world: World) -> None:
+    world.put_model()
 
 
 def no_model(world: World) -> None:
@@ -111,14 +130,26 @@ def no_owners(world: World) -> None:
     world.put_model(owners=None)
 
 
-@pytest.mark.parametrize("change", [new_policy, second_policy, other_source, no_model, no_owners])
-def test_a_change_of_policy_or_model_forgets(change: Callable[[World], None]) -> None:
-    """A yes holds only while what it was for is the same."""
-    world = good_world()
+@pytest.mark.parametrize(
+    "change",
+    [new_policy, second_policy, broken_policy, other_source, same_model, no_model, no_owners],
+)
+def test_a_change_of_policy_or_model_forgets(world: World, change: Callable[[World], None]) -> None:
+    """A yes holds only while what it was for is the very same."""
     pod = PodBuilder(world.snapshot).build()
-    assert validate.create(pod, world.snapshot).verdict.allowed
+    assert is_known(world, pod)
     change(world)
-    assert not validate.create(pod, world.snapshot).verdict.allowed
+    assert not is_known(world, pod)
+
+
+def test_a_report_of_failure_is_heard(world: World) -> None:
+    """What the operator sees fail refuses pods of a known template at once."""
+    compiled = next(iter(world.policies.values()))
+    failed = world.report(compiled, status="False", reason="GateFailed")
+    world.put_model(status={"policies": [failed]})
+    pod = PodBuilder(world.snapshot).build()
+    assert not create(world, pod).verdict.allowed
+    assert not is_known(world, pod)
 
 
 def test_a_change_of_the_claim_forgets() -> None:
@@ -136,66 +167,86 @@ def test_a_change_of_the_claim_forgets() -> None:
 
     put("ReadOnlyMany")
     pod = PodBuilder(world.snapshot).written(claim).build()
-    assert validate.create(pod, world.snapshot).verdict.allowed
+    assert create(world, pod).verdict.allowed
+    assert is_known(world, pod)
     put("ReadOnlyMany", "ReadWriteMany")
-    assert not validate.create(pod, world.snapshot).verdict.allowed
+    assert not is_known(world, pod)
 
 
-def test_another_pods_labels_are_another_selection() -> None:
-    """The same spec under labels that bring another policy is judged under that policy."""
+def test_labels_that_bring_another_policy_are_another_context() -> None:
+    """The same spec under labels that another policy selects is judged under that policy."""
     world = good_world()
     selector = {"matchLabels": {"tier": "a"}}
     world.put_policy(policy({"model": {"servers": []}}, name="a", selector=selector))
     world.put_model()
     pod = PodBuilder(world.snapshot).build()
-    assert validate.create(pod, world.snapshot).verdict.allowed
+    assert create(world, pod).verdict.allowed
+    assert is_known(world, pod)
     pod["metadata"]["labels"]["tier"] = "a"
-    assert not validate.create(pod, world.snapshot).verdict.allowed
+    assert not is_known(world, pod)
 
 
-def test_two_token_volumes_are_compared_by_name() -> None:
-    """Only where one volume bears such a name is the name left out."""
-    spec = {
-        "volumes": [
-            {"name": "kube-api-access-aaaaa", "projected": {}},
-            {"name": "kube-api-access-bbbbb", "projected": {}},
-        ],
-        "containers": [{"volumeMounts": [{"name": "kube-api-access-aaaaa"}]}],
-    }
-    assert templates.plain_spec(spec) == spec
+@pytest.mark.parametrize("key", ["namespace", "model"])
+def test_another_namespace_or_model_is_not_known(world: World, key: str) -> None:
+    """A yes is for one model of one namespace."""
+    pod = PodBuilder(world.snapshot).build()
+    if key == "namespace":
+        pod["metadata"]["namespace"] = "team-b"
+    else:
+        pod["metadata"]["labels"]["quorate.dev/model"] = "other"
+    assert not is_known(world, pod)
 
 
-def test_a_name_elsewhere_is_compared() -> None:
-    """Mounts and the volume follow the renaming, arguments and variables do not."""
-    world = good_world()
-    name = API_TOKEN_VOLUME["name"]
-
-    def argument(pod: Document) -> None:
-        pod["spec"]["containers"][0]["args"] = ["--port", "8000", "--name", name]
-
-    pod = PodBuilder(world.snapshot).written(argument).build()
-    assert validate.create(pod, world.snapshot).verdict.allowed
-    plain = templates.plain_spec(renamed(pod, "kube-api-access-zzzzz")["spec"])
-    assert plain["containers"][0]["args"][-1] == name
-    assert plain == templates.plain_spec(pod["spec"])
+def text(document: Any) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
-def test_the_pod_itself_stays_as_it_was() -> None:
-    """Comparing changes nothing in the pod."""
-    pod = PodBuilder(good_world().snapshot).build()
-    pristine = copy.deepcopy(pod)
-    templates.plain_spec(pod["spec"])
-    assert pod == pristine
+def volume(name: str, **fields: Any) -> Document:
+    return {"name": name, **(fields or {"projected": {}})}
 
 
-def test_templates_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest goes when there are too many."""
+def test_the_name_goes_from_volume_and_mounts() -> None:
+    """Wherever it is the value of a name, and the prefix stays."""
+    spec = {"volumes": [volume(TOKEN)], "containers": [{"volumeMounts": [{"name": TOKEN}]}]}
+    assert plain_text(text(spec)) == text(spec).replace(TOKEN.encode(), b"kube-api-access-")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"volumes": [volume(TOKEN, emptyDir={})]},
+        {"volumes": [volume("kube-api-access-UPPER")]},
+        {"volumes": [volume("kube-api-access-toolong")]},
+        {"volumes": [volume("x-kube-api-access-abcde")]},
+        {"volumes": [volume(TOKEN)], "containers": [{"args": [f"--model={TOKEN}"]}]},
+        {"volumes": [volume(TOKEN)], "containers": [{"args": [TOKEN]}]},
+        {"volumes": [volume(TOKEN)], "containers": [{"env": [{"name": "X", "value": TOKEN}]}]},
+        {
+            "volumes": [volume(TOKEN)],
+            "containers": [{"volumeMounts": [{"mountPath": f"/{TOKEN}"}]}],
+        },
+        {"volumes": [volume(TOKEN)], "containers": [{"args": [f'"name":"{TOKEN}"']}]},
+        {"volumes": [volume(TOKEN)], TOKEN: 1},
+        {},
+    ],
+    ids=lambda spec: json.dumps(spec)[:60],
+)
+def test_a_spec_that_speaks_of_the_name_elsewhere_is_kept_as_it_is(spec: Document) -> None:
+    """So is one whose volume is not what ServiceAccount admission adds."""
+    assert plain_text(text(spec)) == text(spec)
+
+
+def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    """The oldest goes when there are too many; a very long one is not kept."""
     monkeypatch.setattr(templates, "REMEMBERED_MAX", 2)
-    world = good_world()
     known = world.snapshot.models["team-a", "demo"]
     selection = world.snapshot.policies.selections.of("team-a", {})
     remembered = templates.Templates()
     contexts = [(selection, replace(known, name=f"m{i}"), None) for i in range(3)]
     for context in contexts:
-        remembered.remember(context, {})
-    assert [remembered.hold(context, {}) for context in contexts] == [False, True, True]
+        remembered.remember(context, b"x")
+    assert [remembered.hold(context, b"x") for context in contexts] == [False, True, True]
+    long = b"x" * (templates.TEXT_MAX + 1)
+    remembered.remember(contexts[2], long)
+    assert not remembered.hold(contexts[2], long)
+    assert not remembered.hold(contexts[2], b"x")

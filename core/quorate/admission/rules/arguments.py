@@ -27,7 +27,7 @@ _BIND_VARIABLES = {"HOST", "HOSTNAME", "LLAMA_ARG_HOST", "OLLAMA_HOST", "VLLM_HO
 _ABBREVIATION_MIN = 3
 _WHOLE = {"reasoning-parser", "token"}
 """Options that begin like a longer one in the lists, and are not short for it."""
-_REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
+_REFERENCE = re.compile(r"\$\(([^()]*)\)")
 
 
 def arguments(subject: Subject, allowed: Allowed) -> Iterator[Denial]:

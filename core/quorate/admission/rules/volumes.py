@@ -9,7 +9,7 @@ from quorate.admission.rules.allowed import Allowed
 from quorate.admission.rules.subject import Subject
 from quorate.verdict import Denial, Reason
 
-API_TOKEN_PREFIX = "kube-api-access-"
+_API_TOKEN_PREFIX = "kube-api-access-"
 _API_TOKEN_SOURCES = {"serviceAccountToken", "configMap", "downwardAPI"}
 INJECTED = {volume["name"]: volume for volume in injection.volumes()}
 
@@ -44,7 +44,7 @@ def volumes(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
 def _is_api_token(name: str, volume: dict[str, Any]) -> bool:
     """Whether this is the volume that ServiceAccount admission adds, and nothing else."""
     projected = volume.get("projected")
-    if not isinstance(projected, dict) or not name.startswith(API_TOKEN_PREFIX):
+    if not isinstance(projected, dict) or not name.startswith(_API_TOKEN_PREFIX):
         return False
     seen: set[str] = set()
     for source in projected.get("sources") or []:
