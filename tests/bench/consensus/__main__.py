@@ -5,13 +5,11 @@ the member's own, from the kernel's accounting of its process; the client's is n
 """
 
 import asyncio
-import json
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,24 +22,12 @@ from quorate_consensus.relay import read_model, read_policy
 from quorate_io import member_api, tls
 from quorate_io.member_api import ObservedBatch, ObservedPod
 from quorate_io.member_client import MemberClient
+from tests.bench.report import Figure, publish
 from tests.integration.consensus.member_process import Cluster
 
 MODELS, PODS, BATCH = 1_000, 10_000, 250
 REQUESTS = 6_000
 CONCURRENT = 32
-OUTPUT = Path("build/bench/consensus.json")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure. ``target`` as ``"<=120"``; ``floor`` and ``peer`` say what it compares with."""
-
-    name: str
-    value: float
-    unit: str
-    target: str = ""
-    floor: str = ""
-    peer: str = ""
 
 
 def cpu_seconds(pid: int) -> float:
@@ -66,19 +52,13 @@ def per_call(count: int, function: Callable[[], Any]) -> float:
     return (time.process_time() - begin) / count * 1e6
 
 
-def judging(cluster: Cluster) -> Iterator[Row]:
+def judging(cluster: Cluster) -> Iterator[Figure]:
     """Judging one small model in this process: a signature, a gate, a certificate."""
     from quorate.keys import LocalSigner
 
     committee = Committee(cluster.genesis, LocalSigner(cluster.vote_key), 3600, 600)
     policy, model = read_policy(cluster.floor()), read_model(cluster.model())
     now = datetime.now(UTC)
-    yield Row(
-        "judge one model under one policy",
-        per_call(300, lambda: judge(committee, policy, model, now)),
-        "us CPU",
-        floor="2 ECDSA verifications and 1 Ed25519 signature: see the next row",
-    )
     key, signer = cluster.owner.public_key, LocalSigner(cluster.vote_key)
     data = b"x" * 1000
     signature = cluster.owner.sign(data)
@@ -88,9 +68,11 @@ def judging(cluster: Cluster) -> Iterator[Row]:
         key.verify(signature, data)
         signer.sign(data)
 
-    yield Row("the signatures of one judgement alone", per_call(2000, bare), "us CPU")
+    signatures = per_call(2000, bare)
+    judgement = per_call(300, lambda: judge(committee, policy, model, now))
+    yield Figure("judge one model under one policy", judgement, "us CPU", floor=signatures)
     documents = cluster.floor(), cluster.model()
-    yield Row(
+    yield Figure(
         "read and compile one policy and one model",
         per_call(200, lambda: (read_policy(documents[0]), read_model(documents[1]))),
         "us CPU",
@@ -119,7 +101,7 @@ def session(cluster: Cluster) -> list[ObservedBatch]:
     ]
 
 
-async def relaying(cluster: Cluster, pid: int, operator: MemberClient) -> list[Row]:
+async def relaying(cluster: Cluster, pid: int, operator: MemberClient) -> list[Figure]:
     """Resynchronise a member that knows nothing."""
     batches = session(cluster)
     size = sum(len(msgspec.json.encode(batch)) for batch in batches) / 2**20
@@ -128,16 +110,16 @@ async def relaying(cluster: Cluster, pid: int, operator: MemberClient) -> list[R
         await operator.observe(batch)
     cpu, wall = cpu_seconds(pid) - cpu, time.monotonic() - wall
     return [
-        Row(f"resync {MODELS} models, {PODS} pods ({size:.0f} MiB)", wall, "s", "<=60"),
-        Row("resync, per object", cpu / (MODELS + PODS) * 1e6, "us CPU"),
+        Figure(f"resync {MODELS} models, {PODS} pods ({size:.0f} MiB)", wall, "s", "<=60"),
+        Figure("resync, per object", cpu / (MODELS + PODS) * 1e6, "us CPU"),
     ]
 
 
-async def stating(cluster: Cluster, pid: int) -> list[Row]:
+async def stating(cluster: Cluster, pid: int) -> list[Figure]:
     """States of many pods over kept connections: first all models are judged, then none."""
     tokens = [cluster.pod_token(uid=f"uid-{n}", pod=f"chat-{n}") for n in range(REQUESTS)]
     connector = aiohttp.TCPConnector(ssl=tls.unverified_context(), limit=CONCURRENT)
-    rows: list[Row] = []
+    rows: list[Figure] = []
     async with aiohttp.ClientSession(connector=connector) as http:
         for name, share in (
             ("first state of a pod, model judged for it", tokens[:MODELS]),
@@ -147,11 +129,11 @@ async def stating(cluster: Cluster, pid: int) -> list[Row]:
             cpu, wall = cpu_seconds(pid), time.monotonic()
             await _ask_all(http, cluster.url, share)
             cpu, wall = cpu_seconds(pid) - cpu, time.monotonic() - wall
-            rows.append(Row(name, cpu / len(share) * 1e6, "us CPU"))
-            rows.append(Row(f"{name}: rate", len(share) / wall, "1/s"))
+            rows.append(Figure(name, cpu / len(share) * 1e6, "us CPU"))
+            rows.append(Figure(f"{name}: rate", len(share) / wall, "1/s"))
             await asyncio.sleep(4)  # longer than a signed state is remembered
     last = rows[-2].value
-    rows.append(Row(f"{PODS} pods, a state every 10 s", last * PODS / 10 / 1e4, "% of a core"))
+    rows.append(Figure(f"{PODS} pods, a state every 10 s", last * PODS / 10 / 1e4, "% of a core"))
     return rows
 
 
@@ -169,7 +151,7 @@ async def _ask_all(http: aiohttp.ClientSession, url: str, tokens: list[str]) -> 
     await asyncio.gather(*(ask() for _ in range(CONCURRENT)))
 
 
-async def measure() -> list[Row]:
+async def measure() -> list[Figure]:
     """All rows."""
     with tempfile.TemporaryDirectory() as folder:
         cluster = Cluster(Path(folder))
@@ -179,20 +161,15 @@ async def measure() -> list[Row]:
             async with cluster.client("operator") as operator:
                 rows += await relaying(cluster, process.pid, operator)
             rows += await stating(cluster, process.pid)
-            rows.append(Row("RSS, empty", empty, "MiB"))
+            rows.append(Figure("RSS, empty", empty, "MiB"))
             full = rss_mib(process.pid)
-            rows.append(Row(f"RSS, {MODELS} models, {PODS} pods", full, "MiB", "<=256"))
+            rows.append(Figure(f"RSS, {MODELS} models, {PODS} pods", full, "MiB", "<=256"))
     return rows
 
 
 def main() -> int:
     """Print the table and write the file."""
-    rows = asyncio.run(measure())
-    for row in rows:
-        note = "  ".join(part for part in (row.target, row.floor, row.peer) if part)
-        sys.stdout.write(f"{row.name:<52} {row.value:>12,.1f} {row.unit:<12} {note}\n")
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    publish("consensus", asyncio.run(measure()))
     return 0
 
 
