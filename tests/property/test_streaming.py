@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from quorate.policy.runtime import CHECKS, Action, CheckRule
 from quorate_sidecar.checks import REGISTRY
+from quorate_sidecar.checks.base import Pattern
 from quorate_sidecar.checks.lane import ContentDenied, Lane, Tally, decide
 from quorate_sidecar.checks.scanner import Finding, Progress, Scanner, scanner_for
 from tests.unit.sidecar import samples
@@ -37,14 +38,17 @@ PROSE = [
 ASCII = st.characters(codec="ascii")
 SPLIT_INVARIANCE = "sidecar: for any chunking, what is released equals the decision on the whole"
 
+
+def matching(pattern: Pattern) -> st.SearchStrategy[str]:
+    """Texts that a pattern matches, with a lead that may be longer than what it takes."""
+    alphabet = pattern.lead.decode() or "x"
+    lead = st.text(alphabet, max_size=pattern.lead_max + 2 if pattern.lead else 0)
+    core = st.from_regex(pattern.expression.decode(), fullmatch=True, alphabet=ASCII)
+    return st.tuples(lead, core).map("".join)
+
+
 matches = st.one_of(
-    *(
-        st.from_regex(
-            pattern.expression.decode(), fullmatch=True, alphabet=st.characters(codec="ascii")
-        )
-        for check in REGISTRY.values()
-        for pattern in check.patterns
-    )
+    *(matching(pattern) for check in REGISTRY.values() for pattern in check.patterns)
 )
 pieces = st.one_of(
     st.sampled_from(PLANTED),

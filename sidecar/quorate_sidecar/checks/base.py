@@ -31,15 +31,19 @@ class Pattern:
     credential is one also where it is glued to other text.
 
     Every byte of a match lies in ``alphabet``, but for at most ``gaps`` runs of SPACE bytes. Both
-    are ASCII, and so is ``tail``: no decision ever falls inside a character.
+    are ASCII, and so are ``lead`` and ``tail``: no decision ever falls inside a character.
     """
 
     rule: str
     expression: bytes
     length_max: int
-    """Bytes of the longest match, without its tail."""
+    """Bytes of the longest match with its lead, without its tail."""
     alphabet: bytes = VISIBLE
     gaps: int = 0
+    lead: bytes = b""
+    lead_max: int = 0
+    """At most so many of these bytes right before the match belong to the finding. An expression
+    that began with them would make the engine count at every word, and outgrow the CPU's cache."""
     tail: bytes = b""
     """Bytes that belong to the finding as long as they follow it. Masked, however many."""
     accept: Callable[[bytes], bool] = _any

@@ -73,8 +73,10 @@ class Lane:
         for index in suspects:
             progress = self._ahead.setdefault(index, Progress())
             progress.resume = max(progress.resume, self._cursor) - base
+            progress.floor = max(progress.floor - base, 0)
             found += self._scanner.find(self._buffer, index, progress, frontier - base)
             progress.resume += base
+            progress.floor += base
         found.sort(key=lambda finding: finding.order)
         return found
 

@@ -42,9 +42,11 @@ class Finding:
 
 @dataclass(slots=True)
 class Progress:
-    """Where one pattern stands in one text: where it looks next, and how often it matched."""
+    """Where one pattern stands in one text: where it looks next, where its last finding ended, and
+    how often it matched."""
 
     resume: int = 0
+    floor: int = 0
     candidates: int = 0
 
 
@@ -122,7 +124,8 @@ class Scanner:
         compiled = self._compiled[index]
         pattern = compiled.pattern
         while match := compiled.regex.search(text, progress.resume):
-            start, end = match.span()
+            core, end = match.span()
+            start = self._lead(text, pattern, core, progress.floor)
             if start >= frontier:
                 break
             progress.candidates += 1
@@ -130,12 +133,19 @@ class Scanner:
                 yield Finding(start, end, compiled.check, "too-many-candidates", "deny")
                 break
             if pattern.accept(text[start:end]):
-                progress.resume = end
+                progress.resume = progress.floor = end
                 yield Finding(
                     start, end, compiled.check, pattern.rule, compiled.action, pattern.tail
                 )
             else:
-                progress.resume = start + 1
+                progress.resume = core + 1
+
+    def _lead(self, text: bytes, pattern: Pattern, core: int, floor: int) -> int:
+        """Where a finding begins whose expression matches at ``core``."""
+        if not pattern.lead_max:
+            return core
+        before = text[max(core - pattern.lead_max, floor) : core]
+        return core - len(before) + len(before.rstrip(pattern.lead))
 
 
 @lru_cache(maxsize=8)

@@ -94,7 +94,8 @@ def test_declared_length_bounds_the_expression(check: object, pattern: Pattern) 
     """The longest text the expression can match is not longer than what it declares."""
     parser = importlib.import_module("re._parser")
     longest = parser.parse(pattern.expression.decode()).getwidth()[1]
-    assert longest <= pattern.length_max <= 512
+    assert longest + pattern.lead_max <= pattern.length_max <= 512
+    assert bool(pattern.lead) == bool(pattern.lead_max)
     assert pattern.length_max <= max(p.length_max for _, p in PATTERNS)
 
 
@@ -144,7 +145,8 @@ def _class(items: list[tuple[Any, Any]]) -> set[int]:
 @pytest.mark.requirement("sidecar: hold-back is derived from the detectors' match length")
 def test_declared_alphabet_covers_the_expression(check: object, pattern: Pattern) -> None:
     """A match holds no byte outside its alphabet, but for white space where gaps are declared."""
-    outside = _alphabet_of(pattern.expression.decode()) - set(pattern.alphabet)
+    consumed = _alphabet_of(pattern.expression.decode()) | set(pattern.lead)
+    outside = consumed - set(pattern.alphabet)
     if pattern.gaps:
         assert outside == {ord(" "), ord("\t")}
         assert not set(pattern.alphabet) & set(SPACE)
@@ -155,7 +157,7 @@ def test_declared_alphabet_covers_the_expression(check: object, pattern: Pattern
 @pytest.mark.parametrize(("check", "pattern"), PATTERNS, ids=[p.rule for _, p in PATTERNS])
 def test_alphabets_are_ascii(check: object, pattern: Pattern) -> None:
     """Nothing a pattern consumes can be a part of a longer character."""
-    assert max(pattern.alphabet + pattern.tail) < 0x80
+    assert max(pattern.alphabet + pattern.lead + pattern.tail) < 0x80
 
 
 @pytest.mark.requirement("sidecar: hold-back is derived from the detectors' match length")

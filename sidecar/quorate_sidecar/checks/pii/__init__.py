@@ -4,7 +4,7 @@ Finds numbers that satisfy their own checksum or allocation rules, and addresses
 numbers by form. Does not find names, postal addresses or numbers without a form of their own.
 """
 
-from quorate_sidecar.checks.base import Pattern, PatternCheck
+from quorate_sidecar.checks.base import TOKEN_DOTTED, Pattern, PatternCheck
 from quorate_sidecar.checks.pii.numbers import is_iban, is_payment_card, is_phone, is_ssn
 
 _NUMBER = b"0123456789 .()+-"
@@ -15,8 +15,10 @@ PII = PatternCheck(
     (
         Pattern(
             "email",
-            rb"\b[0-9A-Za-z._%+-]{1,64}@(?:[0-9A-Za-z-]{1,63}\.){1,4}[A-Za-z]{2,24}\b",
+            rb"[0-9A-Za-z._%+-]@(?:[0-9A-Za-z-]{1,63}\.){1,4}[A-Za-z]{2,24}\b",
             length_max=345,
+            lead=TOKEN_DOTTED + b"%+",
+            lead_max=63,
         ),
         Pattern(
             "phone-international",

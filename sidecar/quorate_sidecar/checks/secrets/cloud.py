@@ -41,10 +41,12 @@ CLOUD = (
     ),
     Pattern(
         "azure-client-secret",
-        rb"\b[0-9A-Za-z_~.]{3}[0-9]Q~[0-9A-Za-z_~.-]{31}",
+        rb"[0-9]Q~[0-9A-Za-z_~.-]{31}",
         length_max=37,
+        lead=TOKEN_DOTTED + b"~",
+        lead_max=3,
         tail=TOKEN_DOTTED + b"~",
-        accept=random_after(6, 3.0),
+        accept=lambda match: match.find(b"Q~") == 4 and random_after(6, 3.0)(match),
     ),
     Pattern(
         "azure-shared-access-signature",

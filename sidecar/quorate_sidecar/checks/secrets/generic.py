@@ -2,7 +2,7 @@
 
 import string
 
-from quorate_sidecar.checks.base import BASE64, SPACE, TOKEN_DOTTED, Pattern
+from quorate_sidecar.checks.base import BASE64, SPACE, TOKEN, TOKEN_DOTTED, Pattern
 from quorate_sidecar.checks.secrets.randomness import entropy, is_placeholder
 
 _NAMED_BITS = 3.2
@@ -41,9 +41,10 @@ GENERIC = (
     ),
     Pattern(
         "url-with-password",
-        rb"(?i)\b[a-z][a-z0-9+]{1,14}://[^\x00-\x20\x7f-\xff:/@\"'?#]{0,64}"
-        rb":[^\x00-\x20\x7f-\xff/@\"']{3,128}@",
+        rb"://[^\x00-\x20\x7f-\xff:/@\"'?#]{0,64}:[^\x00-\x20\x7f-\xff/@\"']{3,128}@",
         length_max=212,
+        lead=TOKEN + b"+",
+        lead_max=15,
         accept=_has_password,
     ),
     Pattern(

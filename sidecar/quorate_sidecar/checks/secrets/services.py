@@ -58,9 +58,12 @@ SERVICES = (
     Pattern("vault-token", rb"\bhv[sbr]\.[0-9A-Za-z_-]{24}", length_max=28, tail=TOKEN_DOTTED),
     Pattern(
         "terraform-token",
-        rb"\b[0-9A-Za-z]{14}\.atlasv1\.[0-9A-Za-z_-]{40}",
+        rb"\.atlasv1\.[0-9A-Za-z_-]{40}",
         length_max=63,
+        lead=TOKEN,
+        lead_max=14,
         tail=TOKEN,
+        accept=lambda match: match.find(b".atlasv1.") == 14,
     ),
     Pattern("grafana-token", rb"glsa_[0-9A-Za-z]{32}_[0-9a-f]{8}\b", length_max=46),
     Pattern("linear-key", rb"lin_api_[0-9A-Za-z]{40}", length_max=48, tail=TOKEN),
