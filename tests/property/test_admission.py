@@ -302,8 +302,13 @@ def test_what_is_kept_of_one_pod_lets_no_other_in(pair: tuple[Document, Document
     assert json.loads(review.handle(review.VALIDATE, first, warm, NOW))["response"]["allowed"]
     answers = [review.handle(review.VALIDATE, second, world, NOW) for world in (warm, cold)]
     assert answers[0] == answers[1]
+    for body in (encode(request(pair[0])), encode(request(pair[1]))):
+        answers = [
+            review.handle(review.MUTATE, body, world, NOW) for world in (warm, good_snapshot())
+        ]
+        assert answers[0] == answers[1]
 
 
 def good_snapshot() -> review.World:
     """The same world without any memory."""
-    return review.World(replace(SNAPSHOT, templates=Templates()), NoPods())
+    return review.World(replace(SNAPSHOT, admitted=Templates(), patches=Templates()), NoPods())

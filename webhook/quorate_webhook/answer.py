@@ -92,12 +92,16 @@ def refused(
     return Answer(_encoded(response), "denied", reason, message, may_come)
 
 
-def patched(uid: str, operations: list[Operation]) -> Answer:
-    """Yes, with a JSON patch if there is anything to add."""
-    if not operations:
+def encoded_patch(operations: list[Operation]) -> bytes:
+    """A JSON patch as :func:`patched` takes it; empty if it does nothing."""
+    return base64.b64encode(_ENCODER.encode(operations)) if operations else b""
+
+
+def patched(uid: str, patch: bytes) -> Answer:
+    """Yes, with a JSON patch (see :func:`encoded_patch`) if there is anything to add."""
+    if not patch:
         return allowed(uid)
-    patch = base64.b64encode(_ENCODER.encode(operations)).decode("ascii")
-    response = _Response(uid, True, patch=patch, patch_type="JSONPatch")
+    response = _Response(uid, True, patch=patch.decode("ascii"), patch_type="JSONPatch")
     return Answer(_encoded(response), "patched")
 
 

@@ -154,14 +154,26 @@ def _mutate(request: Request, world: World) -> Answer:
     """The patch, or none: what is missing is for validate to refuse."""
     if world.not_ready or not _is_pod_create(request):
         return answer.allowed(request.uid)
-    operations: list[mutate.Operation] = []
     try:
-        operations = mutate.complete(request.pod(), world.snapshot)
+        return answer.patched(request.uid, _patch(request, world.snapshot))
     except (*_JUNK, envelope.Malformed) as error:
         log.warning("review %s: no patch: %s", request.uid, _brief(error))
     except Exception:
         log.exception("review %s: no patch", request.uid)
-    return answer.patched(request.uid, operations)
+    return answer.allowed(request.uid)
+
+
+def _patch(request: Request, snapshot: Snapshot) -> bytes:
+    """The patch as it is sent; empty if there is nothing to add."""
+    head, text = request.written()
+    context = validate.context_of(head, snapshot)
+    if context is None:
+        return b""
+    patch = snapshot.patches.recall(context, text)
+    if patch is None:
+        patch = answer.encoded_patch(mutate.complete(request.pod(), snapshot))
+        snapshot.patches.remember(context, text, patch)
+    return patch
 
 
 def _report(path: str, request: Request, world: World, now: datetime) -> Answer:

@@ -44,7 +44,9 @@ class Snapshot:
     """By (namespace, name)."""
     claims: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     """Access modes of persistent volume claims, by (namespace, name)."""
-    templates: Templates = field(default_factory=Templates, repr=False, compare=False)
+    admitted: Templates[bool] = field(default_factory=Templates, repr=False, compare=False)
     """Pods that were found good under these policies."""
+    patches: Templates[bytes] = field(default_factory=Templates, repr=False, compare=False)
+    """Patches that complete pods, as they are sent."""
     previous: tuple[InjectionConfig, ...] = ()
     """What the release before injected: pods of its time may still be released and bound."""

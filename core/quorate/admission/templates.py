@@ -1,17 +1,18 @@
-"""Pods of one template: what was found good once is not read again.
+"""Pods of one template: what was found for one is not worked out again for the next.
 
 The API server writes a Deployment's pods to the same bytes but for the random name of the volume
-that ServiceAccount admission adds. So the text of a good spec is kept without that name, and the
-next one is compared with it, whole: nothing is hashed, nothing else is left out, equal is equal.
+that ServiceAccount admission adds. So the text of a spec is kept without that name, and the next
+one is compared with it, whole: nothing is hashed, nothing else is left out, equal is equal.
 
 Leaving the name out is safe because no rule sees more of it than its prefix, which stays: policies
 cannot declare a projected volume by name, and mounts that refer to it are renamed with it. A spec
 that speaks of the name anywhere else, such as in an argument, is kept as it is.
 
-Only a yes is kept, and only while policies, model and claim are the very objects it was for.
+Kept is a yes, or a patch, and only while policies, model and claim are the very objects it was for.
 """
 
 import re
+from typing import Generic, TypeVar
 
 from quorate.admission.model import KnownModel
 from quorate.admission.selection import Selection
@@ -21,37 +22,38 @@ REMEMBERED_MAX = 512
 TEXT_MAX = 65_536
 """A longer text is read every time."""
 
+T = TypeVar("T")
 Context = tuple[Selection, KnownModel, tuple[str, ...] | None]
 """What a yes depends on besides the spec: policies, model, access modes of its claim."""
 
 _VOLUME = re.compile(rb'\{"name":"(kube-api-access-[a-z0-9]{5})","projected":')
 
 
-class Templates:
-    """Texts of specs that were found good, one for each model."""
+class Templates(Generic[T]):
+    """What was found for the text of a spec, for the last text of each model."""
 
     def __init__(self) -> None:
-        self._good: dict[tuple[str, str], tuple[Context, bytes]] = {}
+        self._found: dict[tuple[str, str], tuple[Context, bytes, T]] = {}
 
-    def hold(self, context: Context, plain: bytes) -> bool:
-        """Whether this very text was found good in this very context."""
-        found = self._good.get(_key(context))
-        if found is None:
-            return False
-        (selection, known, modes), text = found
+    def recall(self, context: Context, plain: bytes) -> T | None:
+        """What was found for this very text in this very context; None if nothing was."""
+        kept = self._found.get(_key(context))
+        if kept is None:
+            return None
+        (selection, known, modes), text, found = kept
         if selection is not context[0] or known is not context[1] or modes != context[2]:
-            return False
-        return text == plain
+            return None
+        return found if text == plain else None
 
-    def remember(self, context: Context, plain: bytes) -> None:
-        """A text was found good; it takes the place of the model's last one."""
+    def remember(self, context: Context, plain: bytes, found: T) -> None:
+        """Keep what was found in place of what was for the model's last text."""
         key = _key(context)
-        self._good.pop(key, None)
+        self._found.pop(key, None)
         if len(plain) > TEXT_MAX:
             return
-        if len(self._good) >= REMEMBERED_MAX:
-            del self._good[next(iter(self._good))]
-        self._good[key] = context, plain
+        if len(self._found) >= REMEMBERED_MAX:
+            del self._found[next(iter(self._found))]
+        self._found[key] = context, plain, found
 
 
 def _key(context: Context) -> tuple[str, str]:

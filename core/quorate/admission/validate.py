@@ -15,8 +15,8 @@ from quorate.admission.injection import Pod
 from quorate.admission.model import KnownModel, Report, certified, reported
 from quorate.admission.selection import Selection
 from quorate.admission.snapshot import BrokenPolicy, Snapshot
+from quorate.admission.templates import Context
 from quorate.policy.compiled import CompiledPolicy
-from quorate.policy.runtime import RuntimeRules
 from quorate.verdict import ALLOW, Denial, Reason, Verdict, all_of, deny
 
 
@@ -38,16 +38,24 @@ def recall(pod: Pod, text: bytes, snapshot: Snapshot) -> Judgement | None:
 
     ``pod`` needs its metadata only; ``text`` is its spec by quorate.admission.templates.plain_text.
     """
-    namespace = pods.namespace(pod)
-    known = snapshot.models.get((namespace, pods.model_name(pod)))
-    if known is None or _broken(namespace, snapshot):
+    context = context_of(pod, snapshot)
+    if context is None or not snapshot.admitted.recall(context, text):
         return None
-    selection = selected(pod, snapshot)
-    context = (selection, known, _claim_modes(known, snapshot))
-    if not snapshot.templates.hold(context, text):
+    selection, known, _ = context
+    if _broken(known.namespace, snapshot):
         return None
     failed, pending = _reported(known, selection.policies)
     return None if failed else Judgement(ALLOW, pending, False, selection, known)
+
+
+def context_of(pod: Pod, snapshot: Snapshot) -> Context | None:
+    """What the pod's shape depends on besides its spec; None if its model is not known."""
+    known = snapshot.models.get((pods.namespace(pod), pods.model_name(pod)))
+    if known is None:
+        return None
+    claim = known.source.persistent_volume_claim
+    modes = snapshot.claims.get((known.namespace, claim.claim_name)) if claim else None
+    return selected(pod, snapshot), known, modes
 
 
 def create(pod: Pod, snapshot: Snapshot, text: bytes = b"") -> Judgement:
@@ -71,9 +79,9 @@ def create(pod: Pod, snapshot: Snapshot, text: bytes = b"") -> Judgement:
         message = "spec.nodeName must not be set: neither scheduler nor gate would see the pod"
         extra.append(Denial(Reason.PRESET_NODE, message, fix="remove it; use a nodeSelector"))
     failed, pending = _reported(judgement.known, judgement.selection.policies)
-    if not extra and judgement.verdict.allowed and text:
-        modes = _claim_modes(judgement.known, snapshot)
-        snapshot.templates.remember((judgement.selection, judgement.known, modes), text)
+    context = context_of(pod, snapshot) if text else None
+    if context is not None and not extra and judgement.verdict.allowed:
+        snapshot.admitted.remember(context, text, True)
     if not extra and not failed:
         return msgspec.structs.replace(judgement, warnings=pending) if pending else judgement
     extra = [_owned(denial, judgement.selection) for denial in extra]
@@ -104,10 +112,11 @@ def shape(pod: Pod, snapshot: Snapshot) -> Judgement:
         return Judgement(Verdict(tuple(rules.no_token(pod))), exempt=True)
     if not selection.verdict.allowed:
         return Judgement(selection.verdict, selection=selection)
-    known = snapshot.models.get((namespace, pods.model_name(pod)))
-    if known is None:
+    context = context_of(pod, snapshot)
+    if context is None:
         return Judgement(_no_model(pod, selection), selection=selection)
-    return Judgement(_against_rules(pod, known, selection, snapshot), (), False, selection, known)
+    verdict = _against_rules(pod, context, snapshot)
+    return Judgement(verdict, (), False, selection, context[1])
 
 
 def _broken(namespace: str, snapshot: Snapshot) -> BrokenPolicy | None:
@@ -147,9 +156,8 @@ def _no_model(pod: Pod, selection: Selection) -> Verdict:
     return Verdict((_owned(denial, selection),))
 
 
-def _against_rules(
-    pod: Pod, known: KnownModel, selection: Selection, snapshot: Snapshot
-) -> Verdict:
+def _against_rules(pod: Pod, context: Context, snapshot: Snapshot) -> Verdict:
+    selection, known, claim_modes = context
     if not known.has_owners:
         message = f"{known.ref}: spec.owners must be set where the namespace enforces"
         return Verdict((_owned(Denial(Reason.MALFORMED, message), selection),))
@@ -161,28 +169,18 @@ def _against_rules(
             fix=error.fix if error else "",
         )
         return Verdict((_owned(denial, selection),))
-    denials = rules.check(pod, _allowed(known, selection, selection.rules, snapshot))
-    if not denials:
-        return ALLOW
-    return Verdict(tuple(dict.fromkeys(_owned(denial, selection) for denial in denials)))
-
-
-def _claim_modes(known: KnownModel, snapshot: Snapshot) -> tuple[str, ...] | None:
-    claim = known.source.persistent_volume_claim
-    return snapshot.claims.get((known.namespace, claim.claim_name)) if claim else None
-
-
-def _allowed(
-    known: KnownModel, selection: Selection, runtime: RuntimeRules, snapshot: Snapshot
-) -> rules.Allowed:
-    return rules.Allowed(
+    allowed = rules.Allowed(
         source=known.source,
         servers=selection.servers,
         volumes=selection.volumes,
-        rules=runtime,
+        rules=selection.rules,
         injections=(snapshot.injection, *snapshot.previous),
-        claim_modes=_claim_modes(known, snapshot),
+        claim_modes=claim_modes,
     )
+    denials = rules.check(pod, allowed)
+    if not denials:
+        return ALLOW
+    return Verdict(tuple(dict.fromkeys(_owned(denial, selection) for denial in denials)))
 
 
 def _reported(

@@ -241,12 +241,12 @@ def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch, world: World) -> Non
     monkeypatch.setattr(templates, "REMEMBERED_MAX", 2)
     known = world.snapshot.models["team-a", "demo"]
     selection = world.snapshot.policies.selections.of("team-a", {})
-    remembered = templates.Templates()
+    remembered: templates.Templates[int] = templates.Templates()
     contexts = [(selection, replace(known, name=f"m{i}"), None) for i in range(3)]
-    for context in contexts:
-        remembered.remember(context, b"x")
-    assert [remembered.hold(context, b"x") for context in contexts] == [False, True, True]
+    for number, context in enumerate(contexts):
+        remembered.remember(context, b"x", number)
+    assert [remembered.recall(context, b"x") for context in contexts] == [None, 1, 2]
     long = b"x" * (templates.TEXT_MAX + 1)
-    remembered.remember(contexts[2], long)
-    assert not remembered.hold(contexts[2], long)
-    assert not remembered.hold(contexts[2], b"x")
+    remembered.remember(contexts[2], long, 3)
+    assert remembered.recall(contexts[2], long) is None
+    assert remembered.recall(contexts[2], b"x") is None
