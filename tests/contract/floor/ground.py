@@ -85,10 +85,10 @@ def installed(purpose: str, *, deny_unselected: str = "false") -> Iterator[Floor
     name = f"{LABEL}-{purpose}-{os.getpid()}"
     here = Floor(Api(cluster.kubeconfig), name, name)
     system = f"{name}-system"
-    own = _namespace(name, {LABEL: name, names.MODE_LABEL: "enforce"})
+    own = _namespace(name, {LABEL: name})
     first = policy(name, name, {"matchLabels": {"floor": name}})
     config = floor.FloorConfig(
-        CONFIG, PREVIOUS_IMAGE, deny_unselected, name, system, namespace_labels={LABEL: name}
+        CONFIG, PREVIOUS_IMAGE, deny_unselected, prefix=name, namespace=system
     )
     try:
         cluster.apply(own, _namespace(system, {}), _genesis(system), first)
@@ -105,15 +105,17 @@ def installed(purpose: str, *, deny_unselected: str = "false") -> Iterator[Floor
 
 
 def _only_here(document: Document, name: str) -> Document:
-    """What is cluster-wide keeps to the test's namespace, and to the test's policies."""
+    """Bound to the test's namespace and the test's policies, instead of to every enforced one.
+
+    The namespace carries no mode: an installation in the same cluster does not judge it too.
+    """
     if document["kind"].endswith("Binding"):
         document = copy.deepcopy(document)
-        resources = document["spec"].setdefault("matchResources", {})
-        selector = resources.setdefault("namespaceSelector", {})
-        selector.setdefault("matchLabels", {})[LABEL] = name
+        selector = {"matchLabels": {LABEL: name}}
+        document["spec"]["matchResources"] = {"namespaceSelector": selector}
         parameters = document["spec"].get("paramRef", {})
         if "selector" in parameters:
-            parameters["selector"] = {"matchLabels": {LABEL: name}}
+            parameters["selector"] = selector
     return document
 
 

@@ -37,7 +37,8 @@ def test_nobody_mints_our_tokens(floor: Floor) -> None:
     for audiences in RESERVED:
         said = mint(floor, audiences)
         assert "TokenAudienceReserved" in said
-        assert f"{floor.name}-token" in said
+        # An installation's own copy of the policy may answer first.
+        assert "-token' denied request" in said
     for audiences in PLAIN:
         assert mint(floor, audiences) == ""
 

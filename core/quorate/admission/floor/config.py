@@ -1,6 +1,6 @@
 """What the floor is made of, and where it does not reach."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from quorate import names
 from quorate.admission.injection import InjectionConfig
@@ -27,5 +27,3 @@ class FloorConfig:
     """CEL ``true``: a ClusterSafetyPolicy that does not select a pod must list its images too."""
     prefix: str = "quorate-floor"
     namespace: str = names.NAMESPACE
-    namespace_labels: dict[str, str] = field(default_factory=dict)
-    """Further labels of the namespaces the floor is for."""

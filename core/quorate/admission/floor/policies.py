@@ -17,7 +17,7 @@ def policies(config: FloorConfig) -> list[Document]:
         ("required", required(config), _policies_param()),
         ("gate", changes(), {}),
     ):
-        documents += _pair(config, name, spec, binding | _enforced(config))
+        documents += _pair(config, name, spec, binding | _enforced())
     return documents + _pair(config, "token", tokens(), {})
 
 
@@ -51,10 +51,8 @@ def enforced_namespaces(*modes: str) -> list[Document]:
     ]
 
 
-def _enforced(config: FloorConfig) -> Document:
+def _enforced() -> Document:
     selector: Document = {"matchExpressions": enforced_namespaces("enforce")}
-    if config.namespace_labels:
-        selector["matchLabels"] = dict(config.namespace_labels)
     return {"matchResources": {"namespaceSelector": selector}}
 
 
