@@ -10,7 +10,7 @@ from quorate_sidecar.checks.lane import Tally
 from quorate_sidecar.checks.scanner import Scanner
 from quorate_sidecar.checks.text_guard import TextGuard
 from quorate_sidecar.openai.answer import AnswerDecoder
-from quorate_sidecar.openai.chat_answer import CHAT_ANSWER, CHAT_CHUNK
+from quorate_sidecar.openai.chat_answer import CHAT_ANSWER, CHAT_CHUNK, Envelope
 from quorate_sidecar.openai.completion_answer import COMPLETION_ANSWER
 from quorate_sidecar.openai.embedding_answer import EMBEDDING_ANSWER
 from quorate_sidecar.openai.models_answer import MODELS_ANSWER
@@ -39,21 +39,26 @@ class Answer:
     refusal: Refusal | None = None
 
 
-def check_answer(api: Api, body: bytes, scanner: Scanner) -> Answer:
-    """Decide on a 200 answer that is not streamed. Never raises a Refusal."""
+def check_answer(api: Api, body: bytes, scanner: Scanner, request_id: str) -> Answer:
+    """Decide on a 200 answer that is not streamed. Never raises a Refusal.
+
+    It is released under ``request_id``: one id for client, audit record and model server's log.
+    """
     guard = TextGuard(scanner)
     try:
         value = _DECODERS[api].decode(body)
         value.visit(guard)
+        if isinstance(value, Envelope):
+            value.id = request_id
     except Refusal as refusal:
         return Answer(guard.tally, guard.coverage, refusal=refusal)
     return Answer(guard.tally, guard.coverage, encode(value))
 
 
-def stream_guard(api: Api, scanner: Scanner, bytes_max: int) -> StreamGuard:
+def stream_guard(api: Api, scanner: Scanner, request_id: str, bytes_max: int) -> StreamGuard:
     """The guard for a streamed answer of ``api``."""
     decoder = CHAT_CHUNK if api is Api.CHAT else COMPLETION_ANSWER
-    return StreamGuard(decoder, scanner, bytes_max)
+    return StreamGuard(decoder, scanner, request_id, bytes_max)
 
 
 def upstream_error(status: int, body: bytes, scanner: Scanner) -> Refusal:

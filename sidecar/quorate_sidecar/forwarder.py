@@ -46,9 +46,8 @@ class Forwarder:
             request.headers, exchange.id, stream=examined.stream
         )
         began = self._loop.time()
-        async with self._upstream.request(
-            request.method, api.value, headers, examined.body
-        ) as answer:
+        answer = await self._upstream.send(request.method, api.value, headers, examined.body)
+        try:
             if answer.status != 200:
                 body = await self._upstream.read_bounded(answer, ERROR_BYTES)
                 raise upstream_error(answer.status, body, exchange.scanner)
@@ -56,6 +55,8 @@ class Forwarder:
             if examined.stream:
                 return await self._stream(request, exchange, api, answer)
             body = await self._upstream.read_bounded(answer, exchange.rules.max_response_bytes)
+        finally:
+            self._upstream.release(answer)
         exchange.upstream_seconds = self._loop.time() - began
         return await self._release(exchange, api, body)
 
@@ -63,9 +64,9 @@ class Forwarder:
         """Judge a whole answer; record it, then let it go."""
         exchange.received = len(body)
         if len(body) < OFFLOAD_BYTES:
-            answer = check_answer(api, body, exchange.scanner)
+            answer = check_answer(api, body, exchange.scanner, exchange.id)
         else:
-            answer = await asyncio.to_thread(check_answer, api, body, exchange.scanner)
+            answer = await asyncio.to_thread(check_answer, api, body, exchange.scanner, exchange.id)
         exchange.answer_tally = answer.tally
         exchange.coverage = answer.coverage
         if answer.refusal is not None:
@@ -85,7 +86,8 @@ class Forwarder:
         answer: Answer,
     ) -> web.StreamResponse:
         """Let events out as they are decided; end with an error event if they are refused."""
-        guard = stream_guard(api, exchange.scanner, exchange.rules.max_response_bytes)
+        bytes_max = exchange.rules.max_response_bytes
+        guard = stream_guard(api, exchange.scanner, exchange.id, bytes_max)
         response = web.StreamResponse(headers=header_rules.stream_headers(exchange.id))
         digest = hashlib.sha256()
         exchange.answer_tally = guard.tally

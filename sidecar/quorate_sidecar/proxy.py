@@ -123,8 +123,11 @@ class Proxy:
         self, request: web.BaseRequest, exchange: Exchange, where: Route
     ) -> web.StreamResponse:
         """Pass a declared probe on: no body in, a bounded body out, no other headers."""
-        async with self._upstream.request(request.method, where.target, _PROBE_HEADERS) as answer:
+        answer = await self._upstream.send(request.method, where.target, _PROBE_HEADERS)
+        try:
             body = await self._upstream.read_bounded(answer, PROBE_BYTES)
+        finally:
+            self._upstream.release(answer)
         self._recorder.end(exchange)
         kind = answer.headers.get("Content-Type", "")
         headers = header_rules.answer_headers(exchange.id)

@@ -47,6 +47,11 @@ class _Connection(RequestHandler):
         elif self._deadline is None:
             self._deadline = self._loop.call_later(HEADER_SECONDS, self.force_close)
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Do nothing unless reading was paused: aiohttp asks after every piece it hands out."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clock."""
         self.request_began()

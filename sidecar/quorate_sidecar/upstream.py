@@ -6,8 +6,7 @@ decompression) and costs twice the CPU of the whole rest of a request.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -40,6 +39,15 @@ _DOWN = (
 )
 
 
+class _Connection(ResponseHandler):
+    """aiohttp's response parser on a connection."""
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Do nothing unless reading was paused: aiohttp asks after every piece it hands out."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer whose headers are there; the body is still to be read."""
@@ -47,6 +55,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     content: StreamReader
+    connection: _Connection
 
 
 class Upstream:
@@ -55,30 +64,34 @@ class Upstream:
     def __init__(self, port: int) -> None:
         self._port = port
         self._loop = asyncio.get_running_loop()
-        self._idle: deque[tuple[ResponseHandler, float]] = deque(maxlen=IDLE_MAX)
+        self._idle: deque[tuple[_Connection, float]] = deque(maxlen=IDLE_MAX)
 
-    @asynccontextmanager
-    async def request(
+    async def send(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> AsyncIterator[Answer]:
-        """Send a request and wait for the answer's headers. Raises Refusal.
+    ) -> Answer:
+        """Send a request and wait for the answer's headers; :meth:`release` it in any case.
 
-        Leaving the context closes the connection, and so stops the model, unless the whole answer
-        was read. Header values are this sidecar's own: nothing in them is a client's free text.
+        Raises Refusal. Header values are this sidecar's own: nothing in them is a client's text.
         """
         connection = await self._connection()
-        reusable = False
         try:
-            answer = await self._send(connection, _head(method, target, headers, body), body)
-            yield answer
-            reusable = answer.content.is_eof() and not connection.should_close
+            return await self._exchange(connection, _head(method, target, headers, body), body)
         except _FAILURES as error:
+            connection.close()
             raise self._refusal(error) from None
-        finally:
-            if reusable and len(self._idle) < IDLE_MAX:
-                self._idle.append((connection, self._loop.time()))
-            else:
-                connection.close()
+        except BaseException:
+            # Cancelled: the client left.
+            connection.close()
+            raise
+
+    def release(self, answer: Answer) -> None:
+        """Close the connection, and so stop the model, unless the whole answer was read."""
+        connection = answer.connection
+        whole = answer.content.is_eof() and not connection.should_close
+        if whole and len(self._idle) < IDLE_MAX:
+            self._idle.append((connection, self._loop.time()))
+        else:
+            connection.close()
 
     async def read(self, answer: Answer) -> bytes:
         """The next bytes of an answer's body; empty at its end. Raises Refusal."""
@@ -113,7 +126,7 @@ class Upstream:
         while self._idle:
             self._idle.pop()[0].close()
 
-    async def _connection(self) -> ResponseHandler:
+    async def _connection(self) -> _Connection:
         """An idle connection, the latest first, or a new one."""
         fresh = self._loop.time() - IDLE_SECONDS
         while self._idle:
@@ -124,14 +137,14 @@ class Upstream:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, made = await self._loop.create_connection(
-                    lambda: ResponseHandler(self._loop), HOST, self._port
+                    lambda: _Connection(self._loop), HOST, self._port
                 )
         except (OSError, TimeoutError):
             message = _DOWN.format(port=self._port)
             raise Refusal(503, Code.UPSTREAM_DOWN, message, retry_after=5) from None
         return made
 
-    async def _send(self, connection: ResponseHandler, head: bytes, body: bytes) -> Answer:
+    async def _exchange(self, connection: _Connection, head: bytes, body: bytes) -> Answer:
         connection.set_response_params(
             skip_payload=head.startswith(b"HEAD "),
             read_until_eof=True,
@@ -148,7 +161,7 @@ class Upstream:
         for _ in range(INFORMATIONAL_MAX):
             message, content = await connection.read()
             if message.code >= 200:
-                return Answer(message.code, message.headers, content)
+                return Answer(message.code, message.headers, content, connection)
             if message.code == 101:
                 break
         raise ConnectionResetError("it did not answer in HTTP/1.1")

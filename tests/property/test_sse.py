@@ -100,7 +100,7 @@ def lanes_of(blob: bytes) -> dict[str, str]:
 
 def guarded(parts: list[bytes]) -> tuple[bytes, StreamGuard]:
     """What leaves of a stream, and the guard afterwards."""
-    guard, out = StreamGuard(CHAT_CHUNK, SCANNER, 10_000_000), b""
+    guard, out = StreamGuard(CHAT_CHUNK, SCANNER, "req_1", 10_000_000), b""
     for part in parts:
         out += guard.feed(part)
         if guard.refusal:

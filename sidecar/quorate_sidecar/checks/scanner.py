@@ -16,6 +16,10 @@ CANDIDATES_MAX = 10_000
 """Matches of one pattern in one text, findings or not. A text with more is refused: judging each
 costs microseconds, and nobody needs to send a million card numbers at once."""
 
+NAMES_KEPT = 1024
+NAME_LENGTH = 256
+"""Longer texts are no names, and are not remembered."""
+
 SET_MEMORY = 4 * MIB
 PATTERN_MEMORY = 1 * MIB
 """Memory for the automata. Hostile text makes them grow to these bounds, then slower, not wrong."""
@@ -86,6 +90,8 @@ class Scanner:
         self._canary = self._set.Add(b"")
         self._set.Compile()
         self._holds = tuple((*key, length) for key, length in holds.items())
+        self.is_clean = lru_cache(maxsize=NAMES_KEPT)(self._is_clean)
+        """True if nothing at all is in a short text. Remembered: names repeat in every request."""
         self.nothing_found = tuple(CheckResult(rule.name, rule.action) for rule in rules)
         """The result of every check that looked and found nothing."""
         self.hold_max = max(holds.values(), default=0)
@@ -102,6 +108,9 @@ class Scanner:
             return list(range(len(self._compiled)))
         found.remove(self._canary)
         return found
+
+    def _is_clean(self, name: str) -> bool:
+        return not self.suspects(name.encode())
 
     def frontier(self, text: bytes) -> int:
         """The first position of an unfinished text at which an undecided match could begin.

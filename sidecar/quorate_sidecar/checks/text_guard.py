@@ -2,7 +2,7 @@
 
 from quorate.audit.records import CheckResult, Coverage
 from quorate_sidecar.checks.lane import ContentDenied, Lane, Tally
-from quorate_sidecar.checks.scanner import Finding, Scanner
+from quorate_sidecar.checks.scanner import NAME_LENGTH, Finding, Scanner
 from quorate_sidecar.refusal import Code, Refusal
 
 LANES_RECORDED = 16
@@ -45,6 +45,8 @@ class TextGuard:
 
     def fixed(self, where: str, text: str) -> None:
         """Raise Refusal if there is anything to deny or to mask in ``text``."""
+        if len(text) <= NAME_LENGTH and self._scanner.is_clean(text):
+            return
         self._refuse(where, text, f"{where} cannot be masked")
 
     def joined(self, where: str, texts: list[str]) -> None:

@@ -39,8 +39,8 @@ class Envelope(Closed, kw_only=True):
     timings: Maybe[Numbers] = UNSET
 
     def names(self) -> tuple[Any, ...]:
-        """The short texts of the envelope."""
-        return (self.id, self.model, self.system_fingerprint, self.service_tier)
+        """The short texts of the envelope. The id is not one: it is replaced by our own."""
+        return (self.model, self.system_fingerprint, self.service_tier)
 
     def drop_extras(self) -> None:
         """Forget what is not part of OpenAI's answer."""

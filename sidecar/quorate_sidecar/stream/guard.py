@@ -23,7 +23,7 @@ from quorate_sidecar.stream.sse import DONE, EventReader, event
 LANES_MAX = 64
 """Texts in one stream: choices times fields and tool calls."""
 ENVELOPES_MAX = 4
-"""Times that the ids and names around the text may change; they are no way to send text."""
+"""Times that the names around the text may change; they are no way to send text."""
 
 Chunk = ChatChunk | CompletionAnswer
 ChunkChoice = ChatChunkChoice | CompletionChoice
@@ -36,10 +36,12 @@ class StreamGuard:
         self,
         decoder: AnswerDecoder[ChatChunk] | AnswerDecoder[CompletionAnswer],
         scanner: Scanner,
+        request_id: str,
         bytes_max: int,
     ) -> None:
         self._decode: Callable[[bytes], Chunk] = decoder.decode
         self._scanner = scanner
+        self._id = request_id
         self._names_guard = TextGuard(scanner)
         self._reader = EventReader()
         self._bytes_max = bytes_max
@@ -97,6 +99,7 @@ class StreamGuard:
             return
         chunk = self._decode(payload)
         self._check_names(chunk)
+        chunk.id = self._id
         chunk.drop_extras()
         self._last = chunk
         if chunk.choices:
@@ -109,7 +112,7 @@ class StreamGuard:
             return
         self._envelopes += 1
         if self._envelopes > ENVELOPES_MAX:
-            raise not_understood("its id or model keeps changing")
+            raise not_understood("its model keeps changing")
         self._names = chunk.names()
         chunk.visit_envelope(self._names_guard)
 

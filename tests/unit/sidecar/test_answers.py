@@ -36,9 +36,16 @@ def call(**function: str) -> dict[str, Any]:
     return {"content": None, "tool_calls": [{"id": "1", "type": "function", "function": found}]}
 
 
+def test_answer_goes_out_under_the_requests_id() -> None:
+    """The id that a server chose does not leave: it could say anything."""
+    found = check_answer(Api.CHAT, enveloped(id=SECRET), SCANNER, "req_1")
+    assert json.loads(found.body)["id"] == "req_1"
+    assert SECRET not in found.body.decode()
+
+
 def test_plain_answer_is_released_and_covered() -> None:
     """Every byte of text is received, scanned and released, and the record can say so."""
-    found = check_answer(Api.CHAT, chat({"content": "grün"}), SCANNER)
+    found = check_answer(Api.CHAT, chat({"content": "grün"}), SCANNER, "req_1")
     assert found.refusal is None
     assert json.loads(found.body)["choices"][0]["message"]["content"] == "grün"
     (lane,) = found.coverage
@@ -54,7 +61,6 @@ def test_plain_answer_is_released_and_covered() -> None:
         chat({"content": None, "refusal": SECRET}),
         chat(call(arguments=json.dumps({"key": SECRET}))),
         chat(call(name=SECRET)),
-        enveloped(id=SECRET),
         enveloped(model=SECRET),
         enveloped(system_fingerprint=SECRET),
     ],
@@ -62,7 +68,7 @@ def test_plain_answer_is_released_and_covered() -> None:
 @pytest.mark.requirement("sidecar: a credential in the answer is refused, 0 bytes of it released")
 def test_credential_in_an_answer_is_refused(body: bytes) -> None:
     """Whatever field carries it, nothing is released."""
-    found = check_answer(Api.CHAT, body, SCANNER)
+    found = check_answer(Api.CHAT, body, SCANNER, "req_1")
     assert found.refusal is not None
     assert found.refusal.code is Code.CONTENT
     assert SECRET not in found.refusal.message
@@ -71,7 +77,7 @@ def test_credential_in_an_answer_is_refused(body: bytes) -> None:
 
 def test_personal_data_in_an_answer_is_masked() -> None:
     """The mask is in the text, and the count is in the tally."""
-    found = check_answer(Api.CHAT, chat({"content": f"ask {MAIL}, please"}), SCANNER)
+    found = check_answer(Api.CHAT, chat({"content": f"ask {MAIL}, please"}), SCANNER, "req_1")
     assert b"ask [masked:pii], please" in found.body
     assert found.tally == {("pii", "email", "mask"): 1}
     assert found.coverage[0].masked == len(MAIL)
@@ -96,7 +102,7 @@ def test_personal_data_in_an_answer_is_masked() -> None:
 @pytest.mark.requirement("sidecar: an answer that is not understood is not released")
 def test_unknown_answers_are_refused(body: bytes) -> None:
     """What nobody can check does not leave."""
-    found = check_answer(Api.CHAT, body, SCANNER)
+    found = check_answer(Api.CHAT, body, SCANNER, "req_1")
     assert found.refusal is not None
     assert (found.refusal.status, found.refusal.code) == (502, Code.UPSTREAM_INVALID)
 
@@ -106,7 +112,7 @@ def test_servers_extras_are_dropped() -> None:
     body = chat({"content": "x", "annotations": []}, stop_reason="</s>", token_ids=None)
     value = json.loads(body)
     value |= {"prompt_logprobs": None, "kv_transfer_params": None, "timings": {"a_ms": 1.0}}
-    found = check_answer(Api.CHAT, json.dumps(value).encode(), SCANNER)
+    found = check_answer(Api.CHAT, json.dumps(value).encode(), SCANNER, "req_1")
     assert found.refusal is None
     for word in (b"stop_reason", b"timings", b"prompt_logprobs", b"token_ids"):
         assert word not in found.body
@@ -118,7 +124,7 @@ def test_completion_answer() -> None:
     for text, ok in (("fine", True), (SECRET, False)):
         choice = {"index": 0, "text": text, "finish_reason": "stop", "logprobs": None}
         body = json.dumps({**head, "choices": [choice]}).encode()
-        assert (check_answer(Api.COMPLETIONS, body, SCANNER).refusal is None) is ok
+        assert (check_answer(Api.COMPLETIONS, body, SCANNER, "req_1").refusal is None) is ok
 
 
 @pytest.mark.parametrize(
@@ -135,7 +141,7 @@ def test_embedding_answer(vector: Any, ok: bool) -> None:
     """Numbers, or base64, and nothing that could carry text."""
     data = [{"object": "embedding", "index": 0, "embedding": vector}]
     body = json.dumps({"object": "list", "model": "m", "data": data, "id": "e-1"}).encode()
-    found = check_answer(Api.EMBEDDINGS, body, SCANNER)
+    found = check_answer(Api.EMBEDDINGS, body, SCANNER, "req_1")
     assert (found.refusal is None) is ok
     if ok:
         assert json.loads(found.body) == {"object": "list", "model": "m", "data": data}
@@ -145,7 +151,7 @@ def test_models_answer_keeps_openais_fields() -> None:
     """What a server says of a model beyond the API's fields is dropped."""
     model = {"id": "m", "object": "model", "created": 1, "owned_by": "me"}
     body = json.dumps({"object": "list", "data": [{**model, "root": "/srv", "permission": [{}]}]})
-    found = check_answer(Api.MODELS, body.encode(), SCANNER)
+    found = check_answer(Api.MODELS, body.encode(), SCANNER, "req_1")
     assert json.loads(found.body) == {"object": "list", "data": [model]}
 
 

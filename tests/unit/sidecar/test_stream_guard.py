@@ -38,7 +38,7 @@ def call(index: int, **function: str) -> dict[str, Any]:
 
 def run(*events: bytes, bytes_max: int = 1_000_000) -> tuple[list[Any], StreamGuard]:
     """The values of the events that leave, and the guard."""
-    guard = StreamGuard(CHAT_CHUNK, SCANNER, bytes_max)
+    guard = StreamGuard(CHAT_CHUNK, SCANNER, "req_1", bytes_max)
     out = b""
     for data in events:
         out += guard.feed(data)
@@ -230,14 +230,17 @@ def test_bounds_hold() -> None:
     _, guard = run(*(chunk(call(n, arguments="x ")) for n in range(LANES_MAX + 1)))
     assert guard.refusal is not None
     assert "texts" in guard.refusal.message
-    _, guard = run(*(chunk({"content": "x"}, id=f"c{n}") for n in range(ENVELOPES_MAX + 1)))
+    _, guard = run(*(chunk({"content": "x"}, model=f"c{n}") for n in range(ENVELOPES_MAX + 1)))
     assert guard.refusal is not None
     assert "changing" in guard.refusal.message
 
 
 def test_secret_in_the_envelope_ends_the_stream() -> None:
-    """Ids and model names are no way around the checks."""
+    """Model names are no way around the checks, and ids are replaced."""
     values, guard = run(chunk({"content": "x "}, id=SECRET), DONE)
+    assert guard.refusal is None
+    assert {value["id"] for value in values if value != "DONE"} == {"req_1"}
+    values, guard = run(chunk({"content": "x "}, model=SECRET), DONE)
     assert guard.refusal is not None
     assert guard.refusal.code is Code.CONTENT
     assert values == []
@@ -258,7 +261,7 @@ def test_servers_extras_are_dropped() -> None:
 def test_completions_stream_the_same_way() -> None:
     """The older API has one lane a choice."""
     head = {"id": "c", "object": "text_completion", "created": 1, "model": "m"}
-    guard = StreamGuard(COMPLETION_ANSWER, SCANNER, 10_000)
+    guard = StreamGuard(COMPLETION_ANSWER, SCANNER, "req_1", 10_000)
     out = b""
     for text, reason in ((f"mail {samples.PII['email']} ok", None), ("", "stop")):
         choice = {"index": 0, "text": text, "finish_reason": reason, "logprobs": None}
