@@ -12,11 +12,11 @@ import msgspec
 from quorate import names
 from quorate.admission import pods, rules
 from quorate.admission.injection import Pod
-from quorate.admission.model import KnownModel, Report, certified, reported
+from quorate.admission.model import KnownModel, certified
+from quorate.admission.outlook import outlook
 from quorate.admission.selection import Selection
 from quorate.admission.snapshot import BrokenPolicy, Snapshot
 from quorate.admission.templates import Context
-from quorate.policy.compiled import CompiledPolicy
 from quorate.verdict import ALLOW, Denial, Reason, Verdict, all_of, deny
 
 
@@ -44,7 +44,7 @@ def recall(pod: Pod, text: bytes, snapshot: Snapshot) -> Judgement | None:
     selection, known, _ = context
     if _broken(known.namespace, snapshot):
         return None
-    failed, pending = _reported(known, selection.policies)
+    failed, pending = outlook(known, selection.policies)
     return None if failed else Judgement(ALLOW, pending, False, selection, known)
 
 
@@ -78,7 +78,7 @@ def create(pod: Pod, snapshot: Snapshot, text: bytes = b"") -> Judgement:
     if pod["spec"].get("nodeName"):
         message = "spec.nodeName must not be set: neither scheduler nor gate would see the pod"
         extra.append(Denial(Reason.PRESET_NODE, message, fix="remove it; use a nodeSelector"))
-    failed, pending = _reported(judgement.known, judgement.selection.policies)
+    failed, pending = outlook(judgement.known, judgement.selection.policies)
     context = context_of(pod, snapshot) if text else None
     if context is not None and not extra and judgement.verdict.allowed:
         snapshot.admitted.remember(context, text, True)
@@ -181,42 +181,6 @@ def _against_rules(pod: Pod, context: Context, snapshot: Snapshot) -> Verdict:
     if not denials:
         return ALLOW
     return Verdict(tuple(dict.fromkeys(_owned(denial, selection) for denial in denials)))
-
-
-def _reported(
-    known: KnownModel, policies: tuple[CompiledPolicy, ...]
-) -> tuple[list[Denial], tuple[str, ...]]:
-    """Requirements the operator already saw fail, and what is still being verified."""
-    failed: list[Denial] = []
-    pending: list[str] = []
-    for policy in policies:
-        report = reported(known, policy)
-        if report is None:
-            pending.append(f"{Reason.VERIFICATION_PENDING}: {policy.ref} is being verified")
-            continue
-        pending += [
-            f"{Reason.VERIFICATION_PENDING}: {requirement} of {policy.ref}: {message}"
-            for requirement, _, message in report.unknown
-        ]
-        failed += _failures(known, policy, report)
-    return failed, tuple(pending)
-
-
-_REASONS = {str(reason): reason for reason in Reason}
-
-
-def _failures(known: KnownModel, policy: CompiledPolicy, report: Report) -> list[Denial]:
-    return [
-        Denial(
-            _REASONS.get(reason, Reason.CERTIFICATE_MISSING),
-            message,
-            requirement=requirement,
-            policy=str(policy.ref),
-            owner=policy.safety_contact,
-            fix=f"kubectl quorate explain {known.ref}",
-        )
-        for requirement, reason, message in report.failed
-    ]
 
 
 def _owned(denial: Denial, selection: Selection) -> Denial:
