@@ -1,12 +1,13 @@
 """Ways around the door that a tenant with full rights in its namespace might try."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.e2e.tenant import Tenant, edited
+from tests.e2e.installation import scaled_to_zero
+from tests.e2e.tenant import Tenant, edited, eventually
 from tools.demo.cluster import CommandFailed
 
 Spec = dict[str, Any]
@@ -139,26 +140,39 @@ def test_tenant_cannot_mint_our_tokens(tenant: Tenant) -> None:
     assert "quorate" in caught.value.output
 
 
-@pytest.mark.requirement("gate removal by another identity → denied")
-def test_nobody_else_releases_the_gate(tenant: Tenant) -> None:
-    """Even a cluster administrator's removal of the gate is refused."""
-    tenant.cluster.apply(tenant.attested(gates=()), tenant.pod("gated"))
+@pytest.fixture
+def gated(tenant: Tenant) -> Iterator[Tenant]:
+    """A tenant with a gated pod whose model nobody has judged: the operator is away."""
+    with scaled_to_zero(tenant.cluster, "quorate-operator"):
+        tenant.cluster.apply(tenant.attested(gates=()))
+
+        def created() -> str:
+            return tenant.cluster.apply(tenant.pod("gated"))
+
+        eventually(created, "the webhook knows the model", seconds=20)
+        yield tenant
+
+
+def removal(tenant: Tenant, *user: str) -> str:
+    """Remove the gate as ``user``, which must be refused; returns what was said."""
     patch = json.dumps([{"op": "remove", "path": "/spec/schedulingGates"}])
+    with pytest.raises(CommandFailed) as caught:
+        tenant.kubectl("patch", "pod", "gated", "--type=json", "-p", patch, *user)
+    return caught.value.output
+
+
+@pytest.mark.requirement("gate removal by another identity → denied")
+def test_nobody_else_releases_the_gate(gated: Tenant) -> None:
+    """Even a cluster administrator's removal of the gate is refused."""
     for user in ((), ("--as=system:admin", "--as-group=system:masters")):
-        with pytest.raises(CommandFailed) as caught:
-            tenant.kubectl("patch", "pod", "gated", "--type=json", "-p", patch, *user)
-        assert "quorate.dev/verified" in caught.value.output
+        assert "quorate.dev/verified" in removal(gated, *user)
 
 
 @pytest.mark.requirement("gate removal by the operator for a pod that would not pass → denied")
-def test_operator_cannot_release_what_would_not_pass(tenant: Tenant) -> None:
+def test_operator_cannot_release_what_would_not_pass(gated: Tenant) -> None:
     """The operator's own identity does not make a pod pass."""
-    tenant.cluster.apply(tenant.attested(gates=()), tenant.pod("gated"))
-    patch = json.dumps([{"op": "remove", "path": "/spec/schedulingGates"}])
     operator = "--as=system:serviceaccount:quorate-system:quorate-operator"
-    with pytest.raises(CommandFailed) as caught:
-        tenant.kubectl("patch", "pod", "gated", "--type=json", "-p", patch, operator)
-    assert "Certificate" in caught.value.output
+    assert "Certificate" in removal(gated, operator)
 
 
 @pytest.mark.requirement("UPDATE judges changes: an image swap or a debugging container → denied")
