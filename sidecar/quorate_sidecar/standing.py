@@ -68,11 +68,10 @@ class Standing:
     def unready(self) -> list[str]:
         """Reasons for not being ready; a committee's denial is none."""
         reasons = ["shutting down"] if self.draining else []
-        reasons += self.unstarted()
+        if unstarted := self.unstarted():
+            return reasons + unstarted
         lapse = self._lapse()
-        if lapse is not None and lapse.message not in reasons:
-            reasons.append(lapse.message)
-        return reasons
+        return [*reasons, lapse.message] if lapse else reasons
 
     def expiry(self) -> float:
         """When the state expires, in Unix time; 0 if there is none."""
