@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorate.audit.chain import Chain, verify_lines
@@ -34,6 +34,7 @@ def logs(draw: st.DrawFn) -> tuple[list[bytes], list[str]]:
     return [chain.extend(body, NOW) for body in bodies], pending
 
 
+@settings(deadline=None)
 @given(logs())
 @pytest.mark.requirement("audit: the chain of an untouched log verifies")
 def test_every_written_log_verifies(log: tuple[list[bytes], list[str]]) -> None:
@@ -45,6 +46,7 @@ def test_every_written_log_verifies(log: tuple[list[bytes], list[str]]) -> None:
     assert list(report.interrupted) == pending
 
 
+@settings(deadline=None)
 @given(logs(), st.data())
 @pytest.mark.requirement("audit: a changed record is found at its exact place")
 def test_every_changed_byte_is_found(
@@ -72,6 +74,7 @@ def test_every_changed_byte_is_found(
         assert report.broken.index in (index, index + 1)
 
 
+@settings(deadline=None)
 @given(logs(), st.data())
 def test_every_truncation_is_seen(log: tuple[list[bytes], list[str]], data: st.DataObject) -> None:
     """A file cut at any byte verifies up to its last whole line and says what hangs over."""
@@ -86,6 +89,7 @@ def test_every_truncation_is_seen(log: tuple[list[bytes], list[str]], data: st.D
     assert report.truncated_bytes == cut - sum(map(len, whole))
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=6))
 def test_verifier_survives_anything(lines: list[bytes]) -> None:
     """Arbitrary bytes never raise."""

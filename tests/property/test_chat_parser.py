@@ -78,6 +78,7 @@ def same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
+@settings(deadline=None)
 @given(requests, st.booleans())
 @pytest.mark.requirement(ONE_READING)
 def test_good_requests_survive_unchanged(request: dict[str, Any], ascii_only: bool) -> None:
@@ -117,6 +118,7 @@ def strings_in(value: Any) -> list[str]:
     return []
 
 
+@settings(deadline=None)
 @given(requests)
 @pytest.mark.requirement("sidecar: every text of a request is checked")
 def test_every_text_is_shown_to_the_checks(request: dict[str, Any]) -> None:
@@ -149,7 +151,7 @@ def keys_in(value: Any) -> list[str]:
     return []
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(requests, st.integers(0, 100), st.booleans())
 @example({"model": "a", "messages": [{"role": "user", "content": ":"}]}, 0, True)
 @pytest.mark.requirement(ONE_READING)
@@ -165,6 +167,7 @@ def test_duplicate_keys_are_refused(request: dict[str, Any], index: int, escape:
     assert refused.value.status == 400
 
 
+@settings(deadline=None)
 @given(requests, st.integers(0, 100))
 @pytest.mark.requirement(ONE_READING)
 def test_other_spellings_of_keys_are_refused(request: dict[str, Any], index: int) -> None:
@@ -178,6 +181,7 @@ def test_other_spellings_of_keys_are_refused(request: dict[str, Any], index: int
             CHAT_REQUEST.decode(json.dumps(changed).encode())
 
 
+@settings(deadline=None)
 @given(requests, text.filter(bool), json_values)
 @pytest.mark.requirement("sidecar: an unknown field is denied by name")
 def test_unknown_fields_are_refused(request: dict[str, Any], key: str, value: Any) -> None:
@@ -193,7 +197,7 @@ def test_unknown_fields_are_refused(request: dict[str, Any], key: str, value: An
             assert refused.value.code is Code.MALFORMED
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from([CHAT_REQUEST, COMPLETION_REQUEST, EMBEDDING_REQUEST]), st.data())
 def test_anything_is_decided(decoder: Any, data: st.DataObject) -> None:
     """Arbitrary bytes and arbitrary JSON are accepted or refused; nothing else is raised."""
@@ -206,7 +210,7 @@ def test_anything_is_decided(decoder: Any, data: st.DataObject) -> None:
     assert canonical.parse(again) is not None
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(requests, st.data())
 @pytest.mark.requirement(ONE_READING)
 def test_mutated_requests_have_one_reading(request: dict[str, Any], data: st.DataObject) -> None:

@@ -1,7 +1,7 @@
 """The PII check on generated numbers: the checksum decides, whatever the grouping."""
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from quorate.policy.runtime import CheckRule
@@ -30,6 +30,7 @@ def cards(draw: st.DrawFn) -> str:
     return glue.join(number[at : at + size] for at in range(0, len(number), size))
 
 
+@settings(deadline=None)
 @given(cards())
 @pytest.mark.requirement("sidecar: personal data is found")
 def test_cards_are_found_in_any_grouping(card: str) -> None:
@@ -37,6 +38,7 @@ def test_cards_are_found_in_any_grouping(card: str) -> None:
     assert "payment-card" in rules_found(f"pay with {card}, please")
 
 
+@settings(deadline=None)
 @given(cards(), st.data())
 def test_one_wrong_digit_is_no_card(card: str, data: st.DataObject) -> None:
     """The check digit catches every single wrong digit."""
@@ -46,12 +48,14 @@ def test_one_wrong_digit_is_no_card(card: str, data: st.DataObject) -> None:
     assert not is_payment_card((number[:at] + other + number[at + 1 :]).encode())
 
 
+@settings(deadline=None)
 @given(cards(), st.sampled_from([" 7", " 12/27", " 123", "-1", " 4"]))
 def test_numbers_behind_a_card_do_not_hide_it(card: str, after: str) -> None:
     """An expiry date or a code that follows a card belongs to another number."""
     assert "payment-card" in rules_found(f"card {card}{after} ok")
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(IBAN_LENGTHS)), st.data())
 @pytest.mark.requirement("sidecar: personal data is found")
 def test_ibans_of_every_country_are_found(country: str, data: st.DataObject) -> None:
@@ -68,6 +72,7 @@ def test_ibans_of_every_country_are_found(country: str, data: st.DataObject) -> 
     assert not is_iban(wrong.encode())
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_masked_without_error(text: str) -> None:
     """Arbitrary text comes back, masked or not."""

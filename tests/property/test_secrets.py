@@ -3,7 +3,7 @@
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorate.policy.runtime import CheckRule
@@ -16,6 +16,7 @@ DENY = scanner_for((CheckRule("secrets", "deny"),))
 words = st.text(alphabet=string.ascii_lowercase + " .,äß\n", max_size=60)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(sorted(samples.secrets())), words, words)
 @pytest.mark.requirement("sidecar: a planted credential in the prompt is found")
 def test_random_credentials_are_found_anywhere(
@@ -28,12 +29,14 @@ def test_random_credentials_are_found_anywhere(
     assert denied.value.finding.check == "secrets"
 
 
+@settings(deadline=None)
 @given(words)
 def test_prose_is_never_a_secret(text: str) -> None:
     """Words without digits are not credentials."""
     assert decide(DENY, text, {}) == text
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_decided(text: str) -> None:
     """Arbitrary text is released whole or up to what denied it."""
@@ -44,6 +47,7 @@ def test_any_text_is_decided(text: str) -> None:
     assert text.startswith(released)
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=100))
 def test_entropy_is_bounded(data: bytes) -> None:
     """Entropy lies between nothing and eight bits, and is nothing for one byte repeated."""

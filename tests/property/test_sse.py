@@ -41,6 +41,7 @@ def read(parts: list[bytes]) -> list[bytes] | None:
     return found
 
 
+@settings(deadline=None)
 @given(st.lists(line, max_size=5), st.lists(st.integers(1, 9), min_size=1), st.booleans())
 def test_events_come_out_whole_at_any_cut(
     payloads: list[bytes], sizes: list[int], carriage: bool
@@ -52,6 +53,7 @@ def test_events_come_out_whole_at_any_cut(
     assert read(cut(blob, sizes)) == payloads
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.lists(st.integers(1, 9), min_size=1))
 def test_any_bytes_are_read_alike_at_any_cut(blob: bytes, sizes: list[int]) -> None:
     """Arbitrary bytes give the same events, or the same refusal, however they arrive."""

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorate_sidecar.capacity import Capacity
@@ -22,6 +22,7 @@ def test_a_minutes_tokens_then_evenly() -> None:
     assert bucket.take(400.0) == 0
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 600), st.lists(st.floats(0, 5, allow_nan=False), min_size=1, max_size=200)
 )  # fmt: skip

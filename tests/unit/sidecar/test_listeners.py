@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorate_sidecar.listener_watch import ListenerWatch, own_inodes
@@ -46,6 +46,7 @@ def test_addresses_are_words_in_host_order(text: str, address: str) -> None:
     assert parse_address(text, byteorder="little") == ipaddress.ip_address(address)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_any_ipv4_address_is_read(number: int) -> None:
     """Written as the kernel does, every address comes back."""

@@ -1,7 +1,7 @@
 """Which targets pass: exactly the served ones, in exactly one spelling."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorate.policy.runtime import RuntimeRules
@@ -86,6 +86,7 @@ def test_metrics_pass_by_policy_only() -> None:
         route("GET", "/health", rules)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_target_is_decided(target: str) -> None:
     """Arbitrary text is served only if it is one of the served targets, letter by letter."""
