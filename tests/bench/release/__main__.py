@@ -6,6 +6,7 @@ the time of each runs from its creation to the event that shows it without the g
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -46,6 +47,8 @@ def released(tenant: Tenant, pods: int) -> list[float]:
             process.stdin.write(json.dumps(listing))
             process.stdin.close()
             _follow(watch, pods, created, waits)
+        if process.returncode != 0:
+            sys.exit("not every pod was created")
     finally:
         watch.terminate()
         watch.wait()
@@ -80,7 +83,7 @@ def main() -> int:
     cluster = running_cluster()
     with tempfile.TemporaryDirectory() as scratch:
         models = build_models(Path(scratch))
-    tenant = Tenant(cluster, "bench-release", models, images()["scripted"])
+    tenant = Tenant(cluster, f"bench-{os.getpid()}", models, images()["scripted"])
     tenant.create()
     try:
         cluster.apply(tenant.attested())
