@@ -121,7 +121,9 @@ def down() -> None:
 
 _CLOSING = """
 The cluster is up. Try next:
-  export KUBECONFIG=$(make kubeconfig)
+  export KUBECONFIG=$(make kubeconfig) PATH="$PWD/.venv/bin:$PATH"
+  quorate explain deployment/demo -n quorate-demo          # every requirement, and who signed
+  quorate status                                           # one screen
   kubectl get attestedmodels -n quorate-demo -o yaml       # who vouched, and the certificate
   kubectl describe pod -n quorate-demo -l app=demo         # what was injected
   kubectl logs -n quorate-demo -l app=demo -c quorate-measure
