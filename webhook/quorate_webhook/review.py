@@ -168,7 +168,9 @@ def _patch(request: Request, snapshot: Snapshot) -> bytes:
     head, text = request.written()
     context = validate.context_of(head, snapshot)
     if context is None:
-        return b""
+        # No model to remember it by. It is completed all the same, so that the API server's floor
+        # leaves the word to validate.
+        return answer.encoded_patch(mutate.complete(request.pod(), snapshot))
     patch = snapshot.patches.recall(context, text)
     if patch is None:
         patch = answer.encoded_patch(mutate.complete(request.pod(), snapshot))

@@ -291,6 +291,18 @@ def test_what_mutate_makes_validate_admits() -> None:
     assert "patch" not in response(WORLD, request(once), review.MUTATE)
 
 
+@pytest.mark.requirement("no AttestedModel → create denied with policy, owner and fix")
+def test_a_pod_of_an_unknown_model_is_completed_and_refused() -> None:
+    """Left bare, the floor would refuse it first, without saying that its model is not known."""
+    pod = bare_pod()
+    pod["metadata"]["labels"][names.MODEL_LABEL] = "nobody"
+    once = patched(response(WORLD, request(pod), review.MUTATE), pod)
+    assert once["spec"]["schedulingGates"] == [{"name": names.SCHEDULING_GATE}]
+    refused = response(WORLD, request(once))
+    assert not refused["allowed"]
+    assert "AttestedModelNotFound" in refused["status"]["message"]
+
+
 @pytest.mark.parametrize(
     ("body", "uid"), [c[1:] for c in BAD_REVIEWS], ids=[c[0] for c in BAD_REVIEWS]
 )
