@@ -70,4 +70,3 @@ WATCHED: Final = (
 )
 """In the order of the first listing: what decides comes before what is decided."""
 POLICY_KINDS: Final = (CLUSTER_SAFETY_POLICY.name, SAFETY_POLICY.name)
-BY_PLURAL: Final = {kind.plural: kind for kind in WATCHED}

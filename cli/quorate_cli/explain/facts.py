@@ -117,10 +117,6 @@ def _absent(named: Named, fix: str) -> InvalidInput:
     return InvalidInput(f"there is no {named}", fix=fix)
 
 
-def _named_source(model: Document) -> tuple[str, Document]:
-    return str(model["metadata"]["name"]), (model.get("spec") or {}).get("source") or {}
-
-
 def _claim_name(model: Document | None) -> str:
     source = ((model or {}).get("spec") or {}).get("source") or {}
     return str((source.get("persistentVolumeClaim") or {}).get("claimName") or "")

@@ -3,7 +3,7 @@
 An error in one is a DENY. Silence is never an allowance: what no policy names is denied.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from quorate import limits
 from quorate.errors import QuorateError
 from quorate.policy.compiled import CompiledPolicy, selects
 from quorate.policy.runtime import STRICTNESS, CheckRule, RuntimeRules
-from quorate.verdict import ALLOW, Reason, Verdict, all_of, deny
+from quorate.verdict import ALLOW, Reason, Verdict, deny
 
 T = TypeVar("T")
 
@@ -119,15 +119,3 @@ def _strictest_checks(policies: tuple[CompiledPolicy, ...]) -> tuple[CheckRule, 
             if known is None or STRICTNESS[check.action] > STRICTNESS[known.action]:
                 strictest[check.name] = CheckRule(check.name, check.action)
     return tuple(strictest[name] for name in sorted(strictest))
-
-
-def each(policies: Iterable[CompiledPolicy], judge: Callable[[CompiledPolicy], Verdict]) -> Verdict:
-    """Judge every policy; all must allow, and an error in one denies by itself."""
-
-    def guarded(policy: CompiledPolicy) -> Verdict:
-        try:
-            return judge(policy)
-        except QuorateError as error:
-            return deny(Reason.INVALID_POLICY, str(error), policy=str(policy.ref))
-
-    return all_of(*(guarded(policy) for policy in policies))

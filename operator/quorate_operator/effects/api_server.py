@@ -14,7 +14,7 @@ from typing import Any, Self
 import aiohttp
 from kubernetes.aio import client, config
 
-from quorate import limits, names
+from quorate import names
 from quorate.errors import QuorateError, Unavailable
 from quorate_operator.kinds import Key, Kind
 
@@ -24,7 +24,6 @@ TIMEOUT = 10.0
 """Seconds for one call."""
 PAGE = 500
 """Objects of one page of a list."""
-LIST_BYTES = PAGE * limits.OBJECT_BYTES
 TOKEN = Path(names.API_TOKEN_PATH) / "token"
 
 _JSON = "application/json"

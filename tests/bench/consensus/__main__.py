@@ -23,6 +23,7 @@ from quorate_io import member_api, tls
 from quorate_io.member_api import ObservedBatch, ObservedPod
 from quorate_io.member_client import MemberClient
 from tests.bench.report import Figure, publish
+from tests.bench.usage import memory_mib
 from tests.integration.consensus.member_process import Cluster
 
 MODELS, PODS, BATCH = 1_000, 10_000, 250
@@ -34,14 +35,6 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def rss_mib(pid: int) -> float:
-    """Resident memory of a process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise ValueError("no VmRSS")
 
 
 def per_call(count: int, function: Callable[[], Any]) -> float:
@@ -157,12 +150,12 @@ async def measure() -> list[Figure]:
         cluster = Cluster(Path(folder))
         rows = list(judging(cluster))
         with cluster.member() as process:
-            empty = rss_mib(process.pid)
+            empty = memory_mib(process.pid)
             async with cluster.client("operator") as operator:
                 rows += await relaying(cluster, process.pid, operator)
             rows += await stating(cluster, process.pid)
             rows.append(Figure("RSS, empty", empty, "MiB"))
-            full = rss_mib(process.pid)
+            full = memory_mib(process.pid)
             rows.append(Figure(f"RSS, {MODELS} models, {PODS} pods", full, "MiB", "<=256"))
     return rows
 

@@ -16,6 +16,7 @@ from tests.bench.report import Figure, publish
 from tests.bench.sidecar import scene
 from tests.bench.sidecar.model_server import EVENTS
 from tests.bench.sidecar.scene import Load
+from tests.bench.usage import cpu_seconds, memory_mib
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
@@ -38,11 +39,11 @@ class Measurements:
     def run(self, scenario: str, target: str, script: Path, connections: int) -> None:
         """One round of one scenario against one target."""
         pid = self._pids.get(target)
-        before = scene.cpu_microseconds(pid) if pid else 0.0
+        before = cpu_seconds(pid) * 1e6 if pid else 0.0
         load = scene.load(target, script, connections, SECONDS)
         self._loads.setdefault((scenario, target), []).append(load)
         if pid:
-            spent = scene.cpu_microseconds(pid) - before
+            spent = cpu_seconds(pid) * 1e6 - before
             self._cpu.setdefault((scenario, target), []).append(spent / load.requests)
 
     def cpu(self, scenario: str, target: str) -> float:
@@ -101,7 +102,7 @@ async def inside(folder: Path) -> None:
                     found.run("json-1", target, whole, 1)
                     found.run("json-32", target, whole, 32)
                     found.run("stream", target, stream, 8)
-            memory = {target: scene.resident_mib(pid) for target, pid in pids.items()}
+            memory = {target: memory_mib(pid) for target, pid in pids.items()}
     publish("sidecar", figures(found, memory))
 
 

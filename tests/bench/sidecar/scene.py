@@ -43,20 +43,6 @@ class Load:
     p99: float
 
 
-def cpu_microseconds(pid: int) -> float:
-    """CPU time of a process and its threads so far."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1000
-
-
-def resident_mib(pid: int) -> float:
-    """Resident memory now."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    match = re.search(r"VmRSS:\s+(\d+) kB", status)
-    assert match is not None
-    return int(match[1]) / 1024
-
-
 def pin(pid: int, core: str) -> None:
     """Keep a process on one core."""
     os.sched_setaffinity(pid, {int(core)})

@@ -21,11 +21,12 @@ from aiohttp import web
 from quorate import names
 from quorate_webhook import review as review_path
 from tests.bench.report import Figure, publish
+from tests.bench.usage import cpu_seconds, memory_mib
 from tests.bench.webhook.cluster import Cluster, api_server
 from tests.bench.webhook.files import write_installation
 from tests.bench.webhook.load import send
 from tests.bench.webhook.noop import __name__ as noop
-from tests.bench.webhook.processes import cpu_seconds, memory_mib, running, wait_ready
+from tests.bench.webhook.processes import running, wait_ready
 from tests.bench.webhook.reviews import before_mutate, review
 from tests.bench.webhook.tls import write_certificate
 

@@ -29,20 +29,6 @@ def running(arguments: Sequence[str], stdout: int | None = None) -> Iterator[sub
         process.wait(20)
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time of a process so far, all threads, as the scheduler counts it (in nanoseconds)."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(path.read_text().split()[0]) for path in tasks) / 1e9
-
-
-def memory_mib(pid: int, what: str = "VmRSS") -> float:
-    """Resident memory of a process now (VmRSS) or at most so far (VmHWM), in MiB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(what):
-            return int(line.split()[1]) / 1024
-    raise AssertionError(what)
-
-
 def wait_ready(port: int, process: subprocess.Popen[str]) -> None:
     """Wait until /readyz says so. Raises AssertionError if it does not in time."""
     until = time.monotonic() + READY_SECONDS

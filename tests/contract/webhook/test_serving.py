@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from quorate_io import tls
-from tests.bench.webhook.processes import memory_mib
+from tests.bench.usage import memory_mib
 from tests.bench.webhook.tls import renew_certificate
 from tests.contract.webhook.ground import ORDINARY, Ground, eventually
 from tests.contract.webhook.plane import Api
