@@ -10,7 +10,7 @@ from quorate.api.v1alpha1 import ClusterSafetyPolicy, SafetyPolicy
 from quorate.api.v1alpha1.meta import read
 from quorate.api.v1alpha1.safety_policy import AnyPolicy, LabelSelector
 from quorate.errors import QuorateError
-from quorate.policy.compiled import CompiledPolicy, compile_policy, selects
+from quorate.policy.compiled import CompiledPolicy, compile_policy, may_select, selects
 from quorate_cli.cluster.kinds import Document
 
 Answer = Literal["yes", "no", "unknown"]
@@ -81,9 +81,9 @@ def selects_pod(policy: CompiledPolicy, labels: Mapping[str, str]) -> Answer:
 
 def selects_model(policy: CompiledPolicy, model: str) -> Answer:
     """Whether it selects the pods of a model, of which only the model's label is known."""
-    terms = unmet(policy.spec.selector, {names.MODEL_LABEL: model})
-    if any(term.key == names.MODEL_LABEL for term in terms):
+    if not may_select(policy.spec.selector, model):
         return "no"
+    terms = unmet(policy.spec.selector, {names.MODEL_LABEL: model})
     # A term about another label that its absence meets may be unmet by a pod that carries it.
     about = {part.key for part in policy.spec.selector.match_expressions}
     return "unknown" if terms or about - {names.MODEL_LABEL} else "yes"

@@ -170,3 +170,12 @@ def selects(selector: LabelSelector, labels: dict[str, str]) -> bool:
         if not holds:
             return False
     return True
+
+
+def may_select(selector: LabelSelector, model: str) -> bool:
+    """Whether some pod of this model could be selected: only the model's own label is known."""
+    about_model = LabelSelector(
+        match_labels={k: v for k, v in selector.match_labels.items() if k == names.MODEL_LABEL},
+        match_expressions=[e for e in selector.match_expressions if e.key == names.MODEL_LABEL],
+    )
+    return selects(about_model, {names.MODEL_LABEL: model})

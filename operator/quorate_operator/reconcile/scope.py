@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 
-from quorate import names
 from quorate.admission.snapshot import BrokenPolicy
-from quorate.api.v1alpha1.safety_policy import LabelSelector
-from quorate.policy.compiled import CompiledPolicy
+from quorate.policy.compiled import CompiledPolicy, may_select
 
 POLICIES_PER_MODEL = 32
 """As many as a status has room for. At most half as many may select one pod."""
@@ -27,21 +25,3 @@ def broken_for(policies: Iterable[BrokenPolicy], namespace: str) -> tuple[Broken
     """Policies that do not compile and deny the pods of a namespace."""
     chosen = (policy for policy in policies if policy.namespace in (None, namespace))
     return tuple(sorted(chosen, key=lambda policy: policy.ref))
-
-
-def may_select(selector: LabelSelector, model: str) -> bool:
-    """Whether some pod of this model could be selected: only the model's own label is known."""
-    if selector.match_labels.get(names.MODEL_LABEL, model) != model:
-        return False
-    for expression in selector.match_expressions:
-        if expression.key != names.MODEL_LABEL:
-            continue
-        excluded = {
-            "In": model not in expression.values,
-            "NotIn": model in expression.values,
-            "Exists": False,
-            "DoesNotExist": True,
-        }[expression.operator]
-        if excluded:
-            return False
-    return True

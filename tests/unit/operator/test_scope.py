@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from quorate import names
 from quorate.api.v1alpha1.safety_policy import LabelRequirement, LabelSelector
-from quorate.policy.compiled import selects
-from quorate_operator.reconcile.scope import broken_for, may_select, policies_for
+from quorate.policy.compiled import may_select, selects
+from quorate_operator.reconcile.scope import broken_for, policies_for
 from tests.unit.operator.scene import FLOOR_SPEC, TEAM, Scene
 
 KEYS = st.sampled_from([names.MODEL_LABEL, "app"])
