@@ -20,6 +20,7 @@ from quorate_consensus.leaf import MemberCertificate
 from quorate_consensus.listening import listening
 from quorate_consensus.metrics import Metrics
 from quorate_consensus.relay import Relay
+from quorate_consensus.reports import Reports
 from quorate_consensus.server import MemberServer, Parts
 from quorate_consensus.settings import Settings
 from quorate_consensus.states import States
@@ -90,6 +91,7 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
             relay=relay,
             judge=judge,
             states=States(committee, relay, judge, clock),
+            reports=Reports(),
             clock=clock,
             readers=readers,
             meter=metrics,

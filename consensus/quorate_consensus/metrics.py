@@ -4,9 +4,11 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from quorate.alerts import REPORTED
 from quorate.telemetry import names
 from quorate_consensus.issuing import Standing
 from quorate_consensus.relay import Relay
+from quorate_consensus.reports import Reports
 
 
 class Metrics:
@@ -22,6 +24,7 @@ class Metrics:
         )
         self._heard = _gauge(names.MEMBER_HEARD, registry)
         self._objects = _gauge(names.MEMBER_OBJECTS, registry)
+        self._reports = _gauge(names.MEMBER_REPORTS, registry)
         self._leaf = _gauge(names.MEMBER_LEAF_EXPIRY, registry)
 
     def requested(self, route: str, status: int) -> None:
@@ -44,6 +47,12 @@ class Metrics:
         if relay.current is not None:
             for kind, count in relay.current.counts().items():
                 self._objects.labels(kind).set(count)
+
+    def reported(self, reports: Reports) -> None:
+        """What pods report has changed."""
+        counts = reports.counts()
+        for rule in REPORTED:
+            self._reports.labels(rule.value).set(counts[rule])
 
     def leaf_renewed(self, not_after: datetime) -> None:
         """A TLS certificate is served from now on, until ``not_after``."""

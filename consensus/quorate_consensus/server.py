@@ -19,17 +19,20 @@ from quorate_consensus import evaluations, relay
 from quorate_consensus.auth import Authenticator
 from quorate_consensus.failures import SERVER, Forbidden, Unauthenticated, respond
 from quorate_consensus.judging import Judge
+from quorate_consensus.reports import CURSOR_CHARS, Reports
 from quorate_consensus.shedding import Lane, PodRate
-from quorate_consensus.states import States
+from quorate_consensus.states import States, protected_pod
 from quorate_consensus.tokens import Caller
 from quorate_io import member_api
-from quorate_io.member_api import GenesisAnswer, ObservedAnswer
+from quorate_io.member_api import GenesisAnswer, ObservedAnswer, ReportHeard
 
 SIDECAR_SECONDS = 4.5
 """Deadline of a sidecar's request; its client waits five."""
 OPERATOR_SECONDS = 25.0
 """Deadline of an operator's request, which may be the first to need a judgement."""
 PUBLIC_LANE, SIDECAR_LANE, OPERATOR_LANE = 64, 512, 32
+READER_LANE = 4
+"""Questions for reports are kept waiting, and take no place of those that are answered at once."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -43,6 +46,9 @@ class Meter(Protocol):
     def observed(self, relay_: relay.Relay) -> None:
         """A batch was accepted."""
 
+    def reported(self, reports: Reports) -> None:
+        """What pods report has changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -54,6 +60,7 @@ class Parts:
     relay: relay.Relay
     judge: Judge
     states: States
+    reports: Reports
     clock: Clock
     readers: Executor
     meter: Meter
@@ -69,6 +76,7 @@ class MemberServer:
         self._public = Lane("public", PUBLIC_LANE)
         self._sidecars = Lane("sidecar", SIDECAR_LANE)
         self._operators = Lane("operator", OPERATOR_LANE)
+        self._readers = Lane("report reader", READER_LANE)
         self._batches = asyncio.Lock()
         answer = GenesisAnswer(
             genesis=parts.genesis.document, ca_certificates=(parts.authority_pem,)
@@ -85,7 +93,13 @@ class MemberServer:
         )
         app.router.add_post(member_api.EVALUATE_PATH, self._post_evaluate)
         app.router.add_post(member_api.OBSERVED_PATH, self._post_observed)
+        app.router.add_post(member_api.REPORTS_PATH, self._post_report)
+        app.router.add_get(member_api.REPORTS_PATH, self._get_reports, allow_head=False)
+        app.on_shutdown.append(self._end_waiting)
         return app
+
+    async def _end_waiting(self, app: web.Application) -> None:
+        self._parts.reports.close()
 
     @web.middleware
     async def _answer_always(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -142,6 +156,31 @@ class MemberServer:
                 )
                 return _json(member_api.encode(answer))
 
+    async def _post_report(self, request: web.Request) -> web.Response:
+        caller = self._sidecar(request)
+        with self._sidecars.enter():
+            async with asyncio.timeout(SIDECAR_SECONDS):
+                parts = self._parts
+                protected_pod(parts.relay, caller)
+                body = await _body(request, member_api.REPORT_BYTES)
+                found = member_api.read_reports(body)
+                # Again: it may have gone while the body came.
+                _, pod = protected_pod(parts.relay, caller)
+                held = parts.reports.put(pod, found, parts.clock.now())
+                parts.meter.reported(parts.reports)
+                return _json(member_api.encode(ReportHeard(held=held)))
+
+    async def _get_reports(self, request: web.Request) -> web.Response:
+        self._operator(request)
+        cursor = _cursor(request)
+        parts = self._parts
+        with self._readers.enter():
+            await parts.reports.changed_after(cursor, member_api.REPORTS_WAIT)
+            if parts.relay.current is not None:
+                parts.reports.keep_only(parts.relay.current.pods)
+                parts.meter.reported(parts.reports)
+            return _json(member_api.encode(parts.reports.after(cursor)))
+
     async def _read(self, function: Callable[[bytes], Any], body: bytes) -> Any:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._parts.readers, function, body)
@@ -165,6 +204,13 @@ class MemberServer:
             return self._parts.authenticator.caller(token)
         except QuorateError as error:
             raise Unauthenticated(error.message, field=error.field, fix=error.fix) from error
+
+
+def _cursor(request: web.Request) -> str:
+    given = list(request.query.items())
+    if [name for name, _ in given] not in ([], [member_api.CURSOR_PARAMETER]):
+        raise InvalidInput(f"may be {member_api.CURSOR_PARAMETER}, once", field="query")
+    return given[0][1][:CURSOR_CHARS] if given else ""
 
 
 async def _body(request: web.Request, bytes_max: int) -> bytes:

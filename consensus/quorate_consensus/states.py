@@ -61,7 +61,7 @@ class States:
         Raises PodUnknown for a pod that is not protected, Unavailable while the member does not
         know the cluster or has too much to do.
         """
-        observed, pod = self._find(caller)
+        observed, pod = protected_pod(self._relay, caller)
         # Before anything is awaited: what is learnt meanwhile is not in this answer.
         heard_at = self._relay.heard_at
         if heard_at is None:
@@ -84,7 +84,7 @@ class States:
 
     async def manifest(self, caller: Caller, digest: str) -> bytes:
         """The manifest of the caller's model, if it has this digest. Raises NotFound if not."""
-        observed, pod = self._find(caller)
+        observed, pod = protected_pod(self._relay, caller)
         asked = state.question(observed, pod)
         standings = [] if isinstance(asked, Verdict) else await self._standings(asked)
         for standing in standings:
@@ -92,18 +92,6 @@ class States:
             if manifest is not None and manifest.digest == digest:
                 return canonical(manifest.document)
         raise NotFound(f"no verified manifest {digest} for the model of this pod")
-
-    def _find(self, caller: Caller) -> tuple[Observed, ObservedPod]:
-        observed = self._relay.current
-        if observed is None:
-            raise _not_ready()
-        pod = observed.pods.get(caller.pod_uid)
-        if pod is None or (pod.namespace, pod.name) != (caller.namespace, caller.pod_name):
-            raise PodUnknown(
-                f"pod {caller.namespace}/{caller.pod_name} ({caller.pod_uid}) is not known here",
-                fix="a new pod is known within seconds; see the operator if it lasts",
-            )
-        return observed, pod
 
     async def _content(self, observed: Observed, pod: ObservedPod) -> Content:
         asked = state.question(observed, pod)
@@ -121,6 +109,23 @@ class States:
         self._remembered.move_to_end(uid)
         if len(self._remembered) > REMEMBERED_MAX:
             self._remembered.popitem(last=False)
+
+
+def protected_pod(relay: Relay, caller: Caller) -> tuple[Observed, ObservedPod]:
+    """The caller's pod, as one that is protected, and all that is known with it.
+
+    Raises PodUnknown if it is not, Unavailable while the member does not know the cluster.
+    """
+    observed = relay.current
+    if observed is None:
+        raise _not_ready()
+    pod = observed.pods.get(caller.pod_uid)
+    if pod is None or (pod.namespace, pod.name) != (caller.namespace, caller.pod_name):
+        raise PodUnknown(
+            f"pod {caller.namespace}/{caller.pod_name} ({caller.pod_uid}) is not known here",
+            fix="a new pod is known within seconds; see the operator if it lasts",
+        )
+    return observed, pod
 
 
 def _not_ready() -> Unavailable:

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 
 from quorate import limits
+from quorate.alerts import REPORTED, Rule
 from quorate.canonical import parse_object
+from quorate.errors import InvalidInput
 from quorate.statements import DigestText, Identifier, Instant, convert
 
 GENESIS_PATH: Final = "/v1/genesis"
@@ -19,6 +21,7 @@ EVALUATE_PATH: Final = "/v1/evaluate"
 OBSERVED_PATH: Final = "/v1/observed"
 STATE_PATH: Final = "/v1/state"
 MANIFEST_PATH: Final = "/v1/manifests/"
+REPORTS_PATH: Final = "/v1/reports"
 
 EVALUATE_BYTES: Final = 2 * limits.OBJECT_BYTES + 64 * limits.KIB
 """A policy and a model."""
@@ -29,6 +32,15 @@ ANSWER_BYTES: Final = 64 * limits.KIB
 EVALUATION_BYTES: Final = limits.MIB
 MANIFEST_BYTES: Final = limits.STATEMENT_BYTES
 PROBLEMS_MAX: Final = 64
+REPORT_BYTES: Final = 32 * limits.KIB
+"""What one pod has to say about itself."""
+REPORT_CHARS: Final = 512
+REPORTS_PAGE: Final = 64
+"""Pods in one answer to the operator."""
+REPORTS_BYTES: Final = 2 * limits.MIB
+REPORTS_WAIT: Final = 15.0
+"""Seconds for which a member keeps the operator's question if there is nothing new."""
+CURSOR_PARAMETER: Final = "after"
 
 Text = Annotated[str, msgspec.Meta(max_length=8192)]
 LABELS_MAX: Final = 512
@@ -157,6 +169,75 @@ class ObservedAnswer(Body, frozen=True):
     sequence: int
     ready: bool
     problems: tuple[Problem, ...] = ()
+
+
+class Report(Body, frozen=True):
+    """What a pod says of itself: that an alert's rule holds ``since``, or did ``until``.
+
+    Times are the pod's own word and serve people only.
+    """
+
+    rule: Rule
+    message: Annotated[str, msgspec.Meta(min_length=1, max_length=REPORT_CHARS)]
+    since: Instant
+    until: Instant | None = None
+
+
+_Reports = Annotated[tuple[Report, ...], msgspec.Meta(max_length=len(REPORTED))]
+
+
+class ReportRequest(Body, frozen=True):
+    """All that holds now in the caller's pod, and what has ended since it was last heard.
+
+    It names no pod: which one is meant the token says. A rule that was reported before and is not
+    in here has ended.
+    """
+
+    reports: _Reports
+
+
+class ReportHeard(Body, frozen=True):
+    """A report has arrived: it need not be sent again until something changes."""
+
+    held: int
+    """Rules that hold for the pod, as the member now knows."""
+
+
+class PodReports(Body, frozen=True):
+    """The last word of one pod on each rule it ever reported."""
+
+    uid: Identifier
+    namespace: Identifier
+    name: Identifier
+    reports: _Reports
+
+
+class ReportsAnswer(Body, frozen=True):
+    """Pods whose reports changed after the cursor that was shown. For the operator.
+
+    ``whole``: the cursor was none of this member's, so what was learnt with it must be forgotten.
+    ``more``: there is more than fits into one answer.
+    """
+
+    cursor: Identifier
+    whole: bool
+    more: bool
+    pods: Annotated[tuple[PodReports, ...], msgspec.Meta(max_length=REPORTS_PAGE)]
+
+
+def read_reports(body: bytes) -> tuple[Report, ...]:
+    """Read what a pod says of itself. Raises InvalidInput, or LimitExceeded."""
+    request = decode(body, ReportRequest, bytes_max=REPORT_BYTES, what="report")
+    rules = [report.rule for report in request.reports]
+    if len(set(rules)) != len(rules):
+        raise InvalidInput("must name each rule once", field="reports[].rule")
+    for report in request.reports:
+        if report.rule not in REPORTED:
+            raise InvalidInput(f"must be one of {', '.join(REPORTED)}", field="reports[].rule")
+        # People read it in terminals.
+        if not report.message.isprintable():
+            raise InvalidInput("must hold printable characters only", field="reports[].message")
+    return request.reports
 
 
 def decode(data: bytes, kind: type[S], *, bytes_max: int, what: str) -> S:

@@ -42,6 +42,7 @@ class Request:
     answer_bytes: int
     timeout: float
     body: bytes | None = None
+    query: tuple[tuple[str, str], ...] = ()
 
 
 class MemberChannel:
@@ -166,7 +167,7 @@ async def _exchange(
         headers = {**headers, "Content-Type": "application/json"}
     async with session.request(
         request.method,
-        url.with_path(request.path),
+        url.with_path(request.path).with_query(request.query or None),
         # In pieces: one write of a large body would hold the event loop.
         data=None if request.body is None else io.BytesIO(request.body),
         headers=headers,

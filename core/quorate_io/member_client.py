@@ -26,6 +26,7 @@ __all__ = ["MemberClient", "MemberRefused"]
 
 TIMEOUT = 5.0
 """Seconds for a state or a manifest."""
+TIMEOUT_REPORTS = member_api.REPORTS_WAIT + TIMEOUT
 TIMEOUT_EVALUATE = 30.0
 """Seconds for an evaluation or a batch; both may wait for a worker."""
 
@@ -134,6 +135,39 @@ class MemberClient:
             member_api.ObservedAnswer,
             bytes_max=member_api.ANSWER_BYTES,
             what="observed answer",
+        )
+
+    async def report(self, reports: Sequence[member_api.Report]) -> int:
+        """Say what holds now in the pod that the token is bound to; how much the member then holds.
+
+        For the pod's own containers. Saying the same again changes nothing.
+        """
+        body = member_api.encode(member_api.ReportRequest(reports=tuple(reports)))
+        path, bytes_max = member_api.REPORTS_PATH, member_api.ANSWER_BYTES
+        answer = await self._call(Request("POST", path, bytes_max, self._timeout, body))
+        heard = member_api.decode(
+            answer, member_api.ReportHeard, bytes_max=bytes_max, what="report answer"
+        )
+        return heard.held
+
+    async def reports(self, cursor: str = "") -> member_api.ReportsAnswer:
+        """What pods reported after ``cursor``; waits a while if that is nothing.
+
+        For the operator.
+        """
+        query = ((member_api.CURSOR_PARAMETER, cursor),) if cursor else ()
+        request = Request(
+            "GET",
+            member_api.REPORTS_PATH,
+            member_api.REPORTS_BYTES,
+            TIMEOUT_REPORTS,
+            query=query,
+        )
+        return member_api.decode(
+            await self._call(request),
+            member_api.ReportsAnswer,
+            bytes_max=member_api.REPORTS_BYTES,
+            what="reports",
         )
 
     async def _get(self, path: str, answer_bytes: int) -> bytes:

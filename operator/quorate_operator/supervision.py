@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from quorate import names
+from quorate.alerts import Rule
 from quorate.errors import QuorateError
 from quorate_operator.alerts import Alerts
 from quorate_operator.config import Files
@@ -16,7 +17,6 @@ from quorate_operator.reconcile.actions import RaiseAlert, Target
 from quorate_operator.watch_age import WatchAges
 
 LOOK_SECONDS = 5.0
-MEMBER_UNAVAILABLE = "MemberUnavailable"
 MEMBER_DOWN_SECONDS = 60.0
 """A member that has not answered for so long is an alert. States live for ten times as long."""
 
@@ -74,7 +74,7 @@ def member_alert(seconds: float, namespace: str) -> RaiseAlert | None:
         "the member does not answer the operator: certificates and states are not renewed, and "
         "protected pods will deny when theirs expire"
     )
-    return RaiseAlert(MEMBER_UNAVAILABLE, "Critical", subject, namespace, summary)
+    return RaiseAlert(Rule.MEMBER_UNAVAILABLE, subject, namespace, summary)
 
 
 async def watch_files(files: Files, contents: tuple[bytes, ...], period: float) -> None:

@@ -7,7 +7,8 @@ Thresholds come from the bounds that the services themselves hold; names of metr
 from dataclasses import dataclass
 from typing import Any
 
-from quorate import limits
+from quorate import alerts, limits
+from quorate.alerts import Rule as Name
 from quorate.telemetry import names as metrics
 from tools.gen.yaml_text import dump
 
@@ -23,17 +24,16 @@ OPERATOR_STALE_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One alert."""
+    """One alert of the catalogue, as Prometheus finds it."""
 
-    name: str
-    severity: str
+    name: Name
     expression: str
     lasting: str
     summary: str
     description: str
 
 
-def _raised(rule: str) -> str:
+def _raised(rule: Name) -> str:
     """Whether the operator raised this alert lately. A counter's first sample is no increase."""
     series = f'{metrics.OPERATOR_ALERTS.name}{{rule="{rule}"}}'
     return f"increase({series}[10m]) > 0\n  or {series} unless {series} offset 10m"
@@ -44,8 +44,7 @@ _HALF = "@half@"
 
 RULES: tuple[Rule, ...] = (
     Rule(
-        "WebhookDown",
-        "critical",
+        Name.WEBHOOK_DOWN,
         f"absent({metrics.WEBHOOK_OBJECTS.name})",
         "2m",
         "No webhook replica answers scrapes.",
@@ -53,50 +52,45 @@ RULES: tuple[Rule, ...] = (
         "Running pods go on serving.",
     ),
     Rule(
-        "WebhookWatchStale",
-        "critical",
+        Name.WEBHOOK_WATCH_STALE,
         f"max by (pod, kind) ({metrics.WEBHOOK_WATCH_AGE.name}) > {WEBHOOK_STALE_SECONDS}",
         "1m",
         "A webhook has heard nothing about {{ $labels.kind }} for {{ $value }} s.",
         "It refuses reviews rather than decide from old knowledge.",
     ),
     Rule(
-        "OperatorWatchStale",
-        "critical",
+        Name.OPERATOR_WATCH_STALE,
         f"max by (kind) ({metrics.OPERATOR_WATCH_AGE.name}) > {OPERATOR_STALE_SECONDS}",
         "1m",
         "The operator has heard nothing about {{ $labels.kind }} for {{ $value }} s.",
         "Gated pods wait, and changes of policies and models do not reach the member.",
     ),
     Rule(
-        "MemberUnavailable",
-        "critical",
-        f"{_raised('MemberUnavailable')}\n"
+        Name.MEMBER_UNAVAILABLE,
+        f"{_raised(Name.MEMBER_UNAVAILABLE)}\n"
         f"  or time() - {metrics.OPERATOR_MEMBER_HEARD.name} > {_HALF}",
         "0m",
         "The member does not answer the operator.",
         "Certificates and states are not renewed; protected pods deny when theirs expire.",
     ),
     Rule(
-        "StateAgeHigh",
-        "critical",
+        Name.STATE_AGE_HIGH,
         f"time() - {metrics.MEMBER_HEARD.name} > {_HALF}\n"
-        f"  or {metrics.SIDECAR_STATE_EXPIRY.name} - time() < {_HALF}",
+        f"  or {metrics.SIDECAR_STATE_EXPIRY.name} - time() < {_HALF}\n"
+        f"  or {_raised(Name.STATE_AGE_HIGH)}",
         "1m",
         "Half of the signed state's life has passed without a renewal.",
         "At its end sidecars deny every request with the reason StateExpired.",
     ),
     Rule(
-        "CertificateRenewalLate",
-        "warning",
-        _raised("CertificateRenewalLate"),
+        Name.CERTIFICATE_RENEWAL_LATE,
+        _raised(Name.CERTIFICATE_RENEWAL_LATE),
         "0m",
         "The certificate of a served model was not renewed in time.",
         "New pods of the model are denied once it expires. The SafetyIncident names the model.",
     ),
     Rule(
-        "ServingCertificateRenewalLate",
-        "warning",
+        Name.SERVING_CERTIFICATE_RENEWAL_LATE,
         f"{metrics.OPERATOR_LEAF_EXPIRY.name} - time() < 5 * 86400\n"
         f"  or {metrics.MEMBER_LEAF_EXPIRY.name} - time() < 4 * 3600",
         "10m",
@@ -105,22 +99,32 @@ RULES: tuple[Rule, ...] = (
         "member's does, states are not renewed.",
     ),
     Rule(
-        "ForeignListener",
-        "critical",
-        f"{metrics.SIDECAR_FOREIGN_LISTENERS.name} > 0",
+        Name.FOREIGN_LISTENER,
+        f"{metrics.SIDECAR_FOREIGN_LISTENERS.name} > 0\n  or {_raised(Name.FOREIGN_LISTENER)}",
         "0m",
         "A protected pod listens beyond loopback past its sidecar.",
-        "The sidecar is unready and the pod gets no traffic through its Service.",
+        "The sidecar is unready, the pod gets no traffic through its Service, and the operator "
+        "deletes it. The SafetyIncident names it.",
     ),
     Rule(
-        "AuditLogNotWritten",
-        "critical",
-        f"increase({metrics.SIDECAR_AUDIT_FAILURES.name}[5m]) > 0",
+        Name.AUDIT_LOG_NOT_WRITTEN,
+        f"increase({metrics.SIDECAR_AUDIT_FAILURES.name}[5m]) > 0\n"
+        f"  or {_raised(Name.AUDIT_LOG_NOT_WRITTEN)}",
         "0m",
         "A sidecar cannot write its audit log.",
         "It denies requests until it can: nothing is released without a record.",
     ),
+    Rule(
+        Name.MODEL_MISMATCH,
+        _raised(Name.MODEL_MISMATCH),
+        "0m",
+        "The model mounted in a protected pod is not the certified one.",
+        "Its model server is not started. The SafetyIncident names the pod and what differs.",
+    ),
 )
+
+_SEVERITY: dict[alerts.Severity, str] = {"Critical": "critical", "High": "warning"}
+"""Prometheus' customary words for ours."""
 
 
 def rule_group(half_state_life: str = HALF_STATE_LIFE) -> dict[str, Any]:
@@ -131,10 +135,10 @@ def rule_group(half_state_life: str = HALF_STATE_LIFE) -> dict[str, Any]:
                 "name": "quorate",
                 "rules": [
                     {
-                        "alert": rule.name,
+                        "alert": rule.name.value,
                         "expr": rule.expression.replace(_HALF, half_state_life),
                         "for": rule.lasting,
-                        "labels": {"severity": rule.severity},
+                        "labels": {"severity": _SEVERITY[alerts.BY_RULE[rule.name].severity]},
                         "annotations": {
                             "summary": rule.summary,
                             "description": rule.description,

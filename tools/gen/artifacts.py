@@ -5,6 +5,7 @@ from typing import Any
 
 from quorate.api.v1alpha1 import KINDS
 from tools.gen import matrix
+from tools.gen.alert_reference import alert_reference
 from tools.gen.alert_rules import rule_file, rule_template
 from tools.gen.api_reference import api_reference
 from tools.gen.crd import crd
@@ -26,6 +27,7 @@ def generate() -> dict[Path, str]:
         CHART / "templates/webhooks.yaml": HEADER + webhook_template(),
         CHART / "templates/prometheus-rule.yaml": HEADER + rule_template(),
         Path("observability/rules/quorate.yaml"): HEADER + rule_file(),
+        Path("docs/reference/alerts.md"): alert_reference(),
         Path("docs/reference/api.md"): api_reference(documents),
         Path("docs/reference/test-matrix.md"): matrix.render(ROOT),
     }

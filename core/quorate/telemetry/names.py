@@ -124,6 +124,12 @@ MEMBER_OBJECTS: Final = Metric(
     "Objects the member knows, by kind (policies, models, pods).",
     ("kind",),
 )
+MEMBER_REPORTS: Final = Metric(
+    "quorate_member_reporting_pods",
+    "gauge",
+    "Pods that report of themselves that an alert's rule holds now, by rule.",
+    ("rule",),
+)
 MEMBER_LEAF_EXPIRY: Final = Metric(
     "quorate_member_tls_expires_timestamp_seconds",
     "gauge",

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from quorate.alerts import BY_RULE, Rule, Severity
 from quorate.api.v1alpha1.meta import Owners
-from quorate.api.v1alpha1.safety_incident import Severity
 from quorate.certificate import PolicyRef
 from quorate_io.member_api import ObservedBatch
 from quorate_operator.kinds import Key
@@ -61,12 +61,16 @@ class EmitEvent:
 class RaiseAlert:
     """Open or repeat an incident; see :mod:`quorate_operator.alerts`."""
 
-    rule: str
-    severity: Severity
+    rule: Rule
     subject: Target
     namespace: str
     summary: str
     owners: Owners | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is, by the catalogue."""
+        return BY_RULE[self.rule].severity
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from quorate.alerts import Rule
 from quorate.api.v1alpha1.meta import Owners
 from quorate_operator.reconcile.actions import RaiseAlert, Target
 from quorate_operator.reconcile.outcome import JITTER
 from quorate_operator.reconcile.standing import Standing
 from quorate_operator.reconcile.texts import clipped
 
-RENEWAL_LATE = "CertificateRenewalLate"
 LATE_SHARE = 0.5 + JITTER + 0.05
 """Share of a certificate's life after which a renewal is late: half, its jitter, and some grace."""
 
@@ -24,7 +24,7 @@ def late_renewals(
     lines = "; ".join(_describe(standing) for standing in late)
     namespace = target.key.namespace
     summary = clipped(f"{target.key} is served and its certificate is not renewed: {lines}")
-    return (RaiseAlert(RENEWAL_LATE, "High", target, namespace, summary, owners),)
+    return (RaiseAlert(Rule.CERTIFICATE_RENEWAL_LATE, target, namespace, summary, owners),)
 
 
 def late_at(standing: Standing) -> datetime | None:

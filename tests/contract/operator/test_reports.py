@@ -5,6 +5,7 @@ import time
 import pytest
 from prometheus_client import CollectorRegistry
 
+from quorate.alerts import Rule
 from quorate_io.clock import SystemClock
 from quorate_operator.alerts import REPEAT_SECONDS, Alerts
 from quorate_operator.effects.api_server import ApiServer
@@ -59,7 +60,7 @@ async def test_alert_opens_an_incident_once(api: ApiServer, namespace: str) -> N
         Metrics(CollectorRegistry()),
     )
     subject = Target(Key("Service", namespace, "quorate-member"), "", "v1")
-    alert = RaiseAlert("MemberUnavailable", "Critical", subject, namespace, "it is silent")
+    alert = RaiseAlert(Rule.MEMBER_UNAVAILABLE, subject, namespace, "it is silent")
     for _ in range(3):
         await alerts.raise_alert(alert)
         monotonic.time += REPEAT_SECONDS

@@ -68,6 +68,10 @@ async def test_bad_requests(cluster: Cluster) -> None:
             ("POST", "/v1/evaluate",
              {"headers": operator, "data": b'{"policy":NaN,"policy":1,"model":{}}'}, 400,
              Failure.MALFORMED),
+            ("POST", "/v1/reports", {"headers": pod, "data": b"{}"}, 503, Failure.NOT_READY),
+            ("GET", "/v1/reports", {"headers": pod}, 403, Failure.FORBIDDEN),
+            ("GET", "/v1/reports?before=1", {"headers": operator}, 400, Failure.MALFORMED),
+            ("GET", "/v1/reports?after=1&after=2", {"headers": operator}, 400, Failure.MALFORMED),
         ]  # fmt: skip
         for method, path, details, status, reason in cases:
             found, body = await sent(cluster, method, path, **details)

@@ -1,6 +1,7 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
+from quorate.alerts import Rule
 from quorate.api.v1alpha1 import SafetyIncident
 from quorate.api.v1alpha1.meta import Owners, read
 from quorate_operator.alerts import REPEAT_SECONDS, Alerts
@@ -42,7 +43,7 @@ def alert(summary: str = "not renewed", name: str = "demo") -> RaiseAlert:
     """An alert about a model."""
     target = Target(Key(ATTESTED_MODEL.name, "team-a", name), "uid-1", "quorate.dev/v1alpha1")
     owners = Owners.model_validate(OWNERS)
-    return RaiseAlert("CertificateRenewalLate", "High", target, "team-a", summary, owners)
+    return RaiseAlert(Rule.CERTIFICATE_RENEWAL_LATE, target, "team-a", summary, owners)
 
 
 @pytest.mark.requirement("an alert is one SafetyIncident, one Event and one metric")

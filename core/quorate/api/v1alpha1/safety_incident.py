@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from quorate.alerts import Severity
 from quorate.api.v1alpha1.meta import (
     Condition,
     Digest,
@@ -17,8 +18,6 @@ from quorate.api.v1alpha1.meta import (
     cel,
     list_map,
 )
-
-Severity = Literal["Critical", "High", "Medium", "Low"]
 
 
 class Subject(Model):

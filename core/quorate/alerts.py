@@ -1,0 +1,129 @@
+"""Every alert there is: its rule, how bad it is, who raises it, and what it means.
+
+An alert is one SafetyIncident, one Event and one count of ``quorate_alerts_total``; it has a
+shipped Prometheus rule and a page under docs/howto/runbooks of the same name. Only the operator
+writes the objects: what a pod's own containers see, they report to a member, where the operator
+reads it.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal
+
+Severity = Literal["Critical", "High", "Medium", "Low"]
+
+
+class Rule(StrEnum):
+    """One stable CamelCase word for each alert."""
+
+    WEBHOOK_DOWN = "WebhookDown"
+    WEBHOOK_WATCH_STALE = "WebhookWatchStale"
+    OPERATOR_WATCH_STALE = "OperatorWatchStale"
+    MEMBER_UNAVAILABLE = "MemberUnavailable"
+    STATE_AGE_HIGH = "StateAgeHigh"
+    CERTIFICATE_RENEWAL_LATE = "CertificateRenewalLate"
+    SERVING_CERTIFICATE_RENEWAL_LATE = "ServingCertificateRenewalLate"
+    FOREIGN_LISTENER = "ForeignListener"
+    AUDIT_LOG_NOT_WRITTEN = "AuditLogNotWritten"
+    MODEL_MISMATCH = "ModelMismatch"
+
+
+class Source(StrEnum):
+    """Who finds out."""
+
+    POD = "the pod's own containers, by a report to a member"
+    OPERATOR = "the operator, by looking"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One entry of the catalogue. ``subject`` says what kind of object the incident is about."""
+
+    rule: Rule
+    severity: Severity
+    source: Source
+    subject: str
+    meaning: str
+
+
+CATALOGUE: Final = (
+    Alert(
+        Rule.WEBHOOK_DOWN,
+        "Critical",
+        Source.OPERATOR,
+        "Service quorate-webhook",
+        "No replica is an endpoint that answers under the authority the API server was given; pods "
+        "in enforced namespaces cannot be created or changed.",
+    ),
+    Alert(
+        Rule.WEBHOOK_WATCH_STALE,
+        "Critical",
+        Source.OPERATOR,
+        "Pod of the webhook",
+        "A replica answers that it is not ready because it has heard nothing about a kind; it "
+        "refuses reviews. If that is true of all replicas it also is WebhookDown.",
+    ),
+    Alert(
+        Rule.OPERATOR_WATCH_STALE,
+        "Critical",
+        Source.OPERATOR,
+        "Deployment quorate-operator",
+        "The operator has heard nothing about a kind; it sends the member no heartbeat and starts "
+        "anew if this lasts.",
+    ),
+    Alert(
+        Rule.MEMBER_UNAVAILABLE,
+        "Critical",
+        Source.OPERATOR,
+        "Service quorate-member",
+        "The member does not answer the operator; certificates and states are not renewed.",
+    ),
+    Alert(
+        Rule.STATE_AGE_HIGH,
+        "Critical",
+        Source.POD,
+        "Pod",
+        "Half of the signed state's life has passed without a newer one; told when a member is "
+        "reachable again.",
+    ),
+    Alert(
+        Rule.CERTIFICATE_RENEWAL_LATE,
+        "High",
+        Source.OPERATOR,
+        "AttestedModel",
+        "The certificate of a served model was not renewed in time.",
+    ),
+    Alert(
+        Rule.SERVING_CERTIFICATE_RENEWAL_LATE,
+        "High",
+        Source.OPERATOR,
+        "Service quorate-webhook or quorate-member",
+        "A serving certificate that is shown to clients has less than a sixth of its life left.",
+    ),
+    Alert(
+        Rule.FOREIGN_LISTENER,
+        "Critical",
+        Source.POD,
+        "Pod",
+        "A socket in the pod listens beyond loopback and is not the sidecar's. The sidecar is "
+        "unready at once, and the operator deletes the pod.",
+    ),
+    Alert(
+        Rule.AUDIT_LOG_NOT_WRITTEN,
+        "Critical",
+        Source.POD,
+        "Pod",
+        "The sidecar cannot write its audit log, and denies requests until it can.",
+    ),
+    Alert(
+        Rule.MODEL_MISMATCH,
+        "Critical",
+        Source.POD,
+        "Pod",
+        "The mounted model is not the certified one; the model server is not started.",
+    ),
+)
+
+BY_RULE: Final = {alert.rule: alert for alert in CATALOGUE}
+REPORTED: Final = tuple(alert.rule for alert in CATALOGUE if alert.source is Source.POD)
+"""What a pod may report about itself, and nothing else."""

@@ -1,0 +1,34 @@
+"""The catalogue of alerts: the one list that rules, runbooks and code must agree with."""
+
+import pytest
+import yaml
+
+from quorate.alerts import BY_RULE, CATALOGUE, REPORTED, Rule, Source
+from tools.gen.artifacts import ROOT
+
+SHIPPED = ROOT / "observability/rules/quorate.yaml"
+RUNBOOKS = ROOT / "docs/howto/runbooks"
+
+
+@pytest.mark.requirement("an alert is one SafetyIncident, one Event, one metric with a rule")
+def test_catalogue_rules_and_runbooks_name_the_same_alerts() -> None:
+    """No rule that nobody raises, no alert without a rule, no page about nothing."""
+    names = {alert.rule.value for alert in CATALOGUE}
+    rules = yaml.safe_load(SHIPPED.read_text("utf-8"))["groups"][0]["rules"]
+    assert len(names) == len(CATALOGUE)
+    assert names == {rule.value for rule in Rule}
+    assert {rule["alert"] for rule in rules} == names
+    assert {page.stem for page in RUNBOOKS.glob("*.md")} == names
+
+
+def test_severities_are_those_of_the_catalogue() -> None:
+    """What pages a person in Prometheus is what the incident calls critical."""
+    rules = yaml.safe_load(SHIPPED.read_text("utf-8"))["groups"][0]["rules"]
+    critical = {rule["alert"] for rule in rules if rule["labels"]["severity"] == "critical"}
+    assert critical == {a.rule.value for a in CATALOGUE if a.severity == "Critical"}
+
+
+def test_pods_report_only_what_is_theirs_to_see() -> None:
+    """A stolen pod token must not raise an alert about the installation."""
+    assert set(REPORTED) == {rule for rule in Rule if BY_RULE[rule].source is Source.POD}
+    assert Rule.WEBHOOK_DOWN not in REPORTED
