@@ -13,6 +13,7 @@ BAD = {
     "member.stateLifeSeconds=5": "/member/stateLifeSeconds",
     "member.stateLifeSeconds=601": "/member/stateLifeSeconds",
     "member.certificateLifeSeconds=86400": "/member/certificateLifeSeconds",
+    "member.servingCertificateLifeSeconds=59": "/member/servingCertificateLifeSeconds",
     "webhook.replicas=0": "/webhook/replicas",
     'injection.sidecarResources.memory="1024Mi"': "/injection/sidecarResources/memory",
     'injection.sidecarResources.cpu="0.25"': "/injection/sidecarResources/cpu",
