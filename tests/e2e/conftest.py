@@ -15,6 +15,8 @@ from tools.demo.cluster import Cluster, images, running_cluster
 FULL = os.environ.get("QUORATE_TEST_FULL") == "1"
 STATE_SECONDS = 600 if FULL else 60
 """Hard expiry of the signed state: the default, or a tenth of it."""
+VALUES = {} if FULL else {"member.stateLifeSeconds": "60", "member.certificateLifeSeconds": "360"}
+"""What the session's installation sets: the defaults, or a tenth of every expiry."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,10 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cluster() -> Cluster:
     """The running cluster with the chart installed."""
     running = running_cluster()
-    values = (
-        {} if FULL else {"member.stateLifeSeconds": "60", "member.certificateLifeSeconds": "360"}
-    )
-    chart.install(running, values=values)
+    chart.install(running, values=VALUES)
     return running
 
 

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +14,7 @@ from tests.e2e.conftest import STATE_SECONDS
 from tests.e2e.installation import SYSTEM, scaled_to_zero
 from tests.e2e.tenant import PORT, Tenant, condition, eventually
 from tests.e2e.test_serving import host
+from tests.e2e.traffic import Traffic
 from tools.demo.cluster import ROOT, CommandFailed
 
 
@@ -27,61 +27,6 @@ def component_stopped(component: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run([*tool, "start", component], cwd=ROOT, check=True, capture_output=True)
-
-
-class Traffic:
-    """Requests in the background, ten a second, from a process of its own in the client's pod.
-
-    The process is detached, because an exec session ends with the API server.
-    """
-
-    _SEND = """
-import http.client, json, os, sys, time
-host, port, seconds, path = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
-if os.fork():
-    os._exit(0)
-os.setsid()
-null = os.open(os.devnull, os.O_RDWR)
-for stream in (0, 1, 2):
-    os.dup2(null, stream)
-body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "echo:ok"}]})
-end, outcomes = time.time() + seconds, []
-while time.time() < end:
-    started = time.time()
-    try:
-        connection = http.client.HTTPConnection(host, port, timeout=10)
-        connection.request("POST", "/v1/chat/completions", body,
-                           {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        outcomes.append([started, answer.status, "" if answer.status == 200 else text[:300]])
-        connection.close()
-    except Exception as error:
-        outcomes.append([started, 0, repr(error)])
-    time.sleep(max(0, 0.1 - (time.time() - started)))
-with open(path + ".part", "w") as output:
-    json.dump(outcomes, output)
-os.rename(path + ".part", path)
-"""
-    _READ = "import sys; sys.stdout.write(open(sys.argv[1]).read())"
-
-    def __init__(self, client: Client, address: str, port: int, seconds: float) -> None:
-        self._client = client
-        self._path = f"/tmp/traffic-{uuid.uuid4().hex}.json"
-        self._end = time.monotonic() + seconds
-        client.python(self._SEND, address, str(port), str(seconds), self._path)
-
-    def finish(self) -> list[tuple[float, int, str]]:
-        """Wait for the last request; returns (time, status, text if it failed) of each."""
-        time.sleep(max(0.0, self._end - time.monotonic()))
-
-        def read() -> str:
-            return self._client.python(self._READ, self._path)
-
-        printed = eventually(read, "the traffic ends", seconds=60)
-        outcomes = [tuple(outcome) for outcome in json.loads(printed)]
-        assert outcomes, "no request was sent"
-        return outcomes
 
 
 @pytest.mark.requirement(

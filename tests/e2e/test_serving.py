@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from quorate_cli.exit_codes import DENIED
 from tests.e2e.client import Client
-from tests.e2e.tenant import PORT, Tenant
+from tests.e2e.command_line import quorate
+from tests.e2e.tenant import PORT, Tenant, condition, eventually
 
 # A made-up key in the public format, in two parts so that no scanner takes it for a real one.
 PLANTED = "AKIA" + "Q3EXAMPLE7PLANTD"
@@ -95,14 +97,47 @@ def test_what_is_not_understood_is_refused(tenant: Tenant, client: Client) -> No
 
 @pytest.mark.requirement("model bound to the wildcard → refused with the remedy")
 def test_wildcard_bind(tenant: Tenant) -> None:
-    """Arguments that bind every address are refused at once; a server that does so unasked cannot
-    start beside the sidecar."""
+    """Arguments that bind every address are refused at once, with what to write instead."""
     tenant.cluster.apply(tenant.attested())
     tenant.certified()
     wild = ("--host", "0.0.0.0", "--port", str(PORT))  # noqa: S104 - the case under test
     said = tenant.refused(tenant.pod("wild", args=wild))
     assert "PortNotDeclared" in said
     assert "--host 127.0.0.1" in said
+
+
+@pytest.mark.requirement("model bound to the wildcard → refused with the remedy")
+def test_wildcard_bind_at_run_time(tenant: Tenant) -> None:
+    """A server that binds every address whatever it is told cannot start beside the sidecar: the
+    pod never becomes Ready, and its log and ``explain`` say why."""
+    tenant.cluster.apply(tenant.attested())
+    tenant.certified()
+    sly = ("--host", "127.0.0.1", "--port", str(PORT), "--everywhere")
+    tenant.cluster.apply(tenant.pod("sly", args=sly), tenant.service("sly"))
+
+    def failed() -> dict[str, Any] | None:
+        pod: dict[str, Any] = tenant.get("pod", "sly")
+        assert condition(pod, "Ready") != "True"
+        servers = pod.get("status", {}).get("containerStatuses", [])
+        return pod if any(s["restartCount"] >= 2 for s in servers) else None
+
+    pod = eventually(failed, "the server fails, again and again")
+    sidecar = next(
+        s for s in pod["status"]["initContainerStatuses"] if s["name"] == "quorate-sidecar"
+    )
+    assert (sidecar["started"], sidecar["restartCount"]) == (True, 0)
+    assert "Address already in use" in tenant.kubectl("logs", "sly", "-c", "server", "--previous")
+    explained = quorate(tenant.cluster, "explain", "pod/sly", "-n", tenant.namespace)
+    assert explained.code == DENIED
+    serve = next(d for d in explained.document["decisions"] if d["question"] == "serve")
+    assert serve["answer"] == "no"
+    assert serve["refusals"][0]["reason"] == "ServerNotReady"
+    remedy = serve["refusals"][0]["remedy"]
+    assert "--host 127.0.0.1" in remedy["text"]
+    assert "-c server" in remedy["commands"][0]
+    slices = tenant.get("endpointslices", "-l", "kubernetes.io/service-name=sly")["items"]
+    ready = [e for s in slices for e in s.get("endpoints") or [] if e["conditions"]["ready"]]
+    assert ready == []
 
 
 @pytest.mark.requirement("no API token inside injected containers even when the account automounts")
@@ -115,27 +150,3 @@ def test_no_api_token_in_injected_containers(tenant: Tenant) -> None:
     assert inside.strip() == "[]"
     server = tenant.kubectl("exec", "demo", "-c", "server", "--", *look)
     assert "token" in server
-
-
-@pytest.mark.requirement("byte-equal injection; Guaranteed QoS kept; LimitRange respected")
-def test_injection_survives_defaults(tenant: Tenant) -> None:
-    """A LimitRange does not change the injected containers; a Guaranteed pod stays one."""
-    limits = {"default": {"cpu": "77m", "memory": "77Mi"}, "type": "Container"}
-    limits["defaultRequest"] = limits["default"]
-    tenant.cluster.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "LimitRange",
-            "metadata": {"name": "defaults", "namespace": tenant.namespace},
-            "spec": {"limits": [limits]},
-        },
-        tenant.attested(),
-    )
-    tenant.certified()
-
-    def guaranteed(spec: dict[str, Any]) -> None:
-        amounts = {"cpu": "20m", "memory": "64Mi"}
-        spec["containers"][0]["resources"] = {"requests": amounts, "limits": amounts}
-
-    tenant.cluster.apply(tenant.pod("demo", change=guaranteed))
-    assert tenant.running("demo")["status"]["qosClass"] == "Guaranteed"

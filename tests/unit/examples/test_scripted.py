@@ -191,6 +191,14 @@ def test_a_taken_address_is_named(port: int) -> None:
     assert "address already in use" in errors.lower()
 
 
+def test_everywhere_is_not_where_it_was_told(port: int) -> None:
+    """The wildcard is bound although the arguments name loopback."""
+    with start("--host", "127.0.0.1", "--port", str(port), "--everywhere") as process:
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert f"0.0.0.0:{port}: Address already in use" in errors
+
+
 def test_a_model_directory_must_exist(tmp_path: Path) -> None:
     """A model that is not mounted is an error."""
     with start("--model", str(tmp_path / "missing"), "--port", "0") as process:

@@ -1,11 +1,12 @@
 """A model server for tests that says what it is told; `script` lists the commands.
 
     python3 -m tests.assets.servers.scripted.server --host 127.0.0.1 --port 8000
-        [--model DIR] [--also HOST:PORT --also-after SECONDS]
+        [--model DIR] [--everywhere] [--also HOST:PORT --also-after SECONDS]
 
-The model directory must exist and is not read. ``--also`` opens a second listener after a while, as
-a server would that wants to be reached past its sidecar. Each request is a JSON line on standard
-output, so a test can tell what reached the model.
+The model directory must exist and is not read. ``--everywhere`` binds every address, whatever
+``--host`` says, as a server does that overlooks the option. ``--also`` opens a second listener
+after a while, as a server would that wants to be reached past its sidecar. Each request is a JSON
+line on standard output, so a test can tell what reached the model.
 """
 
 from __future__ import annotations
@@ -213,10 +214,11 @@ def main() -> int:
     if options.model and not options.model.is_dir():
         sys.stderr.write(f"error: no model directory at {options.model}\n")
         return 2
+    host = "0.0.0.0" if options.everywhere else options.host  # noqa: S104 - what it is for
     try:
-        server = Server(options.host, options.port)
+        server = Server(host, options.port)
     except OSError as error:
-        sys.stderr.write(f"error: {options.host}:{options.port}: {error.strerror}\n")
+        sys.stderr.write(f"error: {host}:{options.port}: {error.strerror}\n")
         return 1
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
@@ -241,6 +243,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--model", type=Path)
+    parser.add_argument("--everywhere", action="store_true")
     parser.add_argument("--also", metavar="HOST:PORT")
     parser.add_argument("--also-after", type=float, default=0.0, metavar="SECONDS")
     return parser
