@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from quorate.audit.records import Body
 from quorate.errors import QuorateError
@@ -15,12 +16,22 @@ log = logging.getLogger(__name__)
 
 
 class AuditLog:
-    """Writes records; what fails is a lapse of the pod until a new file can be begun."""
+    """Writes records; what fails is a lapse of the pod until a new file can be begun.
 
-    def __init__(self, writer: AuditWriter, standing: Standing, metrics: Metrics) -> None:
+    ``report`` is told why records cannot be written, and of nothing once they can.
+    """
+
+    def __init__(
+        self,
+        writer: AuditWriter,
+        standing: Standing,
+        metrics: Metrics,
+        report: Callable[[str], None] = lambda why: None,
+    ) -> None:
         self._writer = writer
         self._standing = standing
         self._metrics = metrics
+        self._report = report
 
     def open(self) -> None:
         """Begin, or begin again after a failure."""
@@ -30,6 +41,7 @@ class AuditLog:
             self._fail(error)
         else:
             self._standing.audit_failure = ""
+            self._report("")
 
     def write(self, body: Body) -> None:
         """Append a record. Raises Refusal if that fails: then nothing may leave."""
@@ -66,4 +78,5 @@ class AuditLog:
     def _fail(self, error: Exception) -> None:
         self._metrics.count(names.SIDECAR_AUDIT_FAILURES)
         self._standing.audit_failure = str(error)
+        self._report(f"no audit record can be written: {error}")
         log.error("audit record not written: %s", error)

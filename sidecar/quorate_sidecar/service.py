@@ -6,8 +6,10 @@ import errno
 import logging
 import signal
 from collections.abc import Coroutine
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
+from quorate.alerts import Rule
 from quorate.errors import QuorateError, Unavailable
 from quorate.telemetry import names
 from quorate_io.clock import SystemClock
@@ -25,9 +27,11 @@ from quorate_sidecar.measure.record import boot_id, take
 from quorate_sidecar.metrics import Metrics
 from quorate_sidecar.proxy import Proxy
 from quorate_sidecar.recorder import Recorder
+from quorate_sidecar.reporter import Reporter, ReportSink
 from quorate_sidecar.server import BoundedServer
 from quorate_sidecar.settings import ADMIN_SOCKET, Settings
 from quorate_sidecar.standing import Standing
+from quorate_sidecar.state_age import overdue
 from quorate_sidecar.state_keeper import StateKeeper, StateSource
 from quorate_sidecar.upstream import Upstream
 
@@ -36,18 +40,28 @@ WILDCARD = (
     "Start it with --host 127.0.0.1 (or OLLAMA_HOST=127.0.0.1)"
 )
 
+AGE_SECONDS = 1.0
+"""Between two looks at the state's age."""
+LAST_WORD_SECONDS = 5.0
+"""How long a container that ends tries to say why."""
+
 log = logging.getLogger(__name__)
+
+
+class Member(StateSource, ReportSink, Protocol):
+    """Who is asked and told: :class:`quorate_io.member_client.MemberClient`."""
 
 
 class Service:
     """One sidecar. :meth:`run` returns when it was told to stop, or raises QuorateError."""
 
-    def __init__(self, settings: Settings, source: StateSource, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, source: Member, metrics: Metrics) -> None:
         self._settings = settings
         self._source = source
         self._metrics = metrics
         self._standing = Standing(SystemClock())
         self._keeper = StateKeeper(source, self._standing, settings.pod.uid)
+        self._reporter = Reporter(source, self._standing.clock)
         self._capacity = Capacity()
         self._measure_seconds = 0.0
         self._stop = asyncio.Event()
@@ -55,7 +69,8 @@ class Service:
         pod = settings.pod
         owner = Owner(pod.namespace, pod.name, pod.uid, settings.genesis_digest)
         writer = AuditWriter(settings.audit_path, owner, SystemClock())
-        self._audit = AuditLog(writer, self._standing, metrics)
+        unwritten = partial(self._reporter.note, Rule.AUDIT_LOG_NOT_WRITTEN)
+        self._audit = AuditLog(writer, self._standing, metrics, unwritten)
         self._health = HealthServer(
             ready=self._standing.unready, probes={"/startupz": self._standing.unstarted}
         )
@@ -80,6 +95,8 @@ class Service:
             self._spawn(self._keeper.run())
             self._spawn(self._audit.run())
             self._spawn(ListenerWatch(self._foreign, settings.proc_net).run())
+            self._spawn(self._watch_age())
+            self._spawn(self._reporter.run())
             self._show(server)
             await self._until_stopped(self._measure())
             await self._drain(server)
@@ -142,8 +159,15 @@ class Service:
             log.info("quorate-measure found the certified model")
             return
         log.info("measuring the model: this container started anew, or the certificate changed")
-        measured, seconds = await asyncio.to_thread(measure, settings.model_path, settings.workers)
-        await check_manifest(measured, state.manifest_digest, self._source.manifest)
+        try:
+            measured, seconds = await asyncio.to_thread(
+                measure, settings.model_path, settings.workers
+            )
+            await check_manifest(measured, state.manifest_digest, self._source.manifest)
+        except QuorateError as error:
+            self._reporter.note(Rule.MODEL_MISMATCH, str(error))
+            await self._reporter.deliver(LAST_WORD_SECONDS)
+            raise
         self._measure_seconds = seconds
         self._standing.measured = measured.digest
         log.info("the mounted model is the certified one")
@@ -178,6 +202,15 @@ class Service:
         if found and not self._standing.foreign:
             log.error("denying all requests: %s", "; ".join(found[:5]))
         self._standing.foreign = found
+        self._reporter.note(Rule.FOREIGN_LISTENER, "; ".join(found[:5]))
+
+    async def _watch_age(self) -> None:
+        standing = self._standing
+        while True:
+            state = standing.state if standing.denial is None else None
+            late = overdue(state, standing.clock.now())
+            self._reporter.note(Rule.STATE_AGE_HIGH, late)
+            await asyncio.sleep(AGE_SECONDS)
 
     def _show(self, server: BoundedServer) -> None:
         """Let the metrics read what there is to read."""

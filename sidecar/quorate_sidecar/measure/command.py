@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from quorate.alerts import Rule
 from quorate.errors import QuorateError, Unavailable
 from quorate.signed_state import PodState
 from quorate_io.clock import SystemClock
@@ -10,9 +11,13 @@ from quorate_io.member_client import MemberClient
 from quorate_sidecar import termination
 from quorate_sidecar.measure.measuring import check_manifest, measure
 from quorate_sidecar.measure.record import Measurement, boot_id, leave
+from quorate_sidecar.reporter import Reporter
 from quorate_sidecar.settings import Settings
 from quorate_sidecar.standing import Standing
 from quorate_sidecar.state_keeper import StateKeeper
+
+REPORT_SECONDS = 5.0
+"""How long it tries to tell a member, before it ends with the reason."""
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +37,15 @@ async def run(settings: Settings) -> int:
 
 async def _measure(settings: Settings, client: MemberClient) -> None:
     state = await _first_state(settings, client)
-    measured, seconds = await asyncio.to_thread(measure, settings.model_path, settings.workers)
-    log.info("measured %s in %.1f s", measured.digest, seconds)
-    await check_manifest(measured, state.manifest_digest, client.manifest)
+    try:
+        measured, seconds = await asyncio.to_thread(measure, settings.model_path, settings.workers)
+        log.info("measured %s in %.1f s", measured.digest, seconds)
+        await check_manifest(measured, state.manifest_digest, client.manifest)
+    except QuorateError as error:
+        reporter = Reporter(client, SystemClock())
+        reporter.note(Rule.MODEL_MISMATCH, str(error))
+        await reporter.deliver(REPORT_SECONDS)
+        raise
     note = Measurement(measured.digest, settings.pod.uid, boot_id(), seconds)
     leave(settings.work_path, note)
     log.info("the mounted model is the certified one: %d files", len(measured.files))

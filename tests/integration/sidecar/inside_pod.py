@@ -21,11 +21,13 @@ import openai
 import pytest
 from aiohttp import web
 
+from quorate.alerts import Rule
 from quorate.audit.chain import Chain, verify_lines
 from quorate.evidence.intoto import Outcome
 from quorate.manifest import Manifest
 from quorate_io.measuring import measure_directory
-from quorate_io.member_api import ObservedBatch
+from quorate_io.member_api import ObservedBatch, Report
+from quorate_io.member_client import MemberClient
 from quorate_sidecar.audit_writer import audit_files
 from tests.fakes import vouching
 from tests.integration.consensus.member_process import Cluster
@@ -190,6 +192,20 @@ async def until_status(status: int, code: str = "") -> Any:
     raise AssertionError(f"last answer: {found}")
 
 
+async def reported(operator: MemberClient, rule: Rule, *, ended: bool = False) -> Report:
+    """Wait until the operator reads at the member that the rule holds in the pod, or has ended."""
+    cursor, give_up = "", time.monotonic() + PATIENCE
+    while time.monotonic() < give_up:
+        answer = await operator.reports(cursor)
+        cursor = answer.cursor
+        for pod in answer.pods:
+            for report in pod.reports:
+                if (report.rule, report.until is not None) == (rule, ended):
+                    assert pod.uid == "pod-uid-1"
+                    return report
+    raise AssertionError(f"{rule} was not reported")
+
+
 def assert_measured_model_is_served(pod: Pod) -> None:
     """Startup and readiness hold, and the model was measured once."""
     assert pod.probe("startup") == (0, "ok")
@@ -281,9 +297,11 @@ async def test_changed_model_never_starts(pod: Pod, change: str) -> None:
         "renamed": "not signed: config2.json",
         "link": "link",
     }
-    async with vouched(pod):
+    async with vouched(pod) as operator:
         assert pod.run_measure() == 1
         assert named[change] in pod.last_words()
+        told = await reported(operator, Rule.MODEL_MISMATCH)
+        assert named[change] in told.message
         # The sidecar, should it run without measure, finds the same.
         serving = pod.start("serve", "--wait-seconds", "5")
         assert serving.wait(PATIENCE) == 1
@@ -337,7 +355,7 @@ async def test_taken_health_port_is_said(pod: Pod) -> None:
 
 async def test_foreign_listener_denies_until_it_is_gone(pod: Pod) -> None:
     """A way around the sidecar makes the pod unready and closes the way through it."""
-    async with vouched(pod), model_server(answers(completion("Hi"))):
+    async with vouched(pod) as operator, model_server(answers(completion("Hi"))):
         assert pod.run_measure() == 0
         with pod.sidecar():
             assert (await ask())[0] == 200
@@ -346,10 +364,27 @@ async def test_foreign_listener_denies_until_it_is_gone(pod: Pod) -> None:
             assert "10.244.0.5:9000" in answer["error"]["message"]
             assert "--host 127.0.0.1" in pod.wait_probe("ready", 1)
             assert pod.probe("startup")[0] == 0
+            told = await reported(operator, Rule.FOREIGN_LISTENER)
+            assert "10.244.0.5:9000" in told.message
             foreign.close()
             await foreign.wait_closed()
             await until_status(200)
             pod.wait_probe("ready")
+            await reported(operator, Rule.FOREIGN_LISTENER, ended=True)
+
+
+async def test_unwritten_audit_log_is_reported(pod: Pod) -> None:
+    """The log cannot be begun: unready, and a member hears why; it ends when it can."""
+    audit = pod.folder / "work" / "audit"
+    audit.write_text("a file where the directory should be")
+    async with vouched(pod) as operator, model_server(answers(completion("Hi"))):
+        assert pod.run_measure() == 0
+        with pod.sidecar():
+            await reported(operator, Rule.AUDIT_LOG_NOT_WRITTEN)
+            pod.wait_probe("ready", 1)
+            audit.unlink()
+            pod.wait_probe("ready")
+            await reported(operator, Rule.AUDIT_LOG_NOT_WRITTEN, ended=True)
 
 
 async def test_restarted_sidecar_measures_again(pod: Pod) -> None:
@@ -387,10 +422,13 @@ async def test_denial_stays_ready_and_ends(pod: Pod) -> None:
 async def test_absent_control_plane(pod: Pod) -> None:
     """Within the state's life no request fails; beyond it every one does, and it recovers."""
     async with model_server(answers(completion("Hi"))):
-        async with vouched(pod, "--state-life", "10"):
+        async with vouched(pod, "--state-life", "10") as operator:
             assert pod.run_measure() == 0
             sidecar = contextlib.ExitStack()
             sidecar.enter_context(pod.sidecar())
+            # Starting took a part of the life: a heartbeat, and the time of a poll.
+            await operator.observe(ObservedBatch(session="s", sequence=2))
+            await asyncio.sleep(2.5)
         with sidecar:
             gone = time.monotonic()
             while time.monotonic() < gone + 4:
@@ -399,9 +437,10 @@ async def test_absent_control_plane(pod: Pod) -> None:
             answer = await until_status(503, "StateExpired")
             assert "expired at" in answer["error"]["message"]
             assert "expired" in pod.wait_probe("ready", 1)
-            async with vouched(pod, "--state-life", "10"):
+            async with vouched(pod, "--state-life", "10") as operator:
                 await until_status(200)
                 pod.wait_probe("ready")
+                await reported(operator, Rule.STATE_AGE_HIGH, ended=True)
 
 
 async def test_sigterm_drains_streams(pod: Pod) -> None:

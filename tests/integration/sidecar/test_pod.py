@@ -87,6 +87,12 @@ def test_foreign_listener(results: tuple[dict[str, str], str]) -> None:
     passed(results, "test_foreign_listener_denies_until_it_is_gone")
 
 
+@pytest.mark.requirement("a sidecar reports what holds, at once on change")
+def test_unwritten_audit_log(results: tuple[dict[str, str], str]) -> None:
+    """Unready, and the operator reads why at the member."""
+    passed(results, "test_unwritten_audit_log_is_reported")
+
+
 @pytest.mark.requirement("sidecar: after a restart it measures again before it is ready")
 def test_restarted_sidecar(results: tuple[dict[str, str], str]) -> None:
     """The note of measure counts once."""
