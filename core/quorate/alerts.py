@@ -120,7 +120,8 @@ CATALOGUE: Final = (
         "Critical",
         Source.POD,
         "Pod",
-        "The mounted model is not the certified one; the model server is not started.",
+        "The mounted model is not the certified one: the model server is not started; or it was "
+        "changed while it was served: the sidecar is unready and denies until the pod is deleted.",
     ),
 )
 

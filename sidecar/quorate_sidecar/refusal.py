@@ -28,6 +28,7 @@ class Code(StrEnum):
     NOT_READY = "NotReady"
     STATE_EXPIRED = "StateExpired"
     FOREIGN_LISTENER = "ForeignListener"
+    MODEL_CHANGED = "ModelChanged"
     AUDIT = "AuditUnavailable"
     DRAINING = "Draining"
     INTERNAL = "InternalError"

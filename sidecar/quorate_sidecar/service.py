@@ -22,8 +22,7 @@ from quorate_sidecar.capacity import Capacity
 from quorate_sidecar.checks.scanner import scanner_for
 from quorate_sidecar.forwarder import Forwarder
 from quorate_sidecar.listener_watch import ListenerWatch
-from quorate_sidecar.measure.measuring import check_manifest, measure
-from quorate_sidecar.measure.record import boot_id, take
+from quorate_sidecar.measure.keeper import ModelKeeper
 from quorate_sidecar.metrics import Metrics
 from quorate_sidecar.proxy import Proxy
 from quorate_sidecar.recorder import Recorder
@@ -42,8 +41,6 @@ WILDCARD = (
 
 AGE_SECONDS = 1.0
 """Between two looks at the state's age."""
-LAST_WORD_SECONDS = 5.0
-"""How long a container that ends tries to say why."""
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +60,7 @@ class Service:
         self._keeper = StateKeeper(source, self._standing, settings.pod.uid)
         self._reporter = Reporter(source, self._standing.clock)
         self._capacity = Capacity()
-        self._measure_seconds = 0.0
+        self._model = ModelKeeper(settings, source, self._standing, self._reporter)
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         pod = settings.pod
@@ -98,7 +95,7 @@ class Service:
             self._spawn(self._watch_age())
             self._spawn(self._reporter.run())
             self._show(server)
-            await self._until_stopped(self._measure())
+            await self._until_stopped(self._model.run())
             await self._drain(server)
         finally:
             for task in self._tasks:
@@ -146,31 +143,6 @@ class Service:
                 f"port {port} for health and metrics cannot be bound: {error.strerror}",
                 fix="no container of the pod may listen on it",
             ) from None
-
-    async def _measure(self) -> None:
-        """Accept the note of this pod's ``quorate-measure``, or measure again."""
-        settings, state = self._settings, self._standing.state
-        if state is None:
-            raise Unavailable("no signed state")
-        note = take(settings.work_path, settings.pod.uid, boot_id())
-        if note is not None and note.manifest_digest == state.manifest_digest:
-            self._standing.measured = note.manifest_digest
-            self._measure_seconds = note.seconds
-            log.info("quorate-measure found the certified model")
-            return
-        log.info("measuring the model: this container started anew, or the certificate changed")
-        try:
-            measured, seconds = await asyncio.to_thread(
-                measure, settings.model_path, settings.workers
-            )
-            await check_manifest(measured, state.manifest_digest, self._source.manifest)
-        except QuorateError as error:
-            self._reporter.note(Rule.MODEL_MISMATCH, str(error))
-            await self._reporter.deliver(LAST_WORD_SECONDS)
-            raise
-        self._measure_seconds = seconds
-        self._standing.measured = measured.digest
-        log.info("the mounted model is the certified one")
 
     async def _until_stopped(self, measuring: Coroutine[Any, Any, None]) -> None:
         """Measure, then wait. A failure to measure, or of a background task, ends the service."""
@@ -220,7 +192,9 @@ class Service:
         metrics.gauge(names.SIDECAR_FOREIGN_LISTENERS, lambda: len(standing.foreign))
         metrics.gauge(names.SIDECAR_IN_FLIGHT, lambda: self._capacity.requests)
         metrics.gauge(names.SIDECAR_CONNECTIONS, lambda: server.connection_count)
-        metrics.gauge(names.SIDECAR_MEASURE_SECONDS, lambda: self._measure_seconds)
+        metrics.gauge(names.SIDECAR_MEASURE_SECONDS, lambda: self._model.measure_seconds)
+        metrics.gauge(names.SIDECAR_MODEL_HASHED, lambda: self._model.hashed_at)
+        metrics.gauge(names.SIDECAR_MODEL_CHANGED, lambda: 1 if standing.changed else 0)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.add(asyncio.ensure_future(work))

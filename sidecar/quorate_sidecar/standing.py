@@ -37,6 +37,11 @@ class Standing:
     port: int = 0
     """The port that is bound; 0 until it is."""
     foreign: list[str] = field(default_factory=list)
+    changed: str = ""
+    """How the model differs from what was measured. It never empties again: the server may have
+    loaded what was there."""
+    unsure: str = ""
+    """Why it is not known now whether the model is what was measured."""
     audit_failure: str = ""
     draining: bool = False
 
@@ -98,6 +103,10 @@ class Standing:
                 "Start the model with --host 127.0.0.1 (or OLLAMA_HOST=127.0.0.1)"
             )
             return _lapse(Code.FOREIGN_LISTENER, message)
+        if self.changed:
+            return _lapse(Code.MODEL_CHANGED, f"{self.changed}: {RESTART}")
+        if self.unsure:
+            return _lapse(Code.MODEL_CHANGED, self.unsure)
         if self.audit_failure:
             return _lapse(Code.AUDIT, f"no audit record can be written: {self.audit_failure}")
         # With a denial there may be no state; the denial itself is what is answered then.

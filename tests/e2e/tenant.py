@@ -83,7 +83,7 @@ class Tenant:
         requirements = {
             "signers": signers(self.owner),
             "gates": [gate(self.lab)],
-            "servers": [{"name": "scripted", "digest": self.server["digest"]}],
+            "servers": [{"name": "scripted", "digest": self.server["digest"], "kind": "other"}],
             "volumes": [{"name": "tmp", "kind": "emptyDir"}],
         }
         document = policy(

@@ -10,6 +10,7 @@ from tools.gen.alert_rules import rule_file, rule_template
 from tools.gen.api_reference import api_reference
 from tools.gen.crd import crd
 from tools.gen.injection_template import floor_template, injection_template
+from tools.gen.server_reference import server_reference
 from tools.gen.webhook_template import webhook_template
 from tools.gen.yaml_text import HEADER, dump
 
@@ -29,6 +30,7 @@ def generate() -> dict[Path, str]:
         Path("observability/rules/quorate.yaml"): HEADER + rule_file(),
         Path("docs/reference/alerts.md"): alert_reference(),
         Path("docs/reference/api.md"): api_reference(documents),
+        Path("docs/reference/servers.md"): server_reference(),
         Path("docs/reference/test-matrix.md"): matrix.render(ROOT),
     }
 

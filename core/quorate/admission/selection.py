@@ -4,7 +4,7 @@ Pods of one Deployment differ in nothing a selector looks at, so the answer is r
 namespace and by those labels that any selector names.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from quorate.errors import QuorateError
@@ -27,6 +27,8 @@ class Selection:
     exempt: frozenset[str]
     """Images a pod may consist of without being a model pod."""
     servers: frozenset[str]
+    kinds: Mapping[str, tuple[str | None, ...]]
+    """Which server each image is, as every policy that names it says."""
     volumes: frozenset[tuple[str, str]]
     rules: RuntimeRules | None
     conflict: QuorateError | None
@@ -79,6 +81,7 @@ def _select(
         verdict=selected.verdict,
         exempt=frozenset.intersection(*floors) if floors else frozenset(),
         servers=intersect.allowed_servers(selected.policies),
+        kinds=intersect.server_kinds(selected.policies),
         volumes=intersect.allowed_volumes(selected.policies),
         rules=rules,
         conflict=conflict,

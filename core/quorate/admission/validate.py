@@ -172,6 +172,7 @@ def _against_rules(pod: Pod, context: Context, snapshot: Snapshot) -> Verdict:
     allowed = rules.Allowed(
         source=known.source,
         servers=selection.servers,
+        kinds=selection.kinds,
         volumes=selection.volumes,
         rules=selection.rules,
         injections=(snapshot.injection, *snapshot.previous),

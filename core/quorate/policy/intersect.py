@@ -10,7 +10,7 @@ from typing import TypeVar
 from quorate import limits
 from quorate.errors import QuorateError
 from quorate.policy.compiled import CompiledPolicy, selects
-from quorate.policy.runtime import STRICTNESS, CheckRule, RuntimeRules
+from quorate.policy.runtime import REMEASURE, STRICTNESS, CheckRule, Remeasure, RuntimeRules
 from quorate.verdict import ALLOW, Reason, Verdict, deny
 
 T = TypeVar("T")
@@ -73,6 +73,18 @@ def allowed_servers(policies: Iterable[CompiledPolicy]) -> frozenset[str]:
     return frozenset.intersection(*named) if named else frozenset()
 
 
+def server_kinds(policies: Iterable[CompiledPolicy]) -> dict[str, tuple[str | None, ...]]:
+    """Kinds by image digest, each policy's once: a pod must pass the table of every one.
+
+    None stands for a policy that sets no kind: a tenant's own cannot make a platform's laxer.
+    """
+    kinds: dict[str, dict[str | None, None]] = {}
+    for policy in policies:
+        for server in policy.spec.model.servers or ():
+            kinds.setdefault(server.digest, {})[server.kind] = None
+    return {digest: tuple(found) for digest, found in kinds.items()}
+
+
 def allowed_volumes(policies: Iterable[CompiledPolicy]) -> frozenset[tuple[str, str]]:
     """``(name, kind)`` of the other volumes every policy that names volumes allows."""
     named = [
@@ -108,7 +120,18 @@ def runtime_rules(policies: tuple[CompiledPolicy, ...]) -> RuntimeRules:
         max_response_bytes=min(b.max_response_bytes for b in bounds),
         requests_per_minute=min(b.requests_per_minute for b in bounds),
         checks=_strictest_checks(policies),
+        remeasure=_most_often(policies),
     )
+
+
+def _most_often(policies: tuple[CompiledPolicy, ...]) -> Remeasure:
+    asked = [policy.spec.runtime.remeasure for policy in policies]
+    found = Remeasure(
+        min(remeasure.scan_seconds for remeasure in asked),
+        min(remeasure.rehash_seconds for remeasure in asked),
+    )
+    # The very default, so that it is not sent.
+    return REMEASURE if found == REMEASURE else found
 
 
 def _strictest_checks(policies: tuple[CompiledPolicy, ...]) -> tuple[CheckRule, ...]:

@@ -1,6 +1,6 @@
 """What a sidecar enforces at run time: the compiled, intersected rules of every policy."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -19,10 +19,24 @@ class CheckRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     action: Action
 
 
-class RuntimeRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class Remeasure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """How often the model is looked at, and hashed again, while it is served. In seconds."""
+
+    scan_seconds: Annotated[int, msgspec.Meta(ge=1)] = 2
+    rehash_seconds: Annotated[int, msgspec.Meta(ge=60)] = 3600
+
+
+REMEASURE = Remeasure()
+"""What holds unless a policy says less."""
+
+
+class RuntimeRules(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True
+):
     """Port of the model, paths that pass for probes, bounds, rate and checks.
 
-    Sizes in bytes; ``requests_per_minute`` counts per pod.
+    Sizes in bytes; ``requests_per_minute`` counts per pod. What is as by default is not sent: the
+    release before, which does not know it, still understands the rest.
     """
 
     port: int
@@ -32,3 +46,4 @@ class RuntimeRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     max_response_bytes: int
     requests_per_minute: int
     checks: tuple[CheckRule, ...]
+    remeasure: Remeasure = REMEASURE

@@ -86,6 +86,16 @@ SIDECAR_FOREIGN_LISTENERS: Final = Metric(
 SIDECAR_MEASURE_SECONDS: Final = Metric(
     "quorate_sidecar_measure_seconds", "gauge", "Time the last measurement of the model took."
 )
+SIDECAR_MODEL_HASHED: Final = Metric(
+    "quorate_sidecar_model_hashed_timestamp_seconds",
+    "gauge",
+    "When every byte of the model was last found to be as certified; 0 before the watch began.",
+)
+SIDECAR_MODEL_CHANGED: Final = Metric(
+    "quorate_sidecar_model_changed",
+    "gauge",
+    "1 once the model is not what was measured; the pod denies until it is deleted.",
+)
 
 # Member ---------------------------------------------------------------------------------------
 MEMBER_REQUESTS: Final = Metric(

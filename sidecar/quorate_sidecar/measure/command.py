@@ -8,9 +8,10 @@ from quorate.errors import QuorateError, Unavailable
 from quorate.signed_state import PodState
 from quorate_io.clock import SystemClock
 from quorate_io.member_client import MemberClient
+from quorate_io.scanning import marks_digest
 from quorate_sidecar import termination
 from quorate_sidecar.measure.measuring import check_manifest, measure
-from quorate_sidecar.measure.record import Measurement, boot_id, leave
+from quorate_sidecar.measure.record import Measurement, boot_id, forget_change, leave
 from quorate_sidecar.reporter import Reporter
 from quorate_sidecar.settings import Settings
 from quorate_sidecar.standing import Standing
@@ -38,17 +39,20 @@ async def run(settings: Settings) -> int:
 async def _measure(settings: Settings, client: MemberClient) -> None:
     state = await _first_state(settings, client)
     try:
-        measured, seconds = await asyncio.to_thread(measure, settings.model_path, settings.workers)
-        log.info("measured %s in %.1f s", measured.digest, seconds)
-        await check_manifest(measured, state.manifest_digest, client.manifest)
+        measured = await asyncio.to_thread(measure, settings.model_path, settings.workers)
+        found = measured.manifest
+        log.info("measured %s in %.1f s", found.digest, measured.seconds)
+        await check_manifest(found, state.manifest_digest, client.manifest)
     except QuorateError as error:
         reporter = Reporter(client, SystemClock())
         reporter.note(Rule.MODEL_MISMATCH, str(error))
         await reporter.deliver(REPORT_SECONDS)
         raise
-    note = Measurement(measured.digest, settings.pod.uid, boot_id(), seconds)
+    forget_change(settings.work_path)
+    marks = marks_digest(measured.marks)
+    note = Measurement(found.digest, settings.pod.uid, boot_id(), measured.seconds, marks)
     leave(settings.work_path, note)
-    log.info("the mounted model is the certified one: %d files", len(measured.files))
+    log.info("the mounted model is the certified one: %d files", len(found.files))
 
 
 async def _first_state(settings: Settings, client: MemberClient) -> PodState:

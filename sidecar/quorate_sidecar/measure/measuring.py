@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from quorate.errors import QuorateError, SubjectMismatch
+from quorate.errors import EvidenceError, QuorateError, SubjectMismatch
 from quorate.limits import MIB
 from quorate.manifest import Manifest, differences
 from quorate_io.measuring import measure_directory
+from quorate_io.scanning import Marks, compare, scan_directory
 
 REPORT_SECONDS = 5.0
 """Between two lines about progress."""
@@ -42,12 +43,25 @@ class Progress:
         )
 
 
-def measure(root: Path, workers: int) -> tuple[Manifest, float]:
-    """The manifest of ``root`` and the seconds it took. Raises QuorateError."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A model as it was measured: what it is, what its directory looked like, how long it took."""
+
+    manifest: Manifest
+    marks: Marks
+    seconds: float
+
+
+def measure(root: Path, workers: int) -> Measured:
+    """Measure ``root``. Raises QuorateError, also if it changed meanwhile."""
     progress = Progress()
     started = time.monotonic()
+    marks = scan_directory(root)
     manifest = measure_directory(root, workers=workers, progress=progress)
-    return manifest, time.monotonic() - started
+    difference = compare(marks, scan_directory(root))
+    if difference is not None:
+        raise EvidenceError(f"the model changed while it was measured: {difference.text()}")
+    return Measured(manifest, marks, time.monotonic() - started)
 
 
 async def check_manifest(

@@ -13,6 +13,7 @@ import msgspec
 from quorate.statements import DigestText
 
 FILE = "measurement.json"
+CHANGED_FILE = "changed.txt"
 BYTES_MAX = 4096
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -24,6 +25,8 @@ class Measurement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
     pod_uid: str
     boot_id: str
     seconds: Annotated[float, msgspec.Meta(ge=0)]
+    marks_digest: DigestText
+    """Of what the directory looked like when it was measured (quorate_io.scanning)."""
 
 
 def boot_id(path: Path = BOOT_ID) -> str:
@@ -36,6 +39,25 @@ def leave(directory: Path, measurement: Measurement) -> None:
     part = directory / f"{FILE}.part"
     part.write_bytes(msgspec.json.encode(measurement))
     os.replace(part, directory / FILE)
+
+
+def leave_change(directory: Path, text: str) -> None:
+    """Keep that the model was changed: a sidecar that starts again must not forget it."""
+    (directory / CHANGED_FILE).write_text(text[:BYTES_MAX], encoding="utf-8")
+
+
+def known_change(directory: Path) -> str:
+    """What a sidecar of this pod found before; empty if it found nothing."""
+    try:
+        text = (directory / CHANGED_FILE).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    return text or "the model was changed while it was served"
+
+
+def forget_change(directory: Path) -> None:
+    """The whole pod starts anew, its model server too."""
+    (directory / CHANGED_FILE).unlink(missing_ok=True)
 
 
 def take(directory: Path, pod_uid: str, boot: str) -> Measurement | None:

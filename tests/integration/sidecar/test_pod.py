@@ -121,3 +121,14 @@ def test_drain(results: tuple[dict[str, str], str]) -> None:
 def test_kill(results: tuple[dict[str, str], str]) -> None:
     """A killed sidecar leaves a log that verifies and names what it was doing."""
     passed(results, "test_killed_sidecar_leaves_interrupted_exchanges")
+
+
+@pytest.mark.requirement("re-measure after start acts: unready, deny, incident")
+def test_model_changed_while_served(results: tuple[dict[str, str], str]) -> None:
+    """Written: denied for good and told. Touched: measured again, served on."""
+    passed(
+        results,
+        "test_model_changed_while_served",
+        "test_touched_model_serves_on",
+        "test_model_changed_between_measure_and_sidecar",
+    )

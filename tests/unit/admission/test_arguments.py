@@ -1,4 +1,4 @@
-"""Arguments and variables by which a server loads something else than the measured model."""
+"""Arguments and variables by which a server without a table loads something else."""
 
 from typing import Any
 
@@ -6,10 +6,21 @@ import pytest
 
 from quorate.admission import validate
 from quorate.verdict import Reason
+from tests.fakes.vouching import policy
 from tests.unit.admission.pod_builder import PodBuilder
-from tests.unit.admission.world import good_world
+from tests.unit.admission.world import FLOOR, World
 
-WORLD = good_world()
+
+def world_of(kind: str) -> World:
+    """The usual world, where the policy says which server its image is."""
+    world = World()
+    server = FLOOR["model"]["servers"][0] | {"kind": kind}
+    world.put_policy(policy(FLOOR | {"model": FLOOR["model"] | {"servers": [server]}}))
+    world.put_model()
+    return world
+
+
+WORLD = world_of("other")
 GOOD = PodBuilder(WORLD.snapshot)
 EVERY = "0.0.0.0"  # noqa: S104 - to see it refused
 WILDCARDS = (EVERY, "::", "[::]", "*", f"{EVERY}:8000", ":8000", f"http://{EVERY}:1")

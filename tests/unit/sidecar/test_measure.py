@@ -16,7 +16,7 @@ from quorate_sidecar.measure.record import FILE, Measurement, boot_id, leave, ta
 from quorate_sidecar.settings import PodFacts, Settings, add_arguments
 from tests.unit.sidecar.world import MODEL, OTHER
 
-NOTE = Measurement(MODEL.digest, "uid-0", "boot-0", 1.5)
+NOTE = Measurement(MODEL.digest, "uid-0", "boot-0", 1.5, f"sha256:{'0' * 64}")
 
 
 @pytest.mark.requirement("sidecar: after a restart it measures again before it is ready")
@@ -95,9 +95,9 @@ async def test_mismatch_without_the_manifest_is_still_refused() -> None:
 def test_measuring_reports_progress(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The log says how far it is, and at the end that it is done."""
     caplog.set_level(logging.INFO)
-    found, seconds = measure(model_folder(tmp_path), 2)
-    assert set(found.files) == {"config.json", "sub/weights.bin"}
-    assert seconds > 0
+    found = measure(model_folder(tmp_path), 2)
+    assert set(found.manifest.files) == set(found.marks) == {"config.json", "sub/weights.bin"}
+    assert found.seconds > 0
     assert "measured 2 of 2 MiB (100 %" in caplog.text
 
 

@@ -46,6 +46,8 @@ def test_unknown_is_no() -> None:
         ({"measured": OTHER.digest}, Code.NOT_READY),
         ({"port": 8001}, Code.NOT_READY),
         ({"foreign": ["a foreign listener on 0.0.0.0:8000"]}, Code.FOREIGN_LISTENER),
+        ({"changed": "written: model.safetensors"}, Code.MODEL_CHANGED),
+        ({"unsure": "measured again"}, Code.MODEL_CHANGED),
         ({"audit_failure": "No space left on device"}, Code.AUDIT),
         ({"draining": True}, Code.DRAINING),
     ],

@@ -1,6 +1,6 @@
 """What the rules compare a pod with."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -16,6 +16,8 @@ class Allowed(msgspec.Struct, frozen=True):
 
     source: Source
     servers: frozenset[str]
+    kinds: Mapping[str, tuple[str | None, ...]]
+    """Which server each image is; every one of its kinds' tables must pass."""
     volumes: frozenset[tuple[str, str]]
     rules: RuntimeRules
     injections: tuple[InjectionConfig, ...]

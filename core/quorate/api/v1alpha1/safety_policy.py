@@ -138,11 +138,23 @@ class Gate(Model):
     )
 
 
+ServerKind = Literal[
+    "vllm", "tgi", "llama-cpp", "ollama", "triton", "kserve", "ray-serve", "seldon", "other"
+]
+
+
 class Server(Model):
     """A container image that may run beside the model."""
 
     name: ShortName = Field(description="What people call the server.")
     digest: Digest = Field(description="Digest of its image: sha256 and 64 hex digits.")
+    kind: ServerKind | None = Field(
+        default=None,
+        description="Which server it is: its arguments and variables are judged by that server's "
+        "table (docs/reference/servers.md), and what the table does not list is denied. Unset: by "
+        "all tables at once, the strictest. other: the policy vouches for the image's own options; "
+        "those known to load elsewhere are denied all the same.",
+    )
 
 
 class OtherVolume(Model):
@@ -231,6 +243,25 @@ class RuntimeLimits(Model):
     )
 
 
+class RemeasureSettings(Model):
+    """Measuring the model again while it is served. The shortest of all policies wins."""
+
+    scan_seconds: int = Field(
+        default=2,
+        ge=1,
+        le=60,
+        description="Seconds between two looks at names, sizes, times and inodes of the model's "
+        "files. A directory so large that looking costs more than 2 % of a core is looked at less "
+        "often.",
+    )
+    rehash_seconds: int = Field(
+        default=3600,
+        ge=60,
+        le=7 * 24 * 3600,
+        description="Seconds between two times that every byte is hashed again, at 10 % of a core.",
+    )
+
+
 class RuntimeRequirements(Model):
     """What the sidecar enforces while the model serves."""
 
@@ -247,6 +278,10 @@ class RuntimeRequirements(Model):
     )
     limits: RuntimeLimits = Field(
         default_factory=RuntimeLimits, description="Bounds on size and rate."
+    )
+    remeasure: RemeasureSettings = Field(
+        default_factory=RemeasureSettings,
+        description="How often the model is measured again while it is served.",
     )
 
 
