@@ -2,7 +2,7 @@
 
 from quorate.errors import InvalidInput
 from quorate.policy.compiled import CompiledPolicy
-from quorate.policy.evaluate import Requirement
+from quorate.policy.requirement import Requirement
 from quorate_consensus.issuing import Standing
 from quorate_consensus.observed import ObservedModel
 from quorate_consensus.relay import read_model, read_policy

@@ -21,6 +21,12 @@ SUBJECTS: Final = 64
 """Subjects of one in-toto statement."""
 STATEMENT_BYTES: Final = 4 * MIB
 """A signed state or a certificate as sent over the wire."""
+CONDITION_CHARS: Final = 1024
+"""A gate's condition as written."""
+CONDITION_DEPTH: Final = 48
+"""Nesting of a condition; operators in a row nest too."""
+CONDITION_COST: Final = 100_000
+"""Steps one evaluation of a condition may take: about a tenth of a second."""
 FILE_NAME_BYTES: Final = 1024
 """One file name, relative to the model's directory, in UTF-8."""
 

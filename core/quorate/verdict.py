@@ -42,6 +42,7 @@ class Reason(StrEnum):
     GATE_UNTRUSTED = "GateProducerNotTrusted"
     GATE_OTHER_MODEL = "GateForAnotherModel"
     GATE_OTHER_SUITE = "GateSuiteNotAccepted"
+    GATE_OTHER_SCOPE = "GateOutOfScope"
     EVIDENCE_MALFORMED = "EvidenceMalformed"
     # certificates and state
     VERIFICATION_PENDING = "VerificationPending"

@@ -21,6 +21,7 @@ from quorate.evidence.model_signing import PREDICATE_TYPE as OMS_TYPE
 from quorate.genesis import Genesis, Member
 from quorate.keys import LocalSigner
 from quorate.manifest import Manifest, manifest
+from quorate.predicates import PredicateUri as Uri
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 SUITE, DATASET, HARNESS = (f"sha256:{char * 64}" for char in "123")
@@ -103,6 +104,18 @@ def gate_result(
     )
     statement = gate_statement(run, files.digest)
     return dsse.sign(statement, names.INTOTO_TYPE, list(keys)).decode()
+
+
+def evidence(files: Manifest, kind: Uri, value: dict[str, Any], *keys: LocalSigner) -> str:
+    """Any predicate about ``files``, signed: also one that no honest producer would make."""
+    subject = {"name": names.MANIFEST_SUBJECT, "digest": {"sha256": files.digest[7:]}}
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [subject],
+        "predicateType": str(kind),
+        "predicate": value,
+    }
+    return dsse.sign(json.dumps(statement).encode(), names.INTOTO_TYPE, list(keys)).decode()
 
 
 def signers(*keys: LocalSigner, threshold: int = 1) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.meta import read
 from quorate.errors import InvalidInput
 from quorate.policy.compiled import CompiledPolicy
-from quorate.policy.evaluate import Requirement, evaluate
+from quorate.policy.evaluate import evaluate
+from quorate.policy.requirement import Requirement
 from quorate_cli.explain import evidence
 from quorate_cli.explain.certificates import certificate_line
 from quorate_cli.explain.explanation import (

@@ -12,7 +12,8 @@ from quorate.evidence.intoto import verify_gate
 from quorate.evidence.model_signing import parse_bundle, verify_bundle
 from quorate.keys import load_public_key
 from quorate.policy.compiled import CompiledPolicy
-from quorate.policy.evaluate import SIGNED, Requirement
+from quorate.policy.evaluate import SIGNED
+from quorate.policy.requirement import Requirement
 from quorate_cli.explain.explanation import Document, Evidence, Signer
 
 SIGNATURE: Final = "signature"

@@ -7,38 +7,15 @@ from quorate.api.v1alpha1.meta import Owners
 from quorate.api.v1alpha1.safety_policy import (
     AnyPolicy,
     ClusterSafetyPolicySpec,
-    Gate,
     LabelSelector,
     Mode,
     SafetyPolicySpec,
-    Signers,
 )
 from quorate.canonical import digest_of
 from quorate.certificate import PolicyRef
 from quorate.errors import InvalidInput
-from quorate.keys import PublicKey, load_public_key
+from quorate.policy.compiled_gate import CompiledGate, KeySet, compile_gate, compile_keys
 from quorate.policy.runtime import CHECKS
-
-
-@dataclass(frozen=True, slots=True)
-class KeySet:
-    """Distinct keys and how many of them must have signed."""
-
-    keys: tuple[PublicKey, ...]
-    threshold: int
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledGate:
-    """A gate with its producers' keys read."""
-
-    spec: Gate
-    producers: KeySet
-
-    @property
-    def requirement(self) -> str:
-        """Name of the requirement in conditions and denials."""
-        return f"Gate/{self.spec.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +79,11 @@ def compile_policy(policy: AnyPolicy) -> CompiledPolicy:
         ref=ref,
         digest=_digest(ref, spec),
         spec=spec,
-        signers=_key_set(model.signers, f"{where}.spec.model.signers") if model.signers else None,
+        signers=(
+            compile_keys(model.signers, f"{where}.spec.model.signers") if model.signers else None
+        ),
         gates=tuple(
-            CompiledGate(gate, _key_set(gate.producers, f"{where}.spec.model.gates[{gate.name}]"))
-            for gate in model.gates
+            compile_gate(gate, f"{where}.spec.model.gates[{gate.name}]") for gate in model.gates
         ),
     )
 
@@ -120,21 +98,6 @@ def _digest(ref: PolicyRef, spec: SafetyPolicySpec) -> str:
             "spec": spec.model_dump(mode="json", by_alias=True),
         }
     )
-
-
-def _key_set(signers: Signers, where: str) -> KeySet:
-    keys: dict[PublicKey, None] = {}
-    for named in signers.keys:
-        try:
-            keys[load_public_key(named.public_key)] = None
-        except InvalidInput as error:
-            raise InvalidInput(error.message, field=f"{where}.keys[{named.name}]") from None
-    if signers.threshold > len(keys):
-        raise InvalidInput(
-            f"must not exceed the number of different keys ({len(keys)})",
-            field=f"{where}.threshold",
-        )
-    return KeySet(tuple(keys), signers.threshold)
 
 
 def _check_selector(selector: LabelSelector, where: str) -> None:

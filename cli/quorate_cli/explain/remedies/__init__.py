@@ -43,6 +43,7 @@ REMEDIES: Final[Mapping[Reason, Callable[[Denial, Context], Remedy]]] = {
     Reason.GATE_UNTRUSTED: of_evidence.gated,
     Reason.GATE_OTHER_MODEL: of_evidence.gated,
     Reason.GATE_OTHER_SUITE: of_evidence.gated,
+    Reason.GATE_OTHER_SCOPE: of_evidence.gated,
     Reason.EVIDENCE_MALFORMED: of_evidence.gated,
     Reason.VERIFICATION_PENDING: of_evidence.waited,
     Reason.CERTIFICATE_MISSING: of_evidence.certified,

@@ -4,7 +4,8 @@ from shlex import quote
 
 from quorate import names
 from quorate.admission import pods
-from quorate.policy.compiled import CompiledGate, CompiledPolicy
+from quorate.policy.compiled import CompiledPolicy
+from quorate.policy.compiled_gate import CompiledGate
 from quorate.verdict import Denial, Reason
 from quorate_cli.explain.explanation import Remedy
 from quorate_cli.explain.remedies.context import Context

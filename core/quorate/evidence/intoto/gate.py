@@ -4,17 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from quorate import names
-from quorate.errors import InvalidInput, SubjectMismatch
 from quorate.evidence import dsse
-from quorate.evidence.intoto.statement import (
-    STATEMENT_TYPE,
-    Statement,
-    Subject,
-    parse_statement,
-)
+from quorate.evidence.intoto.statement import about_model, parse_statement
 from quorate.evidence.intoto.test_result import PREDICATE_TYPE, GateRun, parse_predicate
 from quorate.keys import PublicKey
-from quorate.manifest import check_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +20,7 @@ class GateResult(GateRun):
 
 def gate_statement(run: GateRun, manifest_digest: str) -> bytes:
     """The payload to sign for ``run`` over the model with this manifest digest."""
-    digest = check_digest(manifest_digest, "manifest digest").removeprefix("sha256:")
-    return Statement(
-        type_=STATEMENT_TYPE,
-        subject=(Subject(names.MANIFEST_SUBJECT, {"sha256": digest}),),
-        predicate_type=PREDICATE_TYPE,
-        predicate=run.predicate,
-    ).encode()
+    return about_model(manifest_digest, PREDICATE_TYPE, run.predicate)
 
 
 def verify_gate(envelope: bytes, keys: Iterable[PublicKey], threshold: int) -> GateResult:
@@ -47,16 +34,7 @@ def verify_gate(envelope: bytes, keys: Iterable[PublicKey], threshold: int) -> G
     statement = parse_statement(verified.payload, PREDICATE_TYPE)
     run = parse_predicate(statement.predicate)
     return GateResult(
-        subjects=_manifests(statement),
+        subjects=statement.manifests,
         signers=verified.signers,
         **{item.name: getattr(run, item.name) for item in fields(run)},
     )
-
-
-def _manifests(statement: Statement) -> frozenset[str]:
-    about = [item for item in statement.subject if item.name == names.MANIFEST_SUBJECT]
-    if not about:
-        raise SubjectMismatch(f"must name {names.MANIFEST_SUBJECT}", field="subject")
-    if any("sha256" not in item.digest for item in about):
-        raise InvalidInput("must have a sha256 digest", field="subject.digest")
-    return frozenset(f"sha256:{item.digest['sha256']}" for item in about)

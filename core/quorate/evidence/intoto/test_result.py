@@ -13,31 +13,25 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import msgspec
 
 from quorate.errors import InvalidInput
+from quorate.evidence.intoto.facts import Facts, Outcome
 from quorate.evidence.intoto.statement import Text
 from quorate.evidence.intoto.timestamps import format_utc, parse_utc
 from quorate.manifest import check_digest
+from quorate.predicates import PredicateUri
 from quorate.statements import convert
 
-PREDICATE_TYPE: Final = "https://in-toto.io/attestation/test-result/v0.1"
+PREDICATE_TYPE: Final = PredicateUri.TEST_RESULT.value
 FINISHED_AT: Final = "https://quorate.dev/attestation/finishedAt"
 STARTED_AT: Final = "https://quorate.dev/attestation/startedAt"
 METRICS: Final = "https://quorate.dev/attestation/metrics"
 CONFIGURATION: Final = ("suite", "dataset", "harness")
 _WHAT = "test-result predicate"
-
-
-class Outcome(StrEnum):
-    """How a run ended. WARNED is not a pass: whether it is enough is the policy's question."""
-
-    PASSED = "PASSED"
-    WARNED = "WARNED"
-    FAILED = "FAILED"
+_NAMED_MAX: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +127,19 @@ def parse_predicate(value: Mapping[str, Any]) -> GateRun:
         warned_tests=raw.warned_tests,
         failed_tests=raw.failed_tests,
         metrics=raw.metrics,
+    )
+
+
+def read(predicate: Mapping[str, Any]) -> Facts:
+    """Read a predicate as evidence. Raises InvalidInput."""
+    run = parse_predicate(predicate)
+    return Facts(
+        result=run.result,
+        made_at=run.finished_at,
+        suites=frozenset({run.suite}),
+        dataset=run.dataset,
+        harness=run.harness,
+        failures=(*run.failed_tests, *run.warned_tests)[:_NAMED_MAX],
     )
 
 

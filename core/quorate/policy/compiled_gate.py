@@ -1,0 +1,91 @@
+"""A compiled gate: what it asks for, checked against what its predicate type can say."""
+
+from dataclasses import dataclass
+
+from quorate.api.v1alpha1.safety_policy import Gate, Signers
+from quorate.cel import Condition, compile_condition
+from quorate.errors import InvalidInput
+from quorate.evidence.intoto import TYPES, PredicateType
+from quorate.keys import PublicKey, load_public_key
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """Distinct keys and how many of them must have signed."""
+
+    keys: tuple[PublicKey, ...]
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledGate:
+    """A gate with its producers' keys read and its conditions compiled."""
+
+    spec: Gate
+    producers: KeySet
+    applies_to: Condition | None = None
+    condition: Condition | None = None
+
+    @property
+    def requirement(self) -> str:
+        """Name of the requirement in conditions and denials."""
+        return f"Gate/{self.spec.name}"
+
+    @property
+    def type(self) -> PredicateType:
+        """What is known of its predicate type."""
+        return TYPES[self.spec.predicate_type]
+
+
+def compile_gate(gate: Gate, where: str) -> CompiledGate:
+    """Check what the schema cannot say; InvalidInput names the field, below ``where``."""
+    _check_type(gate, where)
+    return CompiledGate(
+        spec=gate,
+        producers=compile_keys(gate.producers, where),
+        applies_to=_condition(gate.applies_to, f"{where}.appliesTo"),
+        condition=_condition(gate.condition, f"{where}.condition"),
+    )
+
+
+def compile_keys(signers: Signers, where: str) -> KeySet:
+    """Read the keys. Raises InvalidInput for a malformed one, and for too few different ones."""
+    keys: dict[PublicKey, None] = {}
+    for named in signers.keys:
+        try:
+            keys[load_public_key(named.public_key)] = None
+        except InvalidInput as error:
+            raise InvalidInput(error.message, field=f"{where}.keys[{named.name}]") from None
+    if signers.threshold > len(keys):
+        raise InvalidInput(
+            f"must not exceed the number of different keys ({len(keys)})",
+            field=f"{where}.threshold",
+        )
+    return KeySet(tuple(keys), signers.threshold)
+
+
+def _condition(text: str, where: str) -> Condition | None:
+    return compile_condition(text, where) if text else None
+
+
+def _check_type(gate: Gate, where: str) -> None:
+    # The schema says the same; policies also come from files and from before an upgrade.
+    kind = TYPES[gate.predicate_type]
+    what = f"a {kind.title}"
+    for field, values, has in (
+        ("suites", gate.suites, kind.suites),
+        ("datasets", gate.datasets, kind.dataset),
+        ("harnesses", gate.harnesses, kind.harness),
+    ):
+        if values and not has:
+            raise InvalidInput(
+                f"must be empty: a {kind.title} names none", field=f"{where}.{field}"
+            )
+    if kind.needs_suites and not gate.suites:
+        raise InvalidInput(f"must be set for {what}", field=f"{where}.suites")
+    if kind.needs_condition and not gate.condition:
+        raise InvalidInput(f"must be set for {what}", field=f"{where}.condition")
+    if kind.draft and not gate.accept_draft:
+        raise InvalidInput(
+            f"must be true: the format of {what} is a draft", field=f"{where}.acceptDraft"
+        )
