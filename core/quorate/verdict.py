@@ -19,6 +19,7 @@ class Reason(StrEnum):
     EXTRA_CONTAINER = "ExtraContainer"
     MODEL_NOT_MOUNTED = "ModelNotMounted"
     MODEL_MOUNT_WRITABLE = "ModelMountWritable"
+    SOURCE_NOT_ALLOWED = "ModelSourceNotAllowed"
     VOLUME_NOT_ALLOWED = "VolumeNotAllowed"
     HOST_ACCESS = "HostAccess"
     PRESET_NODE = "NodeNamePreset"

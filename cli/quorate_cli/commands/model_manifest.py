@@ -43,6 +43,12 @@ def _arguments(parser: ArgumentParser) -> None:
         "--source-image", metavar="REF", help="image volume with the model: repository@sha256:…"
     )
     source.add_argument("--source-pvc", metavar="NAME", help="PersistentVolumeClaim with the model")
+    source.add_argument(
+        "--source-directory",
+        metavar="VOLUME",
+        help="emptyDir of the pod that an init container fills before it is measured",
+    )
+    source.add_argument("--source-host-path", metavar="PATH", help="directory of the node")
     parser.add_argument("--version", default="", help="the model's version, as people call it")
     parser.add_argument(
         "--dataset",
@@ -69,11 +75,7 @@ def _run(arguments: Namespace, _progress: Progress) -> Result:
         _check_gate(path, gate["envelope"], digest)
     spec: dict[str, Any] = {
         "manifestDigest": digest,
-        "source": (
-            {"image": {"reference": arguments.source_image}}
-            if arguments.source_image
-            else {"persistentVolumeClaim": {"claimName": arguments.source_pvc}}
-        ),
+        "source": _source(arguments),
         "signatures": bundles,
     }
     if arguments.version:
@@ -93,6 +95,16 @@ def _run(arguments: Namespace, _progress: Progress) -> Result:
     read(AttestedModel, document)
     text = yaml.safe_dump(document, sort_keys=False, width=2**31)
     return Result(text.rstrip("\n").split("\n"), document)
+
+
+def _source(arguments: Namespace) -> dict[str, Any]:
+    if arguments.source_image:
+        return {"image": {"reference": arguments.source_image}}
+    if arguments.source_directory:
+        return {"directory": {"volumeName": arguments.source_directory}}
+    if arguments.source_host_path:
+        return {"hostPath": {"path": arguments.source_host_path}}
+    return {"persistentVolumeClaim": {"claimName": arguments.source_pvc}}
 
 
 def _documents(paths: list[Path], key: str) -> list[dict[str, str]]:

@@ -212,6 +212,10 @@ def _model_line(
     where = f"image {source.image.reference}" if source.image else ""
     if source.persistent_volume_claim:
         where = f"PersistentVolumeClaim {source.persistent_volume_claim.claim_name}"
+    if source.directory:
+        where = f"emptyDir {source.directory.volume_name}, filled before it is measured"
+    if source.host_path:
+        where = f"hostPath {source.host_path.path}"
     pairs = [(policy, r) for policy, requirements in judged for r in requirements]
     return ModelLine(
         ref=model.ref,

@@ -88,11 +88,16 @@ def has_images_only_of(pod: Pod, digests: frozenset[str]) -> bool:
 
 def model_volumes(pod: Pod, source: Source) -> list[dict[str, Any]]:
     """The pod's volumes that are the model's source."""
+    if source.directory is not None:
+        name = source.directory.volume_name
+        return [v for v in volumes(pod) if v.get("name") == name and "emptyDir" in v]
     if source.image is not None:
         kind, key, value = "image", "reference", source.image.reference
     elif source.persistent_volume_claim is not None:
         kind, key = "persistentVolumeClaim", "claimName"
         value = source.persistent_volume_claim.claim_name
+    elif source.host_path is not None:
+        kind, key, value = "hostPath", "path", source.host_path.path
     else:
         return []
     return [volume for volume in volumes(pod) if kind in volume and volume[kind][key] == value]

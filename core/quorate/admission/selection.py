@@ -29,6 +29,8 @@ class Selection:
     servers: frozenset[str]
     kinds: Mapping[str, tuple[str | None, ...]]
     """Which server each image is, as every policy that names it says."""
+    sources: frozenset[str]
+    downloaders: frozenset[str]
     volumes: frozenset[tuple[str, str]]
     rules: RuntimeRules | None
     conflict: QuorateError | None
@@ -82,6 +84,8 @@ def _select(
         exempt=frozenset.intersection(*floors) if floors else frozenset(),
         servers=intersect.allowed_servers(selected.policies),
         kinds=intersect.server_kinds(selected.policies),
+        sources=intersect.allowed_sources(selected.policies),
+        downloaders=intersect.allowed_downloaders(selected.policies),
         volumes=intersect.allowed_volumes(selected.policies),
         rules=rules,
         conflict=conflict,

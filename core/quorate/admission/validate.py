@@ -173,6 +173,8 @@ def _against_rules(pod: Pod, context: Context, snapshot: Snapshot) -> Verdict:
         source=known.source,
         servers=selection.servers,
         kinds=selection.kinds,
+        sources=selection.sources,
+        downloaders=selection.downloaders,
         volumes=selection.volumes,
         rules=selection.rules,
         injections=(snapshot.injection, *snapshot.previous),

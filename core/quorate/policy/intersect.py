@@ -14,6 +14,8 @@ from quorate.policy.runtime import REMEASURE, STRICTNESS, CheckRule, Remeasure, 
 from quorate.verdict import ALLOW, Reason, Verdict, deny
 
 T = TypeVar("T")
+SOURCES = frozenset({"Image", "ReadOnlyClaim"})
+"""Where a model may come from unless a ClusterSafetyPolicy says otherwise: what cannot change."""
 
 
 class PolicyConflict(QuorateError):
@@ -83,6 +85,28 @@ def server_kinds(policies: Iterable[CompiledPolicy]) -> dict[str, tuple[str | No
         for server in policy.spec.model.servers or ():
             kinds.setdefault(server.digest, {})[server.kind] = None
     return {digest: tuple(found) for digest, found in kinds.items()}
+
+
+def allowed_downloaders(policies: Iterable[CompiledPolicy]) -> frozenset[str]:
+    """Digests of images every policy that names downloaders allows. Empty if none names any."""
+    named = [
+        frozenset(downloader.digest for downloader in policy.spec.model.downloaders)
+        for policy in policies
+        if policy.spec.model.downloaders is not None
+    ]
+    return frozenset.intersection(*named) if named else frozenset()
+
+
+def allowed_sources(policies: Iterable[CompiledPolicy]) -> frozenset[str]:
+    """Kinds of places a model may come from: what every policy that says so allows.
+
+    A tenant's policy may narrow the platform's, or what holds where the platform says nothing.
+    """
+    named = [policy for policy in policies if policy.spec.model.sources is not None]
+    sets = [frozenset[str](policy.spec.model.sources or ()) for policy in named]
+    if not any(policy.is_cluster for policy in named):
+        sets.append(SOURCES)
+    return frozenset.intersection(*sets)
 
 
 def allowed_volumes(policies: Iterable[CompiledPolicy]) -> frozenset[tuple[str, str]]:

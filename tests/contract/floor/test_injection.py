@@ -40,7 +40,17 @@ def denied_by_validate(pod: Pod) -> bool:
     """Whether validate's own rule on the injection refuses the pod."""
     rules = RuntimeRules(8000, (), None, 1, 1, 1, ())
     previous = msgspec.structs.replace(CONFIG, image=PREVIOUS_IMAGE)
-    allowed = Allowed(SOURCE, frozenset(), {}, frozenset(), rules, (CONFIG, previous), None)
+    allowed = Allowed(
+        SOURCE,
+        frozenset(),
+        {},
+        frozenset(),
+        frozenset(),
+        frozenset(),
+        rules,
+        (CONFIG, previous),
+        None,
+    )
     return any(injected(take_apart(pod, SOURCE), allowed))
 
 

@@ -19,10 +19,9 @@ NETWORK = (
 _RESULT = re.compile(r"^(PASSED|FAILED|ERROR) \S+::(\S+)", re.MULTILINE)
 
 
-@pytest.fixture(scope="module")
-def results() -> tuple[dict[str, str], str]:
-    """How each inner test ended, and all they printed."""
-    pytest_command = f"{sys.executable} -m pytest -rA -q -p no:cacheprovider {INSIDE}"
+def run_inside(path: str) -> tuple[dict[str, str], str]:
+    """Run the tests of a file in a pod's network: how each ended, and all they printed."""
+    pytest_command = f"{sys.executable} -m pytest -rA -q -p no:cacheprovider {path}"
     done = subprocess.run(
         ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", NETWORK + pytest_command],
         cwd=ROOT,
@@ -33,6 +32,12 @@ def results() -> tuple[dict[str, str], str]:
     )
     output = done.stdout + done.stderr
     return {name: result for result, name in _RESULT.findall(output)}, output
+
+
+@pytest.fixture(scope="module")
+def results() -> tuple[dict[str, str], str]:
+    """How each inner test ended, and all they printed."""
+    return run_inside(INSIDE)
 
 
 def passed(results: tuple[dict[str, str], str], *names: str) -> None:
@@ -121,14 +126,3 @@ def test_drain(results: tuple[dict[str, str], str]) -> None:
 def test_kill(results: tuple[dict[str, str], str]) -> None:
     """A killed sidecar leaves a log that verifies and names what it was doing."""
     passed(results, "test_killed_sidecar_leaves_interrupted_exchanges")
-
-
-@pytest.mark.requirement("re-measure after start acts: unready, deny, incident")
-def test_model_changed_while_served(results: tuple[dict[str, str], str]) -> None:
-    """Written: denied for good and told. Touched: measured again, served on."""
-    passed(
-        results,
-        "test_model_changed_while_served",
-        "test_touched_model_serves_on",
-        "test_model_changed_between_measure_and_sidecar",
-    )

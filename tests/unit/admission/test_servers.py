@@ -112,7 +112,7 @@ ELSEWHERE: list[tuple[str, list[str], Env, str]] = [
     ("ollama", ["pull", "llama3"], {"OLLAMA_MODELS": "/models"}, "argument pull"),
     ("ollama", ["run", "llama3"], {"OLLAMA_MODELS": "/models"}, "argument run"),
     ("ollama", ["serve"], {}, "nothing that says what it loads"),
-    ("ollama", ["serve"], {"OLLAMA_MODELS": "/root/.ollama"}, "OLLAMA_MODELS"),
+    ("ollama", ["serve"], {"OLLAMA_MODELS": "/tmp/ollama"}, "OLLAMA_MODELS"),
     ("ollama", ["serve"], {"OLLAMA_MODELS": "/models", "OLLAMA_RUNNERS_DIR": "/tmp"},
      "OLLAMA_RUNNERS_DIR"),
     ("triton", ["tritonserver", "--model-repository=s3://bucket/m"], {}, "--model-repository"),

@@ -21,6 +21,7 @@ REMEDIES: Final[Mapping[Reason, Callable[[Denial, Context], Remedy]]] = {
     Reason.EXTRA_CONTAINER: of_pod.edited,
     Reason.MODEL_NOT_MOUNTED: of_pod.mounted,
     Reason.MODEL_MOUNT_WRITABLE: of_pod.mounted,
+    Reason.SOURCE_NOT_ALLOWED: of_pod.edited,
     Reason.VOLUME_NOT_ALLOWED: of_pod.edited,
     Reason.HOST_ACCESS: of_pod.edited,
     Reason.PRESET_NODE: of_pod.edited,

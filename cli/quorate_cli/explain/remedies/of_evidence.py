@@ -37,6 +37,10 @@ def _source(context: Context) -> list[str]:
             return [f"--source-image {quote(source.image.reference)}"]
         if source.persistent_volume_claim is not None:
             return [f"--source-pvc {quote(source.persistent_volume_claim.claim_name)}"]
+        if source.directory is not None:
+            return [f"--source-directory {quote(source.directory.volume_name)}"]
+        if source.host_path is not None:
+            return [f"--source-host-path {quote(source.host_path.path)}"]
     volumes = pods.volumes(context.pod) if context.pod else []
     images = [v["image"].get("reference", "") for v in volumes if v.get("image")]
     reference = images[0] if len(images) == 1 else "REPOSITORY@sha256:DIGEST"

@@ -108,6 +108,11 @@ def mounted(denial: Denial, context: Context) -> Remedy:
     elif source.persistent_volume_claim is not None:
         claim = source.persistent_volume_claim.claim_name
         volume["persistentVolumeClaim"] = {"claimName": claim, "readOnly": True}
+    elif source.directory is not None:
+        volume = {"name": source.directory.volume_name, "emptyDir": {}}
+        name = source.directory.volume_name
+    elif source.host_path is not None:
+        volume["hostPath"] = {"path": source.host_path.path, "type": "Directory"}
     container = (context.pod["spec"].get("containers") or [{}])[0]
     mounts = container.get("volumeMounts") or ()
     path = next((m["mountPath"] for m in mounts if m.get("name") == name), "/models")

@@ -46,6 +46,7 @@ def injected(config: FloorConfig) -> Document:
                 f"the last init container must be {INJECTED[1]}, as injected; {RECREATE}",
             ),
             *_reserved_names(),
+            _nobody_writes_the_model(),
             _audience(),
         ],
     }
@@ -124,6 +125,20 @@ def _reserved_names() -> list[Document]:
             for volume in injection.volumes()
         ),
     ]
+
+
+def _nobody_writes_the_model() -> Document:
+    """Once it is measured: a downloader is an init container that has ended by then."""
+    ours = literal(list(INJECTED))
+    return validation(
+        Reason.MODEL_MOUNT_WRITABLE,
+        "!variables.reserved || (variables.containers + variables.init.filter(c,\n"
+        f"  !(c.name in {ours}) && has(c.restartPolicy) && c.restartPolicy == 'Always'))\n"
+        "  .all(c, !has(c.volumeMounts) || c.volumeMounts.all(m,\n"
+        "    m.name != variables.modelVolume || (has(m.readOnly) && m.readOnly)))",
+        "what runs beside the sidecar must mount the model with readOnly: true; "
+        "fix: write it in an init container of model.downloaders",
+    )
 
 
 def _audience() -> Document:

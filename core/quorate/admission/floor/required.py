@@ -119,6 +119,12 @@ def _requirements() -> list[tuple[Reason, str, str]]:
             "no container may add capabilities",
         ),
         (
+            Reason.HOST_ACCESS,
+            "variables.volumes.all(v, !has(v.hostPath)) || (has(params.spec.model)\n"
+            "  && has(params.spec.model.sources) && 'HostPath' in params.spec.model.sources)",
+            "hostPath volumes must not be used unless the policy names HostPath in model.sources",
+        ),
+        (
             Reason.NOT_INJECTED,
             f"{literal(list(INJECTED))}.all(n, variables.init.exists(c, c.name == n))",
             "the pod must carry the injected containers, or all its images must be exempt; "

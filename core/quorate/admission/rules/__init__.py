@@ -12,6 +12,7 @@ from quorate.admission.rules.host import host_access
 from quorate.admission.rules.injected import injected
 from quorate.admission.rules.model_mount import model_mount
 from quorate.admission.rules.ports import ports_and_probes
+from quorate.admission.rules.source import source
 from quorate.admission.rules.subject import take_apart
 from quorate.admission.rules.token import no_token, token_audience
 from quorate.admission.rules.volumes import volumes
@@ -24,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     arguments,
     volumes,
     token_audience,
+    source,
     model_mount,
     ports_and_probes,
     injected,

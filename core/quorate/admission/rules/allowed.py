@@ -18,6 +18,10 @@ class Allowed(msgspec.Struct, frozen=True):
     servers: frozenset[str]
     kinds: Mapping[str, tuple[str | None, ...]]
     """Which server each image is; every one of its kinds' tables must pass."""
+    sources: frozenset[str]
+    """Kinds of places a model may come from."""
+    downloaders: frozenset[str]
+    """Digests of images that may fill the model's volume before it is measured."""
     volumes: frozenset[tuple[str, str]]
     rules: RuntimeRules
     injections: tuple[InjectionConfig, ...]

@@ -22,6 +22,9 @@ _SERVER = "spec.containers"
 def arguments(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     """Every table of the image's kinds must find nothing."""
     for path, container in subject.users:
+        if subject.downloads(path, container, allowed.downloaders):
+            # What it fetches, and from where, is its own affair: all of it is measured after it.
+            continue
         image = str(container.get("image") or "")
         kinds = allowed.kinds.get(pods.image_digest(container), _UNSET)
         yield from _denials(path, image, _told(path, container, subject), kinds)

@@ -24,7 +24,8 @@ def containers(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     if subject.spec.get("ephemeralContainers"):
         yield Denial(Reason.EPHEMERAL_CONTAINER, "a model pod must not hold ephemeral containers")
     for path, container in subject.users:
-        if pods.image_digest(container) not in allowed.servers:
+        downloads = subject.downloads(path, container, allowed.downloaders)
+        if not downloads and pods.image_digest(container) not in allowed.servers:
             yield Denial(
                 Reason.SERVER_NOT_ALLOWED,
                 f"{path}: image {container.get('image', '')!r} is not one the policies name",
@@ -38,6 +39,11 @@ def containers(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
 
 def _other_programs(path: str, container: dict[str, Any]) -> Iterator[Denial]:
     """Ways to start another program in an allowed image: command, hooks, probes."""
+    if container.get("workingDir"):
+        # Interpreters look for modules, and servers for settings, where they are started.
+        yield _refused(
+            f"{path} must not set workingDir", "leave it unset: the image says where it starts"
+        )
     if container.get("command"):
         yield _refused(
             f"{path} must not override the image's command",

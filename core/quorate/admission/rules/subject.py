@@ -9,6 +9,9 @@ from quorate.admission.injection import Pod
 from quorate.admission.pods import Container
 from quorate.api.v1alpha1.attested_model import Source
 
+INIT = "spec.initContainers["
+SERVER = "spec.containers[0]"
+
 
 class Subject(msgspec.Struct, frozen=True):
     """A pod, taken apart."""
@@ -19,6 +22,10 @@ class Subject(msgspec.Struct, frozen=True):
     volumes: list[dict[str, Any]]
     model_volumes: list[dict[str, Any]]
     """The volumes that are the model's source. It must be one."""
+
+    def downloads(self, path: str, container: Container, downloaders: frozenset[str]) -> bool:
+        """Whether this is an init container of an image that may fill the model's volume."""
+        return path.startswith(INIT) and pods.image_digest(container) in downloaders
 
 
 def take_apart(pod: Pod, source: Source) -> Subject:

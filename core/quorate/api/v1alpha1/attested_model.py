@@ -45,9 +45,28 @@ class ImageSource(Model):
 
 
 class ClaimSource(Model):
-    """A model on a persistent volume, mounted read-only."""
+    """A model on a persistent volume. Whether others may write it, the claim's modes say."""
 
     claim_name: Name = Field(description="PersistentVolumeClaim in the same namespace.")
+
+
+class DirectorySource(Model):
+    """A model that an init container fetches into an emptyDir before it is measured."""
+
+    volume_name: ShortName = Field(
+        description="Name of the pod's emptyDir volume, such as kserve-provision-location."
+    )
+
+
+class HostPathSource(Model):
+    """A model in a directory of the node."""
+
+    path: Annotated[
+        str,
+        StringConstraints(
+            pattern=r"^(/[A-Za-z0-9_][A-Za-z0-9._-]*)+$", min_length=2, max_length=512
+        ),
+    ] = Field(description="Absolute path of the directory, without . and .. parts.")
 
 
 class Source(Model):
@@ -57,12 +76,23 @@ class Source(Model):
     persistent_volume_claim: ClaimSource | None = Field(
         default=None, description="A persistent volume claim, mounted read-only."
     )
+    directory: DirectorySource | None = Field(
+        default=None,
+        description="An emptyDir that an image of model.downloaders fills. The policy must allow "
+        "Directory in model.sources.",
+    )
+    host_path: HostPathSource | None = Field(
+        default=None,
+        description="A directory of the node. The policy must allow HostPath in model.sources.",
+    )
 
     model_config = ConfigDict(
         json_schema_extra=cel(
             (
-                "has(self.image) != has(self.persistentVolumeClaim)",
-                "source must name exactly one of image and persistentVolumeClaim",
+                "[has(self.image), has(self.persistentVolumeClaim), has(self.directory), "
+                "has(self.hostPath)].exists_one(named, named)",
+                "source must name exactly one of image, persistentVolumeClaim, directory and "
+                "hostPath",
             )
         )
     )

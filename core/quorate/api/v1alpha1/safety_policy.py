@@ -225,6 +225,16 @@ class Server(Model):
     )
 
 
+SourceKind = Literal["Image", "ReadOnlyClaim", "ReadWriteClaim", "Directory", "HostPath"]
+
+
+class Downloader(Model):
+    """An image that may fetch a model, as an init container, before the model is measured."""
+
+    name: ShortName = Field(description="What people call it.")
+    digest: Digest = Field(description="Digest of its image: sha256 and 64 hex digits.")
+
+
 class OtherVolume(Model):
     """A volume that holds no model and may be mounted all the same."""
 
@@ -252,6 +262,22 @@ class ModelRequirements(Model):
         max_length=64,
         description="Images that may run in the pod. Unset leaves it to other policies; "
         "some policy must name them.",
+        json_schema_extra=list_map("name"),
+    )
+    sources: list[SourceKind] | None = Field(
+        default=None,
+        max_length=5,
+        description="Where a model's bytes may be. Image and ReadOnlyClaim cannot change after "
+        "they were measured; ReadWriteClaim, Directory and HostPath are watched while served. "
+        "Unset leaves it to other policies; unless a ClusterSafetyPolicy says more, Image and "
+        "ReadOnlyClaim.",
+        json_schema_extra=SET,
+    )
+    downloaders: list[Downloader] | None = Field(
+        default=None,
+        max_length=16,
+        description="Images that may run as init containers and write the model's volume before it "
+        "is measured. Unset leaves it to other policies; what no policy names is denied.",
         json_schema_extra=list_map("name"),
     )
     volumes: list[OtherVolume] | None = Field(
