@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from quorate import certificate, limits
 from quorate.errors import InvalidInput
+from quorate.evidence.intoto import Document
 from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import Evaluation, evaluate
@@ -53,6 +54,8 @@ class Standing:
     evaluation: Evaluation
     certificate: Issued | None
     renew_at: datetime
+    remembered: tuple[Document, ...] = ()
+    """Earlier failures it was judged with."""
 
     def is_about(self, policy: CompiledPolicy, model: ObservedModel) -> bool:
         """Whether this was judged on exactly this policy and model."""
@@ -65,22 +68,25 @@ def judge(
     model: ObservedModel,
     now: datetime,
     previous: Standing | None = None,
+    remembered: tuple[Document, ...] = (),
 ) -> Standing:
     """Evaluate the evidence, and certify it if every requirement holds.
 
+    ``remembered`` are statements that failed these bytes before, which the model may withhold.
     A certificate of ``previous`` for the same policy and model is kept if a new one would not live
     longer, as when the age of the evidence bounds both.
     """
-    evaluation = evaluate(policy, model.model, now)
+    evaluation = evaluate(policy, model.model, now, remembered)
     if not evaluation.verdict.allowed:
         renew_at = now + timedelta(seconds=DENIED_SECONDS)
-        return Standing(policy.digest, model.digest, evaluation, None, renew_at)
+        return Standing(policy.digest, model.digest, evaluation, None, renew_at, remembered)
     expires_at = _expiry(now, committee.certificate_life, evaluation.not_after)
     held = previous.certificate if previous and previous.is_about(policy, model) else None
     if held is None or held.expires_at < expires_at:
         held = _issue(committee, policy, model, evaluation, now, expires_at)
     half = now + timedelta(seconds=committee.certificate_life) / 2
-    return Standing(policy.digest, model.digest, evaluation, held, min(half, held.expires_at))
+    renew_at = min(half, held.expires_at)
+    return Standing(policy.digest, model.digest, evaluation, held, renew_at, remembered)
 
 
 def _expiry(now: datetime, life: int, not_after: datetime | None) -> datetime:

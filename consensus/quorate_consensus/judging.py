@@ -1,7 +1,7 @@
 """Judgements, each made once: evaluation on worker threads, shared by everybody who waits for it.
 
 Signatures take milliseconds, and one event loop serves thousands of sidecars. A judgement is kept
-until its ``renew_at`` or until the policy or the model changes.
+until its ``renew_at`` or until the policy, the model or what failed its bytes changes.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from typing import Protocol
 from quorate.errors import Unavailable
 from quorate.policy.compiled import CompiledPolicy
 from quorate.ports import Clock
+from quorate_consensus.failed_gates import FailedGates
 from quorate_consensus.issuing import Committee, Standing, judge
 from quorate_consensus.ledger import Ledger, Subject
 from quorate_consensus.observed import ObservedModel
@@ -64,6 +65,7 @@ class Judge:
         workers: Executor,
         meter: Meter,
         timer: Callable[[], float],
+        failed_gates: FailedGates | None = None,
     ) -> None:
         self._committee = committee
         self._clock = clock
@@ -73,13 +75,14 @@ class Judge:
         self._standings: OrderedDict[Subject, Standing] = OrderedDict()
         self._running: dict[Subject, _Running] = {}
         self._ledger = Ledger()
+        self._failed_gates = failed_gates or FailedGates()
 
     async def standing(self, policy: CompiledPolicy, model: ObservedModel) -> Standing:
         """How the model stands now. Raises Overloaded if too many judgements are waiting."""
         subject = (model.namespace, model.name, policy.ref)
         while True:
             held = self._standings.get(subject)
-            if held and held.is_about(policy, model) and self._clock.now() < held.renew_at:
+            if held and held.is_about(policy, model) and self._is_current(held, policy, model):
                 self._standings.move_to_end(subject)
                 return held
             running = self._running.get(subject)
@@ -91,6 +94,11 @@ class Judge:
             # Another version is being judged. One after the other, or its revocations would meet
             # the certificate that is being issued now.
             await asyncio.wait({running.task})
+
+    def _is_current(self, held: Standing, policy: CompiledPolicy, model: ObservedModel) -> bool:
+        # What failed the same bytes elsewhere since then counts at once.
+        known = self._failed_gates.about(policy, model.model.spec.manifest_digest)
+        return held.remembered is known and self._clock.now() < held.renew_at
 
     def _start(self, subject: Subject, policy: CompiledPolicy, model: ObservedModel) -> _Running:
         own = sum(1 for namespace, _, _ in self._running if namespace == subject[0])
@@ -111,6 +119,7 @@ class Judge:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self._ledger.sweep(self._clock.now())
+            await asyncio.to_thread(self._failed_gates.sweep, self._clock.now())
 
     async def _judge(
         self, subject: Subject, policy: CompiledPolicy, model: ObservedModel
@@ -127,8 +136,11 @@ class Judge:
         self, policy: CompiledPolicy, model: ObservedModel, previous: Standing | None
     ) -> tuple[Standing, float]:
         # The time is read here, not when the work was queued.
-        begin = self._timer()
-        standing = judge(self._committee, policy, model, self._clock.now(), previous)
+        begin, now = self._timer(), self._clock.now()
+        digest = model.model.spec.manifest_digest
+        remembered = self._failed_gates.about(policy, digest)
+        standing = judge(self._committee, policy, model, now, previous, remembered)
+        self._failed_gates.remember(policy, digest, standing.evaluation.failures, now)
         return standing, self._timer() - begin
 
     def _record(self, subject: Subject, standing: Standing) -> None:

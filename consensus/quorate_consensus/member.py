@@ -14,6 +14,8 @@ from quorate.errors import InvalidInput
 from quorate.genesis import GENESIS_BYTES_MAX, parse_genesis
 from quorate.ports import Clock
 from quorate_consensus.auth import Authenticator
+from quorate_consensus.failed_gate_files import FailedGateFiles
+from quorate_consensus.failed_gates import FailedGates
 from quorate_consensus.issuing import Committee
 from quorate_consensus.judging import Judge
 from quorate_consensus.leaf import MemberCertificate
@@ -83,7 +85,8 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
             genesis, vote_key.signer, settings.certificate_life, settings.state_life
         )
         relay = Relay()
-        judge = Judge(committee, clock, judges, metrics, time.thread_time)
+        failed_gates = _failed_gates(settings.failed_gates)
+        judge = Judge(committee, clock, judges, metrics, time.thread_time, failed_gates)
         parts = Parts(
             genesis=genesis,
             authority_pem=leaf.authority_pem,
@@ -118,6 +121,17 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
                 finally:
                     for task in tasks:
                         task.cancel()
+
+
+def _failed_gates(directory: Path | None) -> FailedGates:
+    """What failed before this process began, and where to keep what fails next."""
+    if directory is None:
+        log.warning("without --failed-gates a restart forgets which gates failed")
+        return FailedGates()
+    files = FailedGateFiles(directory)
+    known = files.load()
+    log.info("%d failed gates are remembered in %s", len(known), directory)
+    return FailedGates(files, known)
 
 
 async def _every(seconds: float, reload: Callable[[], bool]) -> None:

@@ -39,6 +39,8 @@ class Settings:
     state_life: int
     leaf_life: int
     workers: int
+    failed_gates: Path | None
+    """Directory in which failed gates are remembered; None forgets them when the process ends."""
 
 
 def parse_address(text: str) -> Address:
@@ -65,6 +67,7 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         state_life=found.state_life,
         leaf_life=found.leaf_life,
         workers=found.workers,
+        failed_gates=found.failed_gates,
     )
     _check(settings)
     return settings
@@ -117,4 +120,10 @@ def _parser() -> argparse.ArgumentParser:
     ):
         serve.add_argument(option, default=default, help=text, type=int, metavar="SECONDS")
     serve.add_argument("--workers", type=int, default=WORKERS, help="threads that verify evidence")
+    serve.add_argument(
+        "--failed-gates",
+        type=Path,
+        metavar="DIR",
+        help="directory in which failed gates are remembered across restarts",
+    )
     return parser

@@ -46,14 +46,22 @@ def test_gates_that_do_not_count(tenant: Tenant) -> None:
     """Each bad gate flips the model's condition with its own reason, and its pods are refused."""
     files = tenant.models["good"].files
     other = manifest([("config.json", "f" * 64)])
+    # The member remembers which bytes failed, so these are nobody else's.
+    failed = manifest([("config.json", "e" * 64)])
     cases = {
         "missing": ((), "GateMissing"),
-        "failed": ((tenant.gate(files, result=Outcome.FAILED),), "GateFailed"),
+        "failed": ((tenant.gate(failed, result=Outcome.FAILED),), "GateFailed"),
         "expired": ((tenant.gate(files, age=timedelta(days=3)),), "GateExpired"),
         "stranger": ((tenant.gate(files, by=signer()),), "GateProducerNotTrusted"),
         "another": ((tenant.gate(other),), "GateForAnotherModel"),
     }
-    tenant.cluster.apply(*(tenant.attested(n, gates=gates) for n, (gates, _) in cases.items()))
+    meant = {"failed": failed}
+    tenant.cluster.apply(
+        *(
+            tenant.attested(name, files=meant.get(name), gates=gates)
+            for name, (gates, _) in cases.items()
+        )
+    )
     for name, (_, reason) in cases.items():
         model = eventually(partial(judged, tenant, name), f"{name} is judged")
         conditions = {c["type"]: c for c in model["status"]["conditions"]}

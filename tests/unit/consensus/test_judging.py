@@ -17,6 +17,7 @@ from quorate_consensus.issuing import Standing
 from quorate_consensus.judging import Judge, Overloaded
 from quorate_consensus.observed import ObservedModel
 from quorate_consensus.relay import read_model, read_policy
+from tests.fakes.vouching import NOW
 from tests.unit.consensus.scene import ManualClock, Scene
 
 
@@ -52,6 +53,7 @@ class Bench:
         self.policy = read_policy(self.scene.floor())
         self.good = read_model(self.scene.model())
         self.failed = read_model(self.scene.model(result=Outcome.FAILED))
+        self.newer = read_model(self.scene.model(finished_at=NOW - timedelta(minutes=30)))
 
 
 @pytest.fixture
@@ -111,13 +113,45 @@ async def test_a_removed_key_revokes(bench: Bench) -> None:
     assert bench.judge.revoked(bench.good, [tightened]) == (certificate_id(first),)
 
 
-async def test_evidence_that_came_back_is_certified_anew(bench: Bench) -> None:
+async def test_a_model_that_passes_again_is_certified_anew(bench: Bench) -> None:
     """Even within the same instant the new certificate is not the revoked one."""
     await bench.judge.standing(bench.policy, bench.good)
     await bench.judge.standing(bench.policy, bench.failed)
     bench.clock.advance(0.000001)
-    again = await bench.judge.standing(bench.policy, bench.good)
+    again = await bench.judge.standing(bench.policy, bench.newer)
     assert certificate_id(again) not in bench.judge.revoked(bench.good, [bench.policy])
+
+
+@pytest.mark.requirement("a newer FAILED is a revocation: withholding it does not help")
+async def test_a_withheld_failure_still_denies(bench: Bench) -> None:
+    """The older PASSED shown again does not help; a newer one does, and only while it is shown."""
+    assert (await bench.judge.standing(bench.policy, bench.good)).certificate is not None
+    assert (await bench.judge.standing(bench.policy, bench.failed)).certificate is None
+    withheld = await bench.judge.standing(bench.policy, bench.good)
+    assert withheld.certificate is None
+    assert [d.reason for d in withheld.evaluation.verdict.denials] == [Reason.GATE_FAILED]
+    assert len(bench.judge.revoked(bench.good, [bench.policy])) == 1
+    assert (await bench.judge.standing(bench.policy, bench.newer)).certificate is not None
+    assert (await bench.judge.standing(bench.policy, bench.good)).certificate is None
+
+
+@pytest.mark.requirement("a newer FAILED is a revocation: withholding it does not help")
+async def test_a_failure_counts_for_every_model_of_the_same_bytes(bench: Bench) -> None:
+    """Another object with the same files, certified before, is denied at the next question."""
+    document = bench.scene.model()
+    document["metadata"]["name"] = "copy"
+    copy = read_model(document)
+    assert (await bench.judge.standing(bench.policy, copy)).certificate is not None
+    await bench.judge.standing(bench.policy, bench.failed)
+    assert (await bench.judge.standing(bench.policy, copy)).certificate is None
+    assert len(bench.judge.revoked(copy, [bench.policy])) == 1
+
+
+async def test_a_failure_is_judged_with_once(bench: Bench) -> None:
+    """What is remembered does not have a model judged again at every question."""
+    for _ in range(4):
+        await bench.judge.standing(bench.policy, bench.failed)
+    assert len(bench.tally.standings) == 2
 
 
 async def test_a_denial_is_looked_at_again_soon(bench: Bench) -> None:
@@ -168,7 +202,7 @@ async def test_versions_are_judged_one_after_the_other(gated: Gated) -> None:
     """A denial of one version cannot revoke the certificate another version gets meanwhile."""
     bench = Bench(gated)
     failed = await start(bench.judge, bench.policy, bench.failed)
-    good = await start(bench.judge, bench.policy, bench.good)
+    good = await start(bench.judge, bench.policy, bench.newer)
     gated.opened.set()
     assert (await failed).certificate is None
     assert certificate_id(await good) not in bench.judge.revoked(bench.good, [bench.policy])

@@ -144,6 +144,9 @@ async def test_a_change_is_told_at_once(desk: Desk) -> None:
         await desk.state()
     assert denial.value.reason == "GateFailed"
     desk.tell(3, models=(desk.scene.model(),))
+    with pytest.raises(StateDenied, match="remembered"):
+        await desk.state()
+    desk.tell(4, models=(desk.scene.model(finished_at=NOW - timedelta(minutes=30)),))
     assert (await desk.state()).manifest_digest == FILES.digest
 
 
