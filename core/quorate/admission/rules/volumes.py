@@ -11,7 +11,6 @@ from quorate.verdict import Denial, Reason
 
 _API_TOKEN_PREFIX = "kube-api-access-"
 _API_TOKEN_SOURCES = {"serviceAccountToken", "configMap", "downwardAPI"}
-INJECTED = {volume["name"]: volume for volume in injection.volumes()}
 
 
 def volumes(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
@@ -19,7 +18,7 @@ def volumes(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     for volume in subject.volumes:
         name = str(volume.get("name", ""))
         if name.startswith(names.VOLUME_PREFIX):
-            if volume != INJECTED.get(name):
+            if not any(volume in injection.volumes(config) for config in allowed.injections):
                 yield Denial(
                     Reason.RESERVED_NAME,
                     f"volume {name} is not the injected one",
