@@ -32,15 +32,16 @@ def injected(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     if foreign or sorted(ours) != sorted(pods.INJECTED):
         yield Denial(Reason.RESERVED_NAME, "container names must not begin with quorate-", fix=_FIX)
     # Containers and volumes of one and the same release.
-    yield from min((_changed(subject, c) for c in configs or allowed.injections), key=len)
+    present = {volume["name"]: volume for volume in subject.volumes}
+    yield from min((_changed(present, c) for c in configs or allowed.injections), key=len)
 
 
-def _changed(subject: Subject, config: InjectionConfig) -> list[Denial]:
+def _changed(present: dict[str, dict[str, Any]], config: InjectionConfig) -> list[Denial]:
     """One denial for each injected volume that is not as this configuration has it."""
     return [
         Denial(Reason.NOT_INJECTED, f"volume {volume['name']} must be as injected", fix=_FIX)
         for volume in injection.volumes(config)
-        if volume not in subject.volumes
+        if present.get(volume["name"]) != volume
     ]
 
 
