@@ -67,7 +67,7 @@ def plain_text(spec: bytes) -> bytes:
         return spec
     name = found[1]
     # Quotes inside a string are escaped: these bytes are a member of an object, nowhere else.
-    member = b'"name":"%b"' % name
-    if spec.count(name) != spec.count(member):
+    parts = spec.split(b'"name":"%b"' % name)
+    if spec.count(name) != len(parts) - 1:
         return spec
-    return spec.replace(member, b'"name":"kube-api-access-"')
+    return b'"name":"kube-api-access-"'.join(parts)
