@@ -37,6 +37,7 @@ POD_SECONDS = 0.6
 """How long a binding waits for its pod to be seen: watches of scheduler and webhook race."""
 _POD_STEP = 0.03
 _FIRST_BYTES = 1024
+READY_PATH = "/readyz"
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +125,8 @@ class WebhookServer:
     async def respond(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request."""
         path = request.path
+        if path == READY_PATH:
+            return self._readiness()
         if path not in PATHS:
             return web.Response(status=404, text="not served here\n")
         if request.method != hdrs.METH_POST:
@@ -141,6 +144,11 @@ class WebhookServer:
             log.info("denied: %s", found.message, extra={"path": path, "reason": found.reason})
         stays = not self._draining and request.keep_alive and request.content.at_eof()
         return Reply(found.body, keep_alive=stays)
+
+    def _readiness(self) -> web.Response:
+        """For whoever asks on this port, as the operator does: it may not reach the health port."""
+        why = self._world().not_ready
+        return web.Response(status=503 if why else 200, text=f"{why or 'ok'}\n")
 
     async def _found(self, request: web.BaseRequest, path: str, deadline: float) -> Answer:
         content = request.content

@@ -35,6 +35,7 @@ PREVIOUS_IMAGE = f"registry.example.test/quorate/sidecar@sha256:{'b' * 64}"
 SERVER = f"registry.example.test/server@{SERVER_DIGEST}"
 EXEMPT = f"registry.example.test/batch@{EXEMPT_DIGEST}"
 LABEL = "contract-floor"
+PARTS = ("injection", "required", "gate", "token", "removal")
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,9 @@ def installed(
         yield here
     finally:
         for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
-            doomed = [f"{name}-{part}" for part in ("injection", "required", "gate", "token")]
+            doomed = [
+                f"{name}-{part}" for part in ("injection", "required", "gate", "token", "removal")
+            ]
             cluster.kubectl("delete", kind, "--ignore-not-found", *doomed)
         cluster.kubectl("delete", "clustersafetypolicy", "-l", f"{LABEL}={name}")
         cluster.kubectl("delete", "namespace", "--ignore-not-found", "--wait=false", name, system)

@@ -253,7 +253,7 @@ def test_the_api_server_finds_no_fault_with_the_expressions(floor: Floor) -> Non
     """Its type checker, which knows every field of a pod, warns about nothing."""
     base = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
     deadline = time.monotonic() + 30
-    for part in ("injection", "required", "gate", "token"):
+    for part in ("injection", "required", "gate", "token", "removal"):
         while True:
             status = floor.api.request("GET", f"{base}/{floor.name}-{part}").body["status"]
             if "typeChecking" in status:

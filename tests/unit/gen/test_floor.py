@@ -57,18 +57,18 @@ def test_what_has_no_literal_is_refused() -> None:
 
 @pytest.mark.requirement("floor bound to mode=enforce only; token floor cluster-wide")
 def test_bindings_deny_where_they_should() -> None:
-    """Every binding denies; all but the one on tokens keep to enforced namespaces, not ours."""
+    """Every binding denies; all but tokens and removal keep to enforced namespaces, not ours."""
     bindings = {
         document["metadata"]["name"]: document["spec"]
         for document in floor.policies(FLOOR)
         if document["kind"] == "ValidatingAdmissionPolicyBinding"
     }
     assert set(bindings) == {
-        f"quorate-floor-{p}" for p in ("injection", "required", "gate", "token")
+        f"quorate-floor-{p}" for p in ("injection", "required", "gate", "token", "removal")
     }
     for name, spec in bindings.items():
         assert spec["validationActions"] == ["Deny"]
-        if name == "quorate-floor-token":
+        if name in ("quorate-floor-token", "quorate-floor-removal"):
             assert "matchResources" not in spec
             continue
         selector = spec["matchResources"]["namespaceSelector"]["matchExpressions"]
