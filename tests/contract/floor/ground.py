@@ -107,9 +107,7 @@ def installed(
         yield here
     finally:
         for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
-            doomed = [
-                f"{name}-{part}" for part in ("injection", "required", "gate", "token", "removal")
-            ]
+            doomed = [f"{name}-{part}" for part in PARTS]
             cluster.kubectl("delete", kind, "--ignore-not-found", *doomed)
         cluster.kubectl("delete", "clustersafetypolicy", "-l", f"{LABEL}={name}")
         cluster.kubectl("delete", "namespace", "--ignore-not-found", "--wait=false", name, system)

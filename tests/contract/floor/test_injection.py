@@ -21,6 +21,7 @@ from tests.contract.floor.ground import (
     CONFIG,
     EXEMPT,
     ON_CLAIM,
+    PARTS,
     PREVIOUS_IMAGE,
     Floor,
     Pod,
@@ -253,7 +254,7 @@ def test_the_api_server_finds_no_fault_with_the_expressions(floor: Floor) -> Non
     """Its type checker, which knows every field of a pod, warns about nothing."""
     base = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
     deadline = time.monotonic() + 30
-    for part in ("injection", "required", "gate", "token", "removal"):
+    for part in PARTS:
         while True:
             status = floor.api.request("GET", f"{base}/{floor.name}-{part}").body["status"]
             if "typeChecking" in status:
