@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def figures(concurrent: int, ours: Outcome, noop: Outcome, plain: Outcome) -> It
     yield Figure(f"{what}, creates a second", rate, "1/s", floor=floor_rate)
     yield Figure(f"{what}, creates a second, no webhook", len(plain.waits) / plain.seconds, "1/s")
     yield Figure(f"{what}, failures", len(ours.failures), "", "<=0", len(noop.failures))
+    yield Figure(f"{what}, let in without the gate", ours.ungated, "", "<=0", noop.ungated)
 
 
 def used(creates: int, ours: Used, noop: Used, plain: Used) -> Iterator[Figure]:
@@ -104,7 +106,8 @@ def measure(cluster: Cluster, places: Places, levels: list[int], creates: int) -
         names = (places.enforced, places.noop, places.plain)
         outcomes = asyncio.run(level(server, places, names, concurrent, bursts))
         for name in names:
-            print("".join(f"{text}\n" for text in outcomes[name].failures[:3]), end="")
+            for text, count in Counter(outcomes[name].failures).most_common(5):
+                print(f"{count} times in {name}: {text}")
         rows += figures(concurrent, *(outcomes[name] for name in names))
     return [*rows, *costs(Meter(cluster, places.noop), server, places, creates)]
 

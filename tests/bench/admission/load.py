@@ -4,6 +4,7 @@ import asyncio
 import base64
 import copy
 import json
+import re
 import ssl
 import tempfile
 import time
@@ -26,6 +27,9 @@ class Outcome:
     waits: list[float] = field(default_factory=list)
     """Seconds from asking to the whole answer, of each that was admitted."""
     failures: list[str] = field(default_factory=list)
+    """What was said instead."""
+    ungated: int = 0
+    """How many of them were let in without the gate they should have."""
     seconds: float = 0.0
     """Length of all bursts together."""
 
@@ -71,6 +75,15 @@ def bodies(pod: dict[str, Any], namespace: str, count: int) -> list[bytes]:
     return found
 
 
+def _message(text: bytes) -> str:
+    """What the API server said, without the pod's name."""
+    try:
+        said = str(json.loads(text).get("message", ""))
+    except ValueError:
+        said = text.decode("utf-8", "replace")
+    return re.sub(r"bench-\d+", "bench", said)[:240]
+
+
 async def burst(
     session: aiohttp.ClientSession, namespace: str, pods: list[bytes], gated: bool, into: Outcome
 ) -> None:
@@ -90,7 +103,8 @@ async def burst(
             into.failures.append(repr(error))
             return
         if answer.status != 201 or (GATES in text) is not gated:
-            into.failures.append(f"{answer.status} {text[:300]!r}")
+            into.failures.append(f"{answer.status} {_message(text)}")
+            into.ungated += answer.status == 201 and gated
         else:
             into.waits.append(time.perf_counter() - began)
 
