@@ -182,9 +182,23 @@ async def test_a_body_that_does_not_come_is_refused_in_time() -> None:
     found = Running(deadline=0.1)
     await found.start()
     raw = await found.raw(head(len(REVIEW)) + REVIEW[:-1])
-    assert answered(raw)["status"]["message"].startswith("DeadlineExceeded: no answer within 0.1")
+    response = answered(raw)
+    assert response["status"]["message"].startswith("DeadlineExceeded: no answer within 0.1")
+    # Without it the API server would show its own complaint about the uid, and not the reason.
+    assert response["uid"] == UID
     raw = await found.raw(head(len(REVIEW), review.MUTATE) + REVIEW[:-1])
     assert answered(raw)["allowed"]
+
+
+@pytest.mark.requirement("an internal deadline answers DENY")
+async def test_a_review_that_finds_no_room_is_refused_by_name() -> None:
+    """Its body was never taken; what has arrived of it still says which review it is."""
+    found = Running(deadline=0.1)
+    await found.start()
+    async with found.server._budget.taking(server.BODY_BYTES_MAX):
+        response = answered(await found.raw(head(len(REVIEW)) + REVIEW[:-1]))
+    assert response["uid"] == UID
+    assert response["status"]["message"].startswith("DeadlineExceeded")
     await found.server.close()
 
 
