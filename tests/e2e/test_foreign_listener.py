@@ -54,18 +54,17 @@ class Sight:
 @contextmanager
 def lines_of(tenant: Tenant, *arguments: str) -> Iterator[Any]:
     """What a kubectl command that goes on prints, line by line."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [tenant.cluster.kubectl_path, "-n", tenant.namespace, *arguments],
         cwd=ROOT,
         env={"KUBECONFIG": tenant.cluster.kubeconfig, "PATH": "/usr/bin:/bin"},
         stdout=subprocess.PIPE,
         text=True,
-    )
-    try:
-        yield process.stdout
-    finally:
-        process.terminate()
-        process.wait(10)
+    ) as process:
+        try:
+            yield process.stdout
+        finally:
+            process.terminate()
 
 
 @contextmanager
@@ -81,6 +80,7 @@ def watched(tenant: Tenant) -> Iterator[Sight]:
         thread = threading.Thread(target=read, daemon=True)
         thread.start()
         yield sight
+    thread.join(10)
 
 
 def opened_at(tenant: Tenant, pod: str) -> float:
