@@ -4,6 +4,7 @@ Prints the window: from the moment the listener is open until the pod is unready
 """
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -57,7 +58,7 @@ def lines_of(tenant: Tenant, *arguments: str) -> Iterator[Any]:
     with subprocess.Popen(
         [tenant.cluster.kubectl_path, "-n", tenant.namespace, *arguments],
         cwd=ROOT,
-        env={"KUBECONFIG": tenant.cluster.kubeconfig, "PATH": "/usr/bin:/bin"},
+        env=os.environ | {"KUBECONFIG": tenant.cluster.kubeconfig},
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
