@@ -23,10 +23,13 @@ TOKEN_VOLUME: Final = "quorate-token"
 WORK_VOLUME: Final = "quorate-work"
 NO_TOKEN_VOLUME: Final = "quorate-no-api-token"
 """An empty directory mounted where the API token would appear."""
+AUDIT_VOLUME: Final = "quorate-audit"
+"""The sidecar's audit log: an empty directory, or a claim."""
 
 API_TOKEN_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_PATH: Final = "/var/run/secrets/quorate.dev"
 WORK_PATH: Final = "/run/quorate"
+AUDIT_PATH: Final = "/run/quorate-audit"
 MODEL_PATH: Final = "/run/quorate-model"
 """Where ``quorate-measure`` and the sidecar see the model, always read-only."""
 

@@ -8,6 +8,7 @@ import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -27,15 +28,25 @@ REPEAT_SECONDS = 300.0
 REMEMBERED_MAX = 4096
 EPISODES_MAX = 100
 """Incidents of one rule and subject that may have been settled before the one that is open."""
+ACTIONS_MAX = 32
+"""What a SafetyIncident's status takes."""
 RUNBOOKS = "https://quorate.dev/runbooks"
 
 log = logging.getLogger(__name__)
 Document = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Something that was done about an alert: one word, and how it went."""
+
+    name: str
+    message: str
+
+
 def incident_name(alert: RaiseAlert, episode: int) -> str:
     """The same for every repeat of an alert, and another one after it was settled."""
-    about = "|".join((alert.rule, *alert.subject.key, str(episode)))
+    about = "|".join((alert.rule, *alert.subject.key, alert.subject.uid, str(episode)))
     digest = hashlib.sha256(about.encode("utf-8")).hexdigest()[:12]
     return f"{alert.rule.lower()}-{digest}"
 
@@ -65,7 +76,19 @@ def seen_again(status: Document | None, now: datetime) -> Document:
     before = status or {}
     count = int(before.get("count") or 0) + 1
     first = before.get("firstSeen") or timestamp(now)
-    return {"count": count, "firstSeen": first, "lastSeen": timestamp(now)}
+    return {**before, "count": count, "firstSeen": first, "lastSeen": timestamp(now)}
+
+
+def with_action(status: Document | None, done: Done, now: datetime) -> Document:
+    """The status with one more action; the first ACTIONS_MAX are kept."""
+    before = status or {}
+    action = {
+        "name": done.name,
+        "time": timestamp(now),
+        "actor": names.OPERATOR_USER,
+        "message": clipped(done.message),
+    }
+    return {**before, "actions": [*(before.get("actions") or []), action][:ACTIONS_MAX]}
 
 
 class Alerts:
@@ -86,15 +109,15 @@ class Alerts:
         self._clock = clock
         self._monotonic = monotonic
         self._metrics = metrics
-        self._raised: OrderedDict[tuple[str, Key], float] = OrderedDict()
+        self._raised: OrderedDict[tuple[str, Target], float] = OrderedDict()
 
-    async def raise_alert(self, alert: RaiseAlert) -> None:
-        """Open the incident, or count one more sighting of it."""
-        about = (alert.rule, alert.subject.key)
+    async def raise_alert(self, alert: RaiseAlert) -> bool:
+        """Open the incident, or count one more sighting of it. False if it could not be written."""
+        about = (alert.rule, alert.subject)
         now = self._monotonic()
         last = self._raised.get(about)
         if last is not None and now - last < REPEAT_SECONDS:
-            return
+            return True
         self._raised[about] = now
         self._raised.move_to_end(about)
         if len(self._raised) > REMEMBERED_MAX:
@@ -106,7 +129,7 @@ class Alerts:
         except QuorateError as error:
             log.warning("no SafetyIncident for %s: %s", alert.rule, error)
             self._raised.pop(about, None)
-            return
+            return False
         target = Target(
             Key(SAFETY_INCIDENT.name, alert.namespace, opened["metadata"]["name"]),
             opened["metadata"].get("uid", ""),
@@ -115,11 +138,20 @@ class Alerts:
         await self._events.emit(
             EmitEvent(target, "Warning", alert.rule, clipped(alert.summary), "Alert")
         )
+        return True
+
+    async def record(self, alert: RaiseAlert, done: Done) -> None:
+        """Write into the alert's incident what was done. Raises QuorateError."""
+        found = await self._find_or_create(alert)
+        await self._write(alert, found, with_action(found.get("status"), done, self._clock.now()))
 
     async def _open(self, alert: RaiseAlert) -> Document:
         found = await self._find_or_create(alert)
+        await self._write(alert, found, seen_again(found.get("status"), self._clock.now()))
+        return found
+
+    async def _write(self, alert: RaiseAlert, found: Document, status: Document) -> None:
         key = Key(SAFETY_INCIDENT.name, alert.namespace, found["metadata"]["name"])
-        status = seen_again(found.get("status"), self._clock.now())
         document = {
             "apiVersion": names.API_VERSION,
             "kind": SAFETY_INCIDENT.name,
@@ -128,7 +160,6 @@ class Alerts:
         }
         check(self._holder)
         await self._api.apply_status(SAFETY_INCIDENT, key, document)
-        return found
 
     async def _find_or_create(self, alert: RaiseAlert) -> Document:
         for episode in range(EPISODES_MAX):

@@ -23,6 +23,8 @@ class KnownPod:
     labels: Mapping[str, str]
     terminating: bool
     finished: bool
+    controller: str
+    """UID of the object that made it and would make another; empty without one."""
     document: dict[str, Any] | None
 
     @property
@@ -44,8 +46,14 @@ def know_pod(document: dict[str, Any]) -> KnownPod:
         labels=dict(pods.labels(document)),
         terminating="deletionTimestamp" in metadata,
         finished=phase in _FINISHED,
+        controller=_controller(metadata),
         document=_trimmed(document) if gated else None,
     )
+
+
+def _controller(metadata: Document) -> str:
+    owners = metadata.get("ownerReferences") or []
+    return next((str(owner.get("uid", "")) for owner in owners if owner.get("controller")), "")
 
 
 def _trimmed(document: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Metrics:
         self.held = self._counter(names.OPERATOR_HELD)
         self.events = self._counter(names.OPERATOR_EVENTS)
         self.alerts = self._counter(names.OPERATOR_ALERTS)
+        self.removals = self._counter(names.OPERATOR_REMOVALS)
         self.leaf_expiry = self._gauge(names.OPERATOR_LEAF_EXPIRY)
 
     def _counter(self, metric: names.Metric) -> Counter:

@@ -24,11 +24,14 @@ from quorate_operator.effects.gate import Gates
 from quorate_operator.effects.leaf import WebhookLeaf
 from quorate_operator.effects.member import Questions
 from quorate_operator.effects.relay import Relay
+from quorate_operator.effects.removal import Removals
 from quorate_operator.intake import Intake, Queues
 from quorate_operator.kinds import LEASE, WATCHED, Key
 from quorate_operator.lease import Lease, LeaseLost
+from quorate_operator.lookout import Lookout
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconciler import Reconciler
+from quorate_operator.report_reader import ReportReader
 from quorate_operator.supervision import Supervision, watch_files
 from quorate_operator.sweeper import Sweeper
 from quorate_operator.watch_age import WatchAges
@@ -78,6 +81,10 @@ class Operator:
             world, queues, Reconciler(world, effects, clock, metrics), clock, metrics
         )
         self._leaf = WebhookLeaf(api, config.namespace, lease, clock, metrics, config.leaf_life)
+        removals = Removals(api, lease, alerts, events, time.monotonic, metrics)
+        self._reports = ReportReader(member, world, alerts, removals, clock, time.monotonic)
+        place, urls = config.namespace, config.member_urls
+        self._lookout = Lookout(api, place, urls, alerts, clock, time.monotonic)
         self._supervision = Supervision(
             config.namespace, relay, alerts, ages, queues, lease, metrics
         )
@@ -120,9 +127,11 @@ class Operator:
                 self._workers.run(),
                 self._events.run(),
                 self._relay.run(),
+                self._reports.run(),
                 self._sweeper.run(),
                 self._leaf.run(),
                 self._supervision.run(),
+                self._lookout.run(),
                 watch_files(self._files, self._contents, CONFIG_SECONDS),
             )
             background += [group.create_task(task) for task in forever]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from quorate import names
 from quorate.alerts import Rule
@@ -19,6 +20,8 @@ from quorate_operator.watch_age import WatchAges
 LOOK_SECONDS = 5.0
 MEMBER_DOWN_SECONDS = 60.0
 """A member that has not answered for so long is an alert. States live for ten times as long."""
+WATCH_STALE_SECONDS = 120.0
+"""A watch that has been silent for so long is an alert; at 180 s this process starts anew."""
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +55,12 @@ class Supervision:
         """Look for ever."""
         while True:
             self._measure()
-            alert = member_alert(self._relay.down_for(), self._namespace)
-            if alert is not None:
-                await self._alerts.raise_alert(alert)
+            for alert in (
+                member_alert(self._relay.down_for(), self._namespace),
+                watch_alert(self._ages.ages(), self._namespace),
+            ):
+                if alert is not None:
+                    await self._alerts.raise_alert(alert)
             await asyncio.sleep(LOOK_SECONDS)
 
     def _measure(self) -> None:
@@ -75,6 +81,19 @@ def member_alert(seconds: float, namespace: str) -> RaiseAlert | None:
         "protected pods will deny when theirs expire"
     )
     return RaiseAlert(Rule.MEMBER_UNAVAILABLE, subject, namespace, summary)
+
+
+def watch_alert(ages: Mapping[str, float], namespace: str) -> RaiseAlert | None:
+    """The alert for watches that have been silent for so long, if there are any."""
+    silent = [f"{kind} ({age:.0f} s)" for kind, age in ages.items() if age > WATCH_STALE_SECONDS]
+    if not silent:
+        return None
+    subject = Target(Key("Deployment", namespace, names.OPERATOR_ACCOUNT), "", "apps/v1")
+    summary = (
+        f"the operator has heard nothing about {', '.join(silent)}: gated pods wait, and the "
+        "member is sent no heartbeat"
+    )
+    return RaiseAlert(Rule.OPERATOR_WATCH_STALE, subject, namespace, summary)
 
 
 async def watch_files(files: Files, contents: tuple[bytes, ...], period: float) -> None:

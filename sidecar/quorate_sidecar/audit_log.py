@@ -10,7 +10,9 @@ from quorate.telemetry import names
 from quorate_sidecar.audit_writer import FLUSH_SECONDS, AuditWriter, flush
 from quorate_sidecar.metrics import Metrics
 from quorate_sidecar.refusal import Code, Refusal
-from quorate_sidecar.standing import Standing
+from quorate_sidecar.standing import Standing, unwritten
+
+WRITABLE = "its root directory must be writable for group 65532, or the pod must set an fsGroup"
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +20,8 @@ log = logging.getLogger(__name__)
 class AuditLog:
     """Writes records; what fails is a lapse of the pod until a new file can be begun.
 
-    ``report`` is told why records cannot be written, and of nothing once they can.
+    ``report`` is told why records cannot be written, and of nothing once they can; ``claim`` names
+    the PersistentVolumeClaim that the log is on, if it is on one.
     """
 
     def __init__(
@@ -27,11 +30,14 @@ class AuditLog:
         standing: Standing,
         metrics: Metrics,
         report: Callable[[str], None] = lambda why: None,
+        *,
+        claim: str = "",
     ) -> None:
         self._writer = writer
         self._standing = standing
         self._metrics = metrics
         self._report = report
+        self._claim = claim
 
     def open(self) -> None:
         """Begin, or begin again after a failure."""
@@ -45,13 +51,15 @@ class AuditLog:
 
     def write(self, body: Body) -> None:
         """Append a record. Raises Refusal if that fails: then nothing may leave."""
-        try:
-            self._writer.append(body)
-        except (OSError, QuorateError) as error:
-            self._fail(error)
-            raise Refusal(
-                503, Code.AUDIT, "no audit record can be written", retry_after=5
-            ) from None
+        # After a failure the cause stands until a new file was begun.
+        if not self._standing.audit_failure:
+            try:
+                self._writer.append(body)
+            except (OSError, QuorateError) as error:
+                self._fail(error)
+        if self._standing.audit_failure:
+            message = unwritten(self._standing.audit_failure)
+            raise Refusal(503, Code.AUDIT, message, retry_after=5)
         self._metrics.count(names.SIDECAR_AUDIT_RECORDS, type(body).__name__.lower())
 
     async def run(self) -> None:
@@ -77,6 +85,16 @@ class AuditLog:
 
     def _fail(self, error: Exception) -> None:
         self._metrics.count(names.SIDECAR_AUDIT_FAILURES)
-        self._standing.audit_failure = str(error)
-        self._report(f"no audit record can be written: {error}")
-        log.error("audit record not written: %s", error)
+        failure = self._words(error)
+        self._standing.audit_failure = failure
+        self._report(unwritten(failure))
+        log.error("audit record not written: %s", failure)
+
+    def _words(self, error: Exception) -> str:
+        """What is wrong, with the volume it is wrong with."""
+        if not self._claim:
+            return str(error)
+        words = f"claim {self._claim}: {error}"
+        if isinstance(error, PermissionError):
+            words += f" ({WRITABLE})"
+        return words

@@ -19,8 +19,8 @@ from quorate.errors import InvalidInput
 from quorate.ports import Clock
 
 FILE_BYTES = 8 * limits.MIB
-FILES_KEPT = 8
-"""FILE_BYTES times FILES_KEPT is what the log takes; the oldest file goes first."""
+LOG_BYTES = 128 * limits.MIB
+"""What all files together may take; the oldest goes first."""
 FLUSH_SECONDS = 1.0
 """Between two calls of :func:`flush`."""
 
@@ -48,13 +48,14 @@ class AuditWriter:
         clock: Clock,
         *,
         file_bytes: int = FILE_BYTES,
-        files_kept: int = FILES_KEPT,
+        log_bytes: int = LOG_BYTES,
     ) -> None:
         self._directory = directory
         self._owner = owner
         self._clock = clock
         self._file_bytes = file_bytes
-        self._files_kept = files_kept
+        # One file's worth is left for the last record of the present file, and for directories.
+        self._log_bytes = log_bytes - file_bytes
         self._fd = -1
         self._size = 0
         self._number = 0
@@ -106,8 +107,17 @@ class AuditWriter:
         self._fd = -1
         self._number += 1
         self._begin(0)
-        for path in audit_files(self._directory)[: -self._files_kept]:
+
+    def _make_room(self) -> None:
+        """Remove the oldest files until the present one may grow to its full size."""
+        files = audit_files(self._directory)
+        sizes = [path.stat().st_size for path in files]
+        taken = sum(sizes[:-1]) + self._file_bytes
+        for path, size in zip(files[:-1], sizes[:-1], strict=True):
+            if taken <= self._log_bytes:
+                break
             path.unlink()
+            taken -= size
 
     def _begin(self, dropped: int) -> None:
         path = self._directory / f"audit-{self._number:08}.jsonl"
@@ -121,6 +131,7 @@ class AuditWriter:
                 dropped,
             )
         )  # fmt: skip
+        self._make_room()
 
     def _write(self, body: Body) -> None:
         seq, head = self._chain.seq, self._chain.head

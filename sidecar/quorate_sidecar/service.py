@@ -65,9 +65,11 @@ class Service:
         self._tasks: set[asyncio.Task[None]] = set()
         pod = settings.pod
         owner = Owner(pod.namespace, pod.name, pod.uid, settings.genesis_digest)
-        writer = AuditWriter(settings.audit_path, owner, SystemClock())
-        unwritten = partial(self._reporter.note, Rule.AUDIT_LOG_NOT_WRITTEN)
-        self._audit = AuditLog(writer, self._standing, metrics, unwritten)
+        writer = AuditWriter(
+            settings.audit_path, owner, SystemClock(), log_bytes=settings.audit_bytes
+        )
+        report = partial(self._reporter.note, Rule.AUDIT_LOG_NOT_WRITTEN)
+        self._audit = AuditLog(writer, self._standing, metrics, report, claim=settings.audit_claim)
         self._health = HealthServer(
             ready=self._standing.unready, probes={"/startupz": self._standing.unstarted}
         )

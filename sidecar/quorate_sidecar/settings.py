@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quorate import names
+from quorate.admission.quantity import whole_bytes
 from quorate.errors import InvalidInput
 from quorate.manifest import check_digest
+from quorate_sidecar.audit_writer import LOG_BYTES
 
 TERMINATION_LOG = Path("/dev/termination-log")
 HEALTH_PORT = 9902
@@ -51,6 +53,9 @@ class Settings:
     model_path: Path
     work_path: Path
     audit_path: Path
+    audit_bytes: int
+    audit_claim: str
+    """The claim that the log is on; empty for a volume of the pod's own."""
     termination_log: Path
     proc_net: Path
     health_port: int
@@ -72,6 +77,8 @@ class Settings:
             model_path=Path(arguments.model_path),
             work_path=work,
             audit_path=Path(arguments.audit) if arguments.audit else work / "audit",
+            audit_bytes=whole_bytes(arguments.audit_size, "--audit-size"),
+            audit_claim=arguments.audit_claim,
             termination_log=Path(arguments.termination_log),
             proc_net=Path(arguments.proc_net),
             health_port=arguments.health_port,
@@ -91,6 +98,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model-path", default=names.MODEL_PATH)
     parser.add_argument("--work", default=names.WORK_PATH)
     parser.add_argument("--audit", default="", help="audit directory (default: WORK/audit)")
+    parser.add_argument(
+        "--audit-size", default=f"{LOG_BYTES}", help="of all audit files, such as 128Mi"
+    )
+    parser.add_argument("--audit-claim", default="", help="the claim that the audit directory is")
     parser.add_argument("--termination-log", default=str(TERMINATION_LOG))
     parser.add_argument("--proc-net", default="/proc/net", help="where the socket tables are")
     parser.add_argument("--health-port", type=int, default=HEALTH_PORT)

@@ -108,7 +108,7 @@ class Standing:
         if self.unsure:
             return _lapse(Code.MODEL_CHANGED, self.unsure)
         if self.audit_failure:
-            return _lapse(Code.AUDIT, f"no audit record can be written: {self.audit_failure}")
+            return _lapse(Code.AUDIT, unwritten(self.audit_failure))
         # With a denial there may be no state; the denial itself is what is answered then.
         return self._state_lapse(self.state) if self.state is not None else None
 
@@ -129,6 +129,11 @@ class Standing:
             )
             return _lapse(Code.NOT_READY, message)
         return None
+
+
+def unwritten(failure: str) -> str:
+    """How a refusal for want of a record reads."""
+    return f"no audit record can be written: {failure}"
 
 
 def _lapse(code: Code, message: str) -> Refusal:

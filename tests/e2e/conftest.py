@@ -16,7 +16,8 @@ FULL = os.environ.get("QUORATE_TEST_FULL") == "1"
 STATE_SECONDS = 600 if FULL else 60
 """Hard expiry of the signed state: the default, or a tenth of it."""
 VALUES = {} if FULL else {"member.stateLifeSeconds": "60", "member.certificateLifeSeconds": "360"}
-"""What the session's installation sets: the defaults, or a tenth of every expiry."""
+"""What the session's installation sets: the defaults, or a tenth of every expiry. A test that
+changes it puts it back."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

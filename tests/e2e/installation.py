@@ -1,13 +1,22 @@
 """Parts of the installation, taken away for a while."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from quorate.admission.injection import InjectionConfig, parse_config
 from tests.e2e.tenant import eventually
 from tools.demo import chart
 from tools.demo.cluster import Cluster
 
 SYSTEM = ("-n", chart.NAMESPACE)
+
+
+def injection(cluster: Cluster) -> InjectionConfig:
+    """What this installation injects."""
+    stored = cluster.get("configmap", "quorate-injection", *SYSTEM)["data"]["injection.json"]
+    digest = cluster.get("configmap", "quorate-genesis", *SYSTEM)["data"]["digest"].strip()
+    return parse_config(json.loads(stored) | {"genesisDigest": digest})
 
 
 def scale(cluster: Cluster, deployment: str, replicas: int) -> None:

@@ -31,6 +31,18 @@ def test_spoilt_models_never_start(tenant: Tenant) -> None:
         server = pod["status"]["containerStatuses"][0]
         assert server["started"] is False
         assert server.get("lastState", {}) == {}
+    for name in SPOILERS:
+        summary = eventually(partial(incident, tenant, name), f"{name} is an incident")
+        assert EXPECTED[name] in summary, name
+
+
+def incident(tenant: Tenant, pod: str) -> str:
+    """The summary of the incident that says that the pod's model is another one; empty if none."""
+    for found in tenant.get("safetyincidents")["items"]:
+        spec = found["spec"]
+        if (spec["rule"], spec["subject"]["name"]) == ("ModelMismatch", pod):
+            return str(spec["summary"])
+    return ""
 
 
 def termination(tenant: Tenant, name: str) -> str:

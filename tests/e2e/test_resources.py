@@ -4,13 +4,12 @@ What is injected asks for fixed amounts, so a quota or limit that leaves no room
 the pod in its own words.
 """
 
-import json
 from typing import Any
 
 import pytest
 
-from quorate.admission.injection import containers, parse_config
-from tests.e2e.installation import SYSTEM
+from quorate.admission.injection import containers
+from tests.e2e.installation import injection
 from tests.e2e.tenant import Document, Tenant
 from tools.demo.cluster import Cluster
 
@@ -19,9 +18,7 @@ SERVER = {"cpu": "20m", "memory": "64Mi"}
 
 def injected(cluster: Cluster) -> tuple[Document, Document]:
     """The two containers, as this installation injects them."""
-    stored = cluster.get("configmap", "quorate-injection", *SYSTEM)["data"]["injection.json"]
-    digest = cluster.get("configmap", "quorate-genesis", *SYSTEM)["data"]["digest"].strip()
-    return containers(parse_config(json.loads(stored) | {"genesisDigest": digest}), "model")
+    return containers(injection(cluster), "model")
 
 
 def guaranteed(spec: dict[str, Any]) -> None:

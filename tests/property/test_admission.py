@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import jsonpatch
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from quorate import names
 from quorate.admission import injection, mutate, update, validate
 from quorate.admission.quantity import canonical_quantity
 from quorate.admission.selection import Selections
+from quorate.admission.snapshot import Snapshot
 from quorate.admission.templates import Templates
 from quorate_webhook import review
 from tests.fakes.vouching import MODEL_IMAGE, NOW, SERVER_DIGEST, policy, signers
@@ -23,10 +25,15 @@ from tests.unit.webhook.requests import NoPods, encode, request
 Document = dict[str, Any]
 WORLD = good_world()
 SNAPSHOT = WORLD.snapshot
+ON_CLAIM = good_world(audit={"persistentVolumeClaim": "records"}).snapshot
+"""The same installation with audit records on a claim."""
+both_storages = pytest.mark.parametrize(
+    "snapshot", [SNAPSHOT, ON_CLAIM], ids=["audit in the pod", "audit on a claim"]
+)
 GATED = PodBuilder(SNAPSHOT).build()
 LOOKED_AT = review.World(SNAPSHOT, NoPods())
 KNOWN_VOLUMES = {"model", "tmp", API_TOKEN_VOLUME["name"]} | {
-    volume["name"] for volume in injection.volumes()
+    volume["name"] for volume in injection.volumes(SNAPSHOT.injection)
 }
 
 JUNK = st.recursive(
@@ -53,8 +60,8 @@ def paths(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [here, *(path for key, child in children for path in paths(child, (*here, key)))]
 
 
+GATED_BY = {s.injection: PodBuilder(s).build() for s in (SNAPSHOT, ON_CLAIM)}
 SPEC_PATHS = [("spec", *path) for path in paths(GATED["spec"])]
-ALL_PATHS = [path for path in paths(GATED) if path]
 
 
 def replaced(document: Document, path: tuple[Any, ...], value: Any) -> Document:
@@ -70,7 +77,7 @@ def replaced(document: Document, path: tuple[Any, ...], value: Any) -> Document:
     return result
 
 
-def good(pod: Document) -> bool:
+def good(pod: Document, snapshot: Snapshot = SNAPSHOT) -> bool:
     """What must be true of every admitted pod, told a second time and in other words."""
     spec = pod["spec"]
     volumes = {volume["name"]: volume for volume in spec["volumes"]}
@@ -85,8 +92,8 @@ def good(pod: Document) -> bool:
         and not spec.get("ephemeralContainers")
         and set(volumes) <= KNOWN_VOLUMES
         and volumes["model"]["image"]["reference"] == MODEL_IMAGE
-        and all(volumes[v["name"]] == v for v in injection.volumes())
-        and tuple(spec["initContainers"][-2:]) == injection.containers(SNAPSHOT.injection, "model")
+        and all(volumes[v["name"]] == v for v in injection.volumes(snapshot.injection))
+        and tuple(spec["initContainers"][-2:]) == injection.containers(snapshot.injection, "model")
         and len(ours) == 2
         and all(c["image"].endswith(f"@{SERVER_DIGEST}") for c in (server, *others))
         and not any(c.get("command") or c.get("envFrom") for c in (server, *others))
@@ -97,9 +104,9 @@ def good(pod: Document) -> bool:
     )
 
 
-def answer(body: bytes) -> Document:
+def answer(body: bytes, world: review.World = LOOKED_AT) -> Document:
     """The response to a review for validate."""
-    found: Document = json.loads(review.handle(review.VALIDATE, body, LOOKED_AT, NOW))["response"]
+    found: Document = json.loads(review.handle(review.VALIDATE, body, world, NOW))["response"]
     return found
 
 
@@ -107,20 +114,24 @@ def test_the_oracle_knows_the_good_pod() -> None:
     """The second telling agrees with the first on the pod that all cases start from."""
     assert good(GATED)
     assert answer(encode(request(GATED)))["allowed"]
+    assert good(GATED_BY[ON_CLAIM.injection], ON_CLAIM)
+    assert not good(GATED, ON_CLAIM)
 
 
-@settings(max_examples=600)
-@given(st.sampled_from(ALL_PATHS), JUNK | st.just(...))
-def test_junk_anywhere_opens_nothing(path: tuple[Any, ...], junk: Any) -> None:
+@both_storages
+@settings(max_examples=400)
+@given(data=st.data(), junk=JUNK | st.just(...))
+def test_junk_anywhere_opens_nothing(snapshot: Snapshot, data: st.DataObject, junk: Any) -> None:
     """Any node of a good pod replaced by anything, or removed: refused, or still a good pod."""
-    pod = replaced(GATED, path, junk)
-    document = request(GATED)
+    gated, world = GATED_BY[snapshot.injection], review.World(snapshot, NoPods())
+    pod = replaced(gated, data.draw(st.sampled_from(paths(gated)[1:])), junk)
+    document = request(gated)
     document["request"]["object"] = pod
-    found = answer(encode(document))
+    found = answer(encode(document), world)
     if found["allowed"]:
-        assert good(pod)
+        assert good(pod, snapshot)
     for other in (review.MUTATE, review.REPORT):
-        assert json.loads(review.handle(other, encode(document), LOOKED_AT, NOW))["response"]
+        assert json.loads(review.handle(other, encode(document), world, NOW))["response"]
 
 
 @settings(max_examples=300)
@@ -207,22 +218,23 @@ def written_pods(draw: st.DrawFn) -> Document:
     return pod
 
 
+@both_storages
 @settings(max_examples=200)
-@given(written_pods())
-def test_mutate_is_idempotent_and_makes_pods_that_pass(pod: Document) -> None:
+@given(pod=written_pods())
+def test_mutate_is_idempotent_and_makes_pods_that_pass(snapshot: Snapshot, pod: Document) -> None:
     """mutate(mutate(pod)) == mutate(pod), and validate admits what mutate made."""
 
     def mutated(before: Document) -> Document:
-        operations = copy.deepcopy(mutate.complete(before, SNAPSHOT))
+        operations = copy.deepcopy(mutate.complete(before, snapshot))
         result: Document = jsonpatch.apply_patch(before, operations)
         return result
 
     once = mutated(pod)
     assert mutated(once) == once
-    assert mutate.apply(pod, mutate.complete(pod, SNAPSHOT)) == once
-    verdict = validate.create(once, SNAPSHOT).verdict
+    assert mutate.apply(pod, mutate.complete(pod, snapshot)) == once
+    verdict = validate.create(once, snapshot).verdict
     assert verdict.allowed, verdict.text()
-    assert validate.may_run(once, SNAPSHOT, NOW).verdict.allowed
+    assert validate.may_run(once, snapshot, NOW).verdict.allowed
 
 
 def labelled_world() -> World:

@@ -6,7 +6,10 @@ from the same values. The expressions stand inside CEL and JSON strings without 
 spelling that the API server gives back.
 """
 
+from typing import Any
+
 from quorate import names
+from quorate.admission.audit_storage import AuditStorage
 from quorate.admission.floor import FloorConfig, policies
 from quorate.admission.injection import InjectionConfig, Resources
 from tools.gen.yaml_text import dump
@@ -22,6 +25,24 @@ def _resources(path: str) -> Resources:
     return Resources(cpu=_value(f"{path}.cpu"), memory=_value(f"{path}.memory"))
 
 
+class HelmStorage(AuditStorage, frozen=True):
+    """Storage whose kind Helm decides: a claim if one is named."""
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """Both kinds at once: they differ in three words."""
+        kind = _ternary("persistentVolumeClaim", "emptyDir")
+        field = _ternary("claimName", "sizeLimit")
+        return {kind: {field: _value(f"{_CLAIM} | default .Values.{_SIZE}")}}
+
+
+_CLAIM, _SIZE = "injection.audit.persistentVolumeClaim", "injection.audit.sizeLimit"
+
+
+def _ternary(with_claim: str, without: str) -> str:
+    return f'{{{{ ternary "{with_claim}" "{without}" (ne .Values.{_CLAIM} "") }}}}'
+
+
 def helm_config() -> FloorConfig:
     """The floor's configuration with Helm expressions where an installation may differ."""
     injection = InjectionConfig(
@@ -31,6 +52,7 @@ def helm_config() -> FloorConfig:
         measure_resources=_resources("injection.measureResources"),
         sidecar_resources=_resources("injection.sidecarResources"),
         drain_seconds=0,
+        audit=HelmStorage(_value(_SIZE), _value(_CLAIM)),
     )
     return FloorConfig(
         injection=injection,
@@ -83,10 +105,16 @@ def _document(image: str, config: FloorConfig) -> str:
         f'  "memberUrl": "{injection.member_url}",',
         f'  "measureResources": {_json(injection.measure_resources)},',
         f'  "sidecarResources": {_json(injection.sidecar_resources)},',
-        f'  "drainSeconds": {_value("injection.drainSeconds")}',
+        f'  "drainSeconds": {_value("injection.drainSeconds")},',
+        f'  "audit": {_storage(injection.audit)}',
         "}",
     )
     return "\n".join(f"    {line}" for line in lines)
+
+
+def _storage(audit: AuditStorage) -> str:
+    claim = f'"persistentVolumeClaim": "{audit.persistent_volume_claim}"'
+    return f'{{"sizeLimit": "{audit.size_limit}", {claim}}}'
 
 
 def _json(resources: Resources) -> str:

@@ -37,6 +37,7 @@ POD_SECONDS = 0.6
 """How long a binding waits for its pod to be seen: watches of scheduler and webhook race."""
 _POD_STEP = 0.03
 _FIRST_BYTES = 1024
+READY_PATH = "/readyz"
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +49,20 @@ class Meter(Protocol):
         """A review was answered, ``seconds`` after its headers."""
 
 
-class _TooLarge(Exception):
-    """The body is beyond the bound. ``beginning`` is how it began."""
+class _Unread(Exception):
+    """The body was not read whole. ``beginning`` is how it began, with the review's uid in it."""
 
     def __init__(self, beginning: bytes) -> None:
         super().__init__()
         self.beginning = beginning
+
+
+class _TooLarge(_Unread):
+    """The body is beyond the bound."""
+
+
+class _TooLate(_Unread):
+    """The body did not come, or there was no room for it, before the deadline."""
 
 
 class WebhookServer:
@@ -124,6 +133,8 @@ class WebhookServer:
     async def respond(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request."""
         path = request.path
+        if path == READY_PATH:
+            return self._readiness()
         if path not in PATHS:
             return web.Response(status=404, text="not served here\n")
         if request.method != hdrs.METH_POST:
@@ -142,6 +153,11 @@ class WebhookServer:
         stays = not self._draining and request.keep_alive and request.content.at_eof()
         return Reply(found.body, keep_alive=stays)
 
+    def _readiness(self) -> web.Response:
+        """For whoever asks on this port, as the operator does: it may not reach the health port."""
+        why = self._world().not_ready
+        return web.Response(status=503 if why else 200, text=f"{why or 'ok'}\n")
+
     async def _found(self, request: web.BaseRequest, path: str, deadline: float) -> Answer:
         content = request.content
         if content.is_eof():
@@ -154,8 +170,8 @@ class WebhookServer:
                 message = f"the review has more than {limits.REVIEW_BYTES} bytes"
                 uid = envelope.find_uid(error.beginning)
                 return unread(path, uid, deny(Reason.MALFORMED, message))
-            except TimeoutError:
-                return self._late(path, "")
+            except _TooLate as error:
+                return self._late(path, envelope.find_uid(error.beginning))
         found = self._judge(path, body, deadline)
         if found.may_come:
             found = await self._again(path, body, found, deadline)
@@ -176,19 +192,24 @@ class WebhookServer:
         return found
 
     async def _received(self, request: web.BaseRequest, deadline: float) -> bytes:
-        """The body. Raises TimeoutError or _TooLarge."""
+        """The body. Raises _TooLate or _TooLarge."""
         length = request.content_length or 0
         if length > limits.REVIEW_BYTES:
             raise _TooLarge(await request.content.read(_FIRST_BYTES))
         body = bytearray()
-        async with (
-            asyncio.timeout_at(deadline),
-            self._budget.taking(length or limits.REVIEW_BYTES),
-        ):
-            while chunk := await request.content.readany():
-                body += chunk
-                if len(body) > limits.REVIEW_BYTES:
-                    raise _TooLarge(bytes(body[:_FIRST_BYTES]))
+        try:
+            async with (
+                asyncio.timeout_at(deadline),
+                self._budget.taking(length or limits.REVIEW_BYTES),
+            ):
+                while chunk := await request.content.readany():
+                    body += chunk
+                    if len(body) > limits.REVIEW_BYTES:
+                        raise _TooLarge(bytes(body[:_FIRST_BYTES]))
+        except TimeoutError:
+            # What has arrived by now may not have been read yet.
+            body += request.content.read_nowait(_FIRST_BYTES)
+            raise _TooLate(bytes(body[:_FIRST_BYTES])) from None
         return bytes(body)
 
     def _late(self, path: str, uid: str) -> Answer:

@@ -5,11 +5,12 @@ API server would default is written out, so that what comes back from it is equa
 """
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from quorate import names
+from quorate.admission.audit_storage import AuditStorage, checked
 from quorate.admission.quantity import canonical_quantity
 from quorate.errors import InvalidInput
 from quorate.manifest import check_digest
@@ -44,6 +45,7 @@ class InjectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, r
     measure_resources: Resources
     sidecar_resources: Resources
     drain_seconds: int
+    audit: AuditStorage = AuditStorage()
 
 
 def parse_config(document: Any) -> InjectionConfig:
@@ -63,6 +65,7 @@ def parse_config(document: Any) -> InjectionConfig:
         config,
         measure_resources=_canonical(config.measure_resources, "injection.measureResources"),
         sidecar_resources=_canonical(config.sidecar_resources, "injection.sidecarResources"),
+        audit=checked(config.audit, "injection.audit"),
     )
 
 
@@ -154,33 +157,44 @@ def sidecar_container(config: InjectionConfig, model_volume: str) -> dict[str, A
         config, names.SIDECAR_CONTAINER, "serve", config.sidecar_resources, model_volume
     )
     return container | {
+        "args": [*container["args"], *config.audit.arguments],
+        "volumeMounts": [*container["volumeMounts"], config.audit.mount],
         "restartPolicy": "Always",
         "startupProbe": _probe("startup", 1, STARTUP_SECONDS),
         "readinessProbe": _probe("ready", 5, 2),
     }
 
 
-def volumes() -> list[dict[str, Any]]:
-    """The volumes of the injected containers. No other container may mount them."""
-    return [
-        {
-            "name": names.TOKEN_VOLUME,
-            "projected": {
-                "defaultMode": 0o444,
-                "sources": [
-                    {
-                        "serviceAccountToken": {
-                            "audience": names.AUDIENCE,
-                            "expirationSeconds": 600,
-                            "path": "token",
-                        }
-                    }
-                ],
-            },
-        },
-        {"name": names.WORK_VOLUME, "emptyDir": {"sizeLimit": "128Mi"}},
+TOKEN: Final[dict[str, Any]] = {
+    "name": names.TOKEN_VOLUME,
+    "projected": {
+        "defaultMode": 0o444,
+        "sources": [
+            {
+                "serviceAccountToken": {
+                    "audience": names.AUDIENCE,
+                    "expirationSeconds": 600,
+                    "path": "token",
+                }
+            }
+        ],
+    },
+}
+"""The volume with the token for members."""
+
+
+@lru_cache(maxsize=16)
+def volumes(config: InjectionConfig) -> tuple[dict[str, Any], ...]:
+    """The volumes of the injected containers, which no other container may mount.
+
+    Shared between callers: never change them.
+    """
+    return (
+        TOKEN,
+        {"name": names.WORK_VOLUME, "emptyDir": {"sizeLimit": "16Mi"}},
         {"name": names.NO_TOKEN_VOLUME, "emptyDir": {"sizeLimit": "1Mi"}},
-    ]
+        config.audit.volume,
+    )
 
 
 @lru_cache(maxsize=256)

@@ -46,7 +46,7 @@ def patch(pod: Pod, model_volume: str, config: InjectionConfig) -> list[Operatio
         return []
     return [
         *_add_to_list(pod, "schedulingGates", [{"name": names.SCHEDULING_GATE}]),
-        *_add_to_list(pod, "volumes", injection.volumes()),
+        *_add_to_list(pod, "volumes", list(injection.volumes(config))),
         *_add_to_list(pod, "initContainers", list(injection.containers(config, model_volume))),
         *_drain_hooks(pod, config),
     ]

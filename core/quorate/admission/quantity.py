@@ -18,12 +18,26 @@ def canonical_quantity(text: str, field: str) -> str:
 
     Source: k8s.io/apimachinery/pkg/api/resource, ``CanonicalizeBytes``.
     """
-    match = _WRITTEN.fullmatch(text)
-    if match is None:
-        raise InvalidInput("must be a whole quantity such as 100m, 2, 64Mi or 1Gi", field=field)
-    amount, suffix = int(match[1]), match[2] or ""
+    amount, suffix = _read(text, field)
     suffixes, step = (_BINARY, 1024) if suffix in _BINARY else (_DECIMAL, 1000)
     at = suffixes.index(suffix)
     while at + 1 < len(suffixes) and amount % step == 0:
         amount, at = amount // step, at + 1
     return f"{amount}{suffixes[at]}"
+
+
+def whole_bytes(text: str, field: str) -> int:
+    """A size in bytes. Raises InvalidInput for what is no whole, positive number of them."""
+    amount, suffix = _read(text, field)
+    if suffix == "m":
+        raise InvalidInput("must be a whole size such as 64Mi or 1Gi", field=field)
+    if suffix in _BINARY:
+        return amount << 10 * (_BINARY.index(suffix) + 1)
+    return amount * int(1000 ** (_DECIMAL.index(suffix) - 1))
+
+
+def _read(text: str, field: str) -> tuple[int, str]:
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        raise InvalidInput("must be a whole quantity such as 100m, 2, 64Mi or 1Gi", field=field)
+    return int(match[1]), match[2] or ""

@@ -21,6 +21,8 @@ REMEMBERED_MAX = 512
 """Texts kept, of some ten KiB each."""
 TEXT_MAX = 65_536
 """A longer text is read every time."""
+TEXTS_PER_MODEL = 4
+"""Workloads of one model whose pods come in turn: a rollout beside a canary, a Job beside both."""
 
 T = TypeVar("T")
 Context = tuple[Selection, KnownModel, tuple[str, ...] | None]
@@ -29,31 +31,46 @@ Context = tuple[Selection, KnownModel, tuple[str, ...] | None]
 _VOLUME = re.compile(rb'\{"name":"(kube-api-access-[a-z0-9]{5})","projected":')
 
 
+Entry = tuple[Context, bytes, T]
+
+
 class Templates(Generic[T]):
-    """What was found for the text of a spec, for the last text of each model."""
+    """What was found for the text of a spec, for the last few texts of each model."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], tuple[Context, bytes, T]] = {}
+        self._found: dict[tuple[str, str], tuple[Entry[T], ...]] = {}
+        self._texts = 0
 
     def recall(self, context: Context, plain: bytes) -> T | None:
         """What was found for this very text in this very context; None if nothing was."""
-        kept = self._found.get(_key(context))
-        if kept is None:
-            return None
-        (selection, known, modes), text, found = kept
-        if selection is not context[0] or known is not context[1] or modes != context[2]:
-            return None
-        return found if text == plain else None
+        for (selection, known, modes), text, found in self._found.get(_key(context), ()):
+            if (
+                text == plain
+                and selection is context[0]
+                and known is context[1]
+                and modes == context[2]
+            ):
+                return found
+        return None
 
     def remember(self, context: Context, plain: bytes, found: T) -> None:
-        """Keep what was found in place of what was for the model's last text."""
+        """Keep what was found, in place of the model's oldest text where there is no room."""
         key = _key(context)
-        self._found.pop(key, None)
-        if len(plain) > TEXT_MAX:
-            return
-        if len(self._found) >= REMEMBERED_MAX:
-            del self._found[next(iter(self._found))]
-        self._found[key] = context, plain, found
+        kept = self._found.pop(key, ())
+        self._texts -= len(kept)
+        # What was found while the model was another one is of no use any more.
+        others = [
+            entry
+            for entry in kept
+            if entry[0][1] is context[1] and (entry[1] != plain or entry[0][0] is not context[0])
+        ]
+        fresh = [] if len(plain) > TEXT_MAX else [(context, plain, found)]
+        entries = tuple((fresh + others)[:TEXTS_PER_MODEL])
+        while self._found and self._texts + len(entries) > REMEMBERED_MAX:
+            self._texts -= len(self._found.pop(next(iter(self._found))))
+        if entries:
+            self._found[key] = entries
+            self._texts += len(entries)
 
 
 def _key(context: Context) -> tuple[str, str]:
@@ -67,7 +84,7 @@ def plain_text(spec: bytes) -> bytes:
         return spec
     name = found[1]
     # Quotes inside a string are escaped: these bytes are a member of an object, nowhere else.
-    member = b'"name":"%b"' % name
-    if spec.count(name) != spec.count(member):
+    parts = spec.split(b'"name":"%b"' % name)
+    if spec.count(name) != len(parts) - 1:
         return spec
-    return spec.replace(member, b'"name":"kube-api-access-"')
+    return b'"name":"kube-api-access-"'.join(parts)

@@ -11,7 +11,7 @@ import msgspec
 
 from quorate import names
 from quorate.admission import pods, rules
-from quorate.admission.injection import Pod
+from quorate.admission.injection import InjectionConfig, Pod
 from quorate.admission.model import KnownModel, certified
 from quorate.admission.outlook import outlook
 from quorate.admission.selection import Selection
@@ -109,7 +109,8 @@ def shape(pod: Pod, snapshot: Snapshot) -> Judgement:
         return _refused(Reason.INVALID_POLICY, message, policy=broken.ref, fix=fix)
     selection = selected(pod, snapshot)
     if is_exempt(pod, selection):
-        return Judgement(Verdict(tuple(rules.no_token(pod))), exempt=True)
+        denials = rules.check_exempt(pod, _injections(snapshot))
+        return Judgement(Verdict(tuple(denials)), exempt=True)
     if not selection.verdict.allowed:
         return Judgement(selection.verdict, selection=selection)
     context = context_of(pod, snapshot)
@@ -177,13 +178,18 @@ def _against_rules(pod: Pod, context: Context, snapshot: Snapshot) -> Verdict:
         downloaders=selection.downloaders,
         volumes=selection.volumes,
         rules=selection.rules,
-        injections=(snapshot.injection, *snapshot.previous),
+        injections=_injections(snapshot),
         claim_modes=claim_modes,
     )
     denials = rules.check(pod, allowed)
     if not denials:
         return ALLOW
     return Verdict(tuple(dict.fromkeys(_owned(denial, selection) for denial in denials)))
+
+
+def _injections(snapshot: Snapshot) -> tuple[InjectionConfig, ...]:
+    """What this release injects, and what the one before did."""
+    return (snapshot.injection, *snapshot.previous)
 
 
 def _owned(denial: Denial, selection: Selection) -> Denial:

@@ -218,6 +218,12 @@ OPERATOR_ALERTS: Final = Metric(
     "Alerts raised, by rule and severity. Each also is a SafetyIncident and an Event.",
     ("rule", "severity"),
 )
+OPERATOR_REMOVALS: Final = Metric(
+    "quorate_operator_pods_removed_total",
+    "counter",
+    "Pods with a foreign listener that were deleted, or left unready because too many were.",
+    ("outcome",),
+)
 OPERATOR_LEAF_EXPIRY: Final = Metric(
     "quorate_operator_webhook_tls_expires_timestamp_seconds",
     "gauge",

@@ -109,6 +109,11 @@ class ApiServer:
         """PUT an object; with its resourceVersion in it, only if nobody changed it since."""
         return await self._call("PUT", kind.path(key.namespace, key.name), document)
 
+    async def delete(self, kind: Kind, key: Key, uid: str) -> Document:
+        """DELETE this incarnation of an object; ApiRefused with status 409 if it is another."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        return await self._call("DELETE", kind.path(key.namespace, key.name), options)
+
     async def apply_status(self, kind: Kind, key: Key, document: Document) -> Document:
         """Server-side apply of the status: ours, whoever wrote it before."""
         query = {"fieldManager": names.FIELD_MANAGER, "force": "true"}

@@ -74,6 +74,15 @@ class RaiseAlert:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletePod:
+    """Delete exactly this pod. ``owner`` is the UID of whoever will start another one, if any."""
+
+    target: Target
+    owner: str
+    because: RaiseAlert
+
+
+@dataclass(frozen=True, slots=True)
 class PutObserved:
     """Relay what was observed to the member."""
 

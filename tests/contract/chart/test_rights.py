@@ -16,7 +16,7 @@ EXPECTED: dict[str, set[Right]] = {
     "ClusterRole/quorate-operator": {
         ("namespaces", "", READ),
         ("persistentvolumeclaims", "", READ),
-        ("pods", "", "get,list,patch,watch"),
+        ("pods", "", "delete,get,list,patch,watch"),
         ("quorate.dev/safetypolicies", "", READ),
         ("quorate.dev/clustersafetypolicies", "", READ),
         ("quorate.dev/attestedmodels", "", READ),
@@ -32,6 +32,7 @@ EXPECTED: dict[str, set[Right]] = {
         ("coordination.k8s.io/leases", "quorate-operator", "get,update"),
         ("secrets", "quorate-webhook-ca", "get"),
         ("secrets", "quorate-webhook-tls", "get,update"),
+        ("discovery.k8s.io/endpointslices", "", "list"),
     },
     "ClusterRole/quorate-webhook": {
         ("quorate.dev/safetypolicies", "", "list,watch"),

@@ -146,12 +146,15 @@ def test_who_mounts_which_secret() -> None:
 
 
 @pytest.mark.requirement("mutate, validate and floor generated from one source")
-def test_the_rendered_floor_is_the_librarys() -> None:
+@pytest.mark.parametrize("claim", ["", "records.v1"])
+def test_the_rendered_floor_is_the_librarys(claim: str) -> None:
     """With these values the rendered policies are what ``quorate.admission.floor`` makes."""
-    documents = rendered()
+    documents = rendered("injection.audit.persistentVolumeClaim=" + json.dumps(claim))
     text = named(documents, "ConfigMap", "quorate-injection")["data"]["injection.json"]
     config = parse_config(json.loads(text) | {"genesisDigest": "sha256:" + "0" * 64})
     assert config.image == IMAGES["sidecar"]
+    assert config.audit.persistent_volume_claim == claim
+    assert config.audit.size_limit == defaults()["injection"]["audit"]["sizeLimit"]
     assert config.drain_seconds == defaults()["injection"]["drainSeconds"]
     # Not respelled: what the floor compares with is what the API server gives back.
     assert (

@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from quorate import names
 from quorate.admission import floor, mutate
+from quorate.admission.audit_storage import AuditStorage
 from quorate.admission.injection import InjectionConfig, Resources
 from tests.contract.crds.installed import cluster_with_crds
 from tests.contract.floor.api import Answer, Api
@@ -26,10 +29,13 @@ CONFIG = InjectionConfig(
     sidecar_resources=Resources("250m", "192Mi"),
     drain_seconds=5,
 )
+ON_CLAIM = msgspec.structs.replace(CONFIG, audit=AuditStorage("1Gi", "records"))
+"""The same with audit records on a claim."""
 PREVIOUS_IMAGE = f"registry.example.test/quorate/sidecar@sha256:{'b' * 64}"
 SERVER = f"registry.example.test/server@{SERVER_DIGEST}"
 EXEMPT = f"registry.example.test/batch@{EXEMPT_DIGEST}"
 LABEL = "contract-floor"
+PARTS = ("injection", "required", "gate", "token", "removal")
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Floor:
     api: Api
     name: str
     namespace: str
+    config: InjectionConfig
 
     def pod(self, **spec: Any) -> Pod:
         """A model pod as a tenant writes it."""
@@ -65,11 +72,12 @@ class Floor:
             },
         }
 
-    def injected(self, config: InjectionConfig = CONFIG, **spec: Any) -> Pod:
+    def injected(self, config: InjectionConfig | None = None, **spec: Any) -> Pod:
         """The same pod after mutate."""
         pod = self.pod(**spec)
         # What mutate adds is shared between callers; tests change it.
-        return copy.deepcopy(mutate.apply(pod, mutate.patch(pod, "model", config)))
+        operations = mutate.patch(pod, "model", config or self.config)
+        return copy.deepcopy(mutate.apply(pod, operations))
 
     def create(self, pod: Pod, *, dry_run: bool = True, **request: Any) -> Answer:
         """Ask the API server to create the pod."""
@@ -79,16 +87,18 @@ class Floor:
 
 
 @contextmanager
-def installed(purpose: str, *, deny_unselected: str = "false") -> Iterator[Floor]:
+def installed(
+    purpose: str, *, deny_unselected: str = "false", injection: InjectionConfig = CONFIG
+) -> Iterator[Floor]:
     """Install a floor, wait until the API server holds it, and take everything away again."""
     cluster = cluster_with_crds()
     name = f"{LABEL}-{purpose}-{os.getpid()}"
-    here = Floor(Api(cluster.kubeconfig), name, name)
+    here = Floor(Api(cluster.kubeconfig), name, name, injection)
     system = f"{name}-system"
     own = _namespace(name, {LABEL: name})
     first = policy(name, name, {"matchLabels": {"floor": name}})
     config = floor.FloorConfig(
-        CONFIG, PREVIOUS_IMAGE, deny_unselected, prefix=name, namespace=system
+        injection, PREVIOUS_IMAGE, deny_unselected, prefix=name, namespace=system
     )
     try:
         cluster.apply(own, _namespace(system, {}), _genesis(system), first)
@@ -97,7 +107,7 @@ def installed(purpose: str, *, deny_unselected: str = "false") -> Iterator[Floor
         yield here
     finally:
         for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
-            doomed = [f"{name}-{part}" for part in ("injection", "required", "gate", "token")]
+            doomed = [f"{name}-{part}" for part in PARTS]
             cluster.kubectl("delete", kind, "--ignore-not-found", *doomed)
         cluster.kubectl("delete", "clustersafetypolicy", "-l", f"{LABEL}={name}")
         cluster.kubectl("delete", "namespace", "--ignore-not-found", "--wait=false", name, system)

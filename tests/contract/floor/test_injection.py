@@ -10,12 +10,23 @@ import pytest
 
 from quorate import names
 from quorate.admission import injection, pods
+from quorate.admission.injection import InjectionConfig
 from quorate.admission.rules import Allowed
+from quorate.admission.rules.audit_claim import audit_claim, audit_claim_read_only
 from quorate.admission.rules.injected import injected
 from quorate.admission.rules.subject import take_apart
 from quorate.api.v1alpha1.attested_model import ClaimSource, Source
 from quorate.policy.runtime import RuntimeRules
-from tests.contract.floor.ground import CONFIG, EXEMPT, PREVIOUS_IMAGE, Floor, Pod, installed
+from tests.contract.floor.ground import (
+    CONFIG,
+    EXEMPT,
+    ON_CLAIM,
+    PARTS,
+    PREVIOUS_IMAGE,
+    Floor,
+    Pod,
+    installed,
+)
 from tests.contract.floor.mutations import ADDED, mutations
 
 pytestmark = pytest.mark.cluster
@@ -24,10 +35,13 @@ SOURCE = Source(persistent_volume_claim=ClaimSource(claim_name="weights"))
 MODEL_VOLUME = {"name": "model", "persistentVolumeClaim": {"claimName": "weights"}}
 
 
-@pytest.fixture(scope="module")
-def floor() -> Iterator[Floor]:
-    """A floor of this module's own."""
-    with installed("injection") as here:
+STORAGES = {"pod": CONFIG, "claim": ON_CLAIM}
+
+
+@pytest.fixture(scope="module", params=STORAGES, ids=[f"audit on the {s}" for s in STORAGES])
+def floor(request: pytest.FixtureRequest) -> Iterator[Floor]:
+    """A floor of this module's own, for either place of the audit records."""
+    with installed(f"injection-{request.param}", injection=STORAGES[request.param]) as here:
         yield here
 
 
@@ -36,22 +50,14 @@ def model_pod(floor: Floor) -> Pod:
     return floor.injected(volumes=[copy.deepcopy(MODEL_VOLUME)])
 
 
-def denied_by_validate(pod: Pod) -> bool:
-    """Whether validate's own rule on the injection refuses the pod."""
+def denied_by_validate(pod: Pod, config: InjectionConfig) -> bool:
+    """Whether validate's own rules on the injection refuse the pod."""
     rules = RuntimeRules(8000, (), None, 1, 1, 1, ())
-    previous = msgspec.structs.replace(CONFIG, image=PREVIOUS_IMAGE)
-    allowed = Allowed(
-        SOURCE,
-        frozenset(),
-        {},
-        frozenset(),
-        frozenset(),
-        frozenset(),
-        rules,
-        (CONFIG, previous),
-        None,
-    )
-    return any(injected(take_apart(pod, SOURCE), allowed))
+    previous = msgspec.structs.replace(config, image=PREVIOUS_IMAGE)
+    none: frozenset[str] = frozenset()
+    allowed = Allowed(SOURCE, none, {}, none, none, frozenset(), rules, (config, previous), None)
+    subject = take_apart(pod, SOURCE)
+    return any(injected(subject, allowed)) or any(audit_claim(subject, allowed))
 
 
 @pytest.mark.requirement("byte-equal injection: mutate, validate and floor from one source")
@@ -61,18 +67,18 @@ def test_what_mutate_makes_passes_unchanged(floor: Floor) -> None:
     answer = floor.create(pod)
     assert answer.message == ""
     stored = answer.body["spec"]
-    assert stored["initContainers"] == list(injection.containers(CONFIG, "model"))
+    assert stored["initContainers"] == list(injection.containers(floor.config, "model"))
     ours = [v for v in stored["volumes"] if v["name"].startswith(names.VOLUME_PREFIX)]
-    assert ours == injection.volumes()
-    assert not denied_by_validate(answer.body)
+    assert tuple(ours) == injection.volumes(floor.config)
+    assert not denied_by_validate(answer.body, floor.config)
 
 
 @pytest.mark.requirement("injected containers accepted in versions N and N-1")
 def test_the_previous_image_passes_and_no_other(floor: Floor) -> None:
     """Both images of an upgrade pass, in both containers alike; a third does not, nor a mix."""
-    previous = msgspec.structs.replace(CONFIG, image=PREVIOUS_IMAGE)
+    previous = msgspec.structs.replace(floor.config, image=PREVIOUS_IMAGE)
     assert floor.create(floor.injected(previous)).accepted
-    third = msgspec.structs.replace(CONFIG, image=PREVIOUS_IMAGE.replace("b", "f"))
+    third = msgspec.structs.replace(floor.config, image=PREVIOUS_IMAGE.replace("b", "f"))
     assert "InjectionDiffers" in floor.create(floor.injected(third)).message
     mixed = floor.injected()
     mixed["spec"]["initContainers"][1]["image"] = PREVIOUS_IMAGE
@@ -96,12 +102,12 @@ def test_every_single_change_is_refused(floor: Floor, index: int) -> None:
             continue  # no valid pod at all
         if answer.accepted:
             restored.append(title)
-            expected = injection.containers(CONFIG, "model")
+            expected = injection.containers(floor.config, "model")
             if answer.body["spec"]["initContainers"] != list(expected):
                 disagreeing.append(f"{title}: admitted")
         elif floor.name not in answer.message:
             disagreeing.append(f"{title}: {answer.message}")
-        elif not denied_by_validate(pod):
+        elif not denied_by_validate(pod, floor.config):
             disagreeing.append(f"{title}: validate allows it")
         else:
             refused += 1
@@ -115,7 +121,7 @@ def test_every_field_of_a_container_was_tried(floor: Floor) -> None:
     """The API server knows no field of a container that the changes above leave out."""
     schema = floor.api.request("GET", "/openapi/v3/api/v1").body["components"]["schemas"]
     fields = set(schema["io.k8s.api.core.v1.Container"]["properties"])
-    present = set(injection.measure_container(CONFIG, "model"))
+    present = set(injection.measure_container(floor.config, "model"))
     assert fields - present - set(ADDED) == set()
 
 
@@ -127,10 +133,10 @@ def test_defaults_of_a_limit_range_pass(floor: Floor) -> None:
         for amounts in container["resources"].values():
             amounts["ephemeral-storage"] = "1Gi"
     assert floor.create(pod).message == ""
-    assert not denied_by_validate(pod)
+    assert not denied_by_validate(pod, floor.config)
     pod["spec"]["initContainers"][0]["resources"]["requests"]["cpu"] = "1m"
     assert "InjectionDiffers" in floor.create(pod).message
-    assert denied_by_validate(pod)
+    assert denied_by_validate(pod, floor.config)
 
 
 def added_mount(pod: Pod) -> None:
@@ -187,6 +193,13 @@ def own_token(pod: Pod) -> None:
     pod["spec"]["volumes"].append({"name": "mine", "projected": {"sources": [source]}})
 
 
+def records_elsewhere(pod: Pod) -> None:
+    (volume,) = (v for v in pod["spec"]["volumes"] if v["name"] == names.AUDIT_VOLUME)
+    kept = {"name": names.AUDIT_VOLUME}
+    volume.clear()
+    volume.update(kept | {"persistentVolumeClaim": {"claimName": "elsewhere"}})
+
+
 AROUND: dict[str, tuple[Any, str]] = {
     "the server mounts our token": (added_mount, "ReservedName"),
     "an init container mounts our work volume": (init_mount, "ReservedName"),
@@ -197,6 +210,7 @@ AROUND: dict[str, tuple[Any, str]] = {
     "another volume bears our prefix": (own_volume, "ReservedName"),
     "our volumes without our containers": (lone_volume, "InjectionDiffers"),
     "a larger work volume": (larger_work, "InjectionDiffers"),
+    "audit records on another claim": (records_elsewhere, "InjectionDiffers"),
     "a token that lives longer": (token_for_longer, "InjectionDiffers"),
     "a token of our audience elsewhere": (own_token, "TokenAudienceReserved"),
 }
@@ -214,11 +228,34 @@ def test_what_stands_around_the_injection(floor: Floor, title: str) -> None:
     assert floor.name in answer.message
 
 
+@pytest.mark.requirement("audit on a claim: no container but the sidecar reaches it")
+@pytest.mark.parametrize("read_only", [False, True])
+def test_who_else_may_mount_the_claim(floor: Floor, read_only: bool) -> None:
+    """A model pod in no way, a pod of exempt images to read; any other claim is free. Validate
+    agrees, and without a claim for records there is nothing to hold."""
+    held = floor.config is ON_CLAIM
+    source = {"claimName": "records"} | ({"readOnly": True} if read_only else {})
+    volume = {"name": "data", "persistentVolumeClaim": source}
+    model = model_pod(floor)
+    model["spec"]["volumes"].append(volume)
+    batch = floor.pod(containers=[{"name": "batch", "image": EXEMPT}], volumes=[volume])
+    other = copy.deepcopy(batch)
+    other["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] = "other"
+    assert ("VolumeNotAllowed" in floor.create(model).message) is held
+    assert denied_by_validate(model, floor.config) is held
+    refused = held and not read_only
+    answer = floor.create(batch)
+    assert ("VolumeNotAllowed" in answer.message) is refused, answer.message
+    assert answer.accepted is not refused
+    assert any(audit_claim_read_only(batch, [floor.config])) is refused
+    assert floor.create(other).accepted
+
+
 def test_the_api_server_finds_no_fault_with_the_expressions(floor: Floor) -> None:
     """Its type checker, which knows every field of a pod, warns about nothing."""
     base = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
     deadline = time.monotonic() + 30
-    for part in ("injection", "required", "gate", "token"):
+    for part in PARTS:
         while True:
             status = floor.api.request("GET", f"{base}/{floor.name}-{part}").body["status"]
             if "typeChecking" in status:

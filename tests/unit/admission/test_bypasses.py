@@ -442,7 +442,9 @@ def test_a_name_like_ours_is_no_injection(name: str, field: str) -> None:
     assert Reason.NOT_INJECTED in found or Reason.RESERVED_NAME in found
 
 
-@pytest.mark.parametrize("name", [names.TOKEN_VOLUME, names.WORK_VOLUME, names.NO_TOKEN_VOLUME])
+@pytest.mark.parametrize(
+    "name", [names.TOKEN_VOLUME, names.WORK_VOLUME, names.NO_TOKEN_VOLUME, names.AUDIT_VOLUME]
+)
 def test_a_volume_like_ours_is_no_injection(name: str) -> None:
     """A tenant's volume under our name is refused, whatever it holds."""
     found = reasons(GOOD.written(volume(name=name, emptyDir={})).build())

@@ -65,7 +65,7 @@ def test_what_is_injected() -> None:
     ]
     assert spec["initContainers"][2]["restartPolicy"] == "Always"
     assert [gate["name"] for gate in spec["schedulingGates"]] == ["x/y", names.SCHEDULING_GATE]
-    assert spec["volumes"][-3:] == injection.volumes()
+    assert tuple(spec["volumes"][-4:]) == injection.volumes(SNAPSHOT.injection)
     assert spec["containers"][0]["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
 
 

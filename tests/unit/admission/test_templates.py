@@ -249,4 +249,20 @@ def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch, world: World) -> Non
     long = b"x" * (templates.TEXT_MAX + 1)
     remembered.remember(contexts[2], long, 3)
     assert remembered.recall(contexts[2], long) is None
-    assert remembered.recall(contexts[2], b"x") is None
+    assert remembered.recall(contexts[2], b"x") == 2
+
+
+def test_workloads_of_one_model_may_come_in_turn(world: World) -> None:
+    """The last few texts of a model are known; the oldest goes, and repeats take no room."""
+    context = (
+        world.snapshot.policies.selections.of("team-a", {}),
+        world.snapshot.models["team-a", "demo"],
+        None,
+    )
+    remembered: templates.Templates[int] = templates.Templates()
+    texts = [b"%d" % number for number in range(templates.TEXTS_PER_MODEL + 1)]
+    for number, plain in enumerate(texts):
+        for _ in range(2):
+            remembered.remember(context, plain, number)
+    found = [remembered.recall(context, plain) for plain in texts]
+    assert found == [None, *range(1, len(texts))]

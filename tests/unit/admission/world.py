@@ -55,10 +55,12 @@ class World:
 
     committee: Committee = field(default_factory=Committee)
     now: datetime = NOW
+    injection: Document = field(default_factory=dict)
+    """What the installation injects otherwise than usual."""
 
     def __post_init__(self) -> None:
         genesis = self.committee.genesis
-        self.store = Store(injection_config(genesis.digest), genesis)
+        self.store = Store(injection_config(genesis.digest, **self.injection), genesis)
         self.policies: dict[PolicyRef, CompiledPolicy] = {}
 
     def put_policy(self, document: Document) -> CompiledPolicy:
@@ -115,9 +117,9 @@ class World:
         return self.store.snapshot()
 
 
-def good_world() -> World:
+def good_world(**injection: Any) -> World:
     """One ClusterSafetyPolicy for every pod, one model certified under it."""
-    world = World()
+    world = World(injection=injection)
     world.put_policy(policy(FLOOR))
     world.put_model()
     return world

@@ -201,6 +201,7 @@ def test_file_shows_what_would_be_injected(cluster: FakeCluster) -> None:
         "volume quorate-token",
         "volume quorate-work",
         "volume quorate-no-api-token",
+        "volume quorate-audit",
         "init container quorate-measure",
         "init container quorate-sidecar",
         "preStop sleep of container server: streams drain",

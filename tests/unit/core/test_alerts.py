@@ -1,5 +1,7 @@
 """The catalogue of alerts: the one list that rules, runbooks and code must agree with."""
 
+import ast
+
 import pytest
 import yaml
 
@@ -32,3 +34,30 @@ def test_pods_report_only_what_is_theirs_to_see() -> None:
     """A stolen pod token must not raise an alert about the installation."""
     assert set(REPORTED) == {rule for rule in Rule if BY_RULE[rule].source is Source.POD}
     assert Rule.WEBHOOK_DOWN not in REPORTED
+
+
+def raised_in(room: str) -> set[str]:
+    """Rules that a room's code names where it raises an alert or notes a report."""
+    found = set()
+    for path in (ROOT / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            if called.endswith(("RaiseAlert", ".note", "partial")):
+                found |= {
+                    argument.attr
+                    for argument in node.args
+                    if isinstance(argument, ast.Attribute) and ast.unparse(argument.value) == "Rule"
+                }
+    return found
+
+
+@pytest.mark.requirement("an alert is one SafetyIncident, one Event, one metric with a rule")
+def test_every_alert_has_code_that_raises_it() -> None:
+    """The operator's own in the operator; a pod's in the sidecar, whose reports the operator raises
+    whatever their rule is (test_report_reader)."""
+    rooms = {Source.OPERATOR: "operator", Source.POD: "sidecar"}
+    for source, room in rooms.items():
+        expected = {alert.rule.name for alert in CATALOGUE if alert.source is source}
+        assert raised_in(room) == expected, room

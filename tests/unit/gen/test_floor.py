@@ -6,6 +6,7 @@ import yaml
 
 from quorate import names
 from quorate.admission import floor, injection
+from quorate.admission.audit_storage import AuditStorage
 from quorate.admission.cel_literal import Expression, literal
 from quorate.admission.injection import InjectionConfig, Resources
 from tools.gen.injection_template import floor_template, helm_config, injection_template
@@ -19,6 +20,7 @@ CONFIG = InjectionConfig(
     drain_seconds=5,
 )
 FLOOR = floor.FloorConfig(CONFIG, CONFIG.image)
+CLAIM = "injection.audit.persistentVolumeClaim"
 
 
 @pytest.mark.parametrize(
@@ -55,18 +57,18 @@ def test_what_has_no_literal_is_refused() -> None:
 
 @pytest.mark.requirement("floor bound to mode=enforce only; token floor cluster-wide")
 def test_bindings_deny_where_they_should() -> None:
-    """Every binding denies; all but the one on tokens keep to enforced namespaces, not ours."""
+    """Every binding denies; all but tokens and removal keep to enforced namespaces, not ours."""
     bindings = {
         document["metadata"]["name"]: document["spec"]
         for document in floor.policies(FLOOR)
         if document["kind"] == "ValidatingAdmissionPolicyBinding"
     }
     assert set(bindings) == {
-        f"quorate-floor-{p}" for p in ("injection", "required", "gate", "token")
+        f"quorate-floor-{p}" for p in ("injection", "required", "gate", "token", "removal")
     }
     for name, spec in bindings.items():
         assert spec["validationActions"] == ["Deny"]
-        if name == "quorate-floor-token":
+        if name in ("quorate-floor-token", "quorate-floor-removal"):
             assert "matchResources" not in spec
             continue
         selector = spec["matchResources"]["namespaceSelector"]["matchExpressions"]
@@ -113,8 +115,10 @@ def test_the_genesis_is_read_at_evaluation() -> None:
 
 
 @pytest.mark.requirement("mutate, validate and floor generated from one source")
-def test_the_template_rendered_is_the_floor() -> None:
+@pytest.mark.parametrize("claim", ["", "records"])
+def test_the_template_rendered_is_the_floor(claim: str) -> None:
     """With its values in place the chart's template is what the library makes."""
+    audit = AuditStorage("64Mi", claim)
     text = floor_template().replace('{{- include "quorate.labels" . | nindent 4 }}', "x: y")
     for path, value in (
         ("images.previousSidecar | default .Values.images.sidecar", CONFIG.image),
@@ -124,13 +128,20 @@ def test_the_template_rendered_is_the_floor() -> None:
         ("injection.measureResources.memory", "256Mi"),
         ("injection.sidecarResources.cpu", "250m"),
         ("injection.sidecarResources.memory", "192Mi"),
+        (f"{CLAIM} | default .Values.injection.audit.sizeLimit", claim or "64Mi"),
+        (CLAIM, claim),
+        ("injection.audit.sizeLimit", "64Mi"),
     ):
         text = text.replace(f"{{{{ .Values.{path} }}}}", value)
+    for words in (("persistentVolumeClaim", "emptyDir"), ("claimName", "sizeLimit")):
+        choice = f'{{{{ ternary "{words[0]}" "{words[1]}" (ne .Values.{CLAIM} "") }}}}'
+        text = text.replace(choice, words[0] if claim else words[1])
     assert "{{" not in text
     rendered = list(yaml.safe_load_all(text))
     for document in rendered:
         del document["metadata"]["labels"]
-    assert rendered == floor.policies(FLOOR)
+    config = msgspec.structs.replace(CONFIG, audit=audit)
+    assert rendered == floor.policies(floor.FloorConfig(config, CONFIG.image))
 
 
 def test_the_config_map_holds_what_the_floor_compares_with() -> None:
@@ -144,9 +155,11 @@ def test_the_config_map_holds_what_the_floor_compares_with() -> None:
         config.measure_resources.memory,
         config.sidecar_resources.cpu,
         config.sidecar_resources.memory,
+        config.audit.size_limit,
+        config.audit.persistent_volume_claim,
     ):
         assert value in text
     assert set(injection.InjectionConfig.__struct_fields__) == {
         *("image", "genesis_digest", "member_url", "measure_resources", "sidecar_resources"),
-        "drain_seconds",
+        *("drain_seconds", "audit"),
     }, "a new field of the injection needs a place in the chart's ConfigMap"

@@ -53,12 +53,20 @@ class FakeApi(ApiServer):
             raise ApiRefused(404, "NotFound", f"{path} not found")
         if method == "GET":
             return copy.deepcopy(self.objects[target])
+        if method == "DELETE":
+            return self._deleted(target, body)
         return self._changed(method, target, body)
 
     def _created(self, path: str, body: Document) -> Document:
         if path in self.objects:
             raise ApiRefused(409, "AlreadyExists", f"{path} already exists")
         return self.put(path, body)
+
+    def _deleted(self, path: str, options: Document) -> Document:
+        known = self.objects[path]
+        if options["preconditions"]["uid"] != known["metadata"]["uid"]:
+            raise ApiRefused(409, "Conflict", "the UID in the precondition does not match")
+        return self.objects.pop(path)
 
     def _changed(self, method: str, path: str, body: Any) -> Document:
         known = self.objects[path]

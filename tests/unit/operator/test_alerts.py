@@ -10,7 +10,13 @@ from quorate_operator.effects.events import Events
 from quorate_operator.kinds import ATTESTED_MODEL, SAFETY_INCIDENT, Key
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconcile.actions import RaiseAlert, Target
-from quorate_operator.supervision import MEMBER_DOWN_SECONDS, member_alert
+from quorate_operator.supervision import (
+    MEMBER_DOWN_SECONDS,
+    WATCH_STALE_SECONDS,
+    member_alert,
+    watch_alert,
+)
+from quorate_operator.watch_age import SILENCE_MAX
 from tests.fakes.vouching import NOW, OWNERS
 from tests.unit.operator.fake_api import FakeApi, FixedClock, Holding, Monotonic
 
@@ -118,3 +124,14 @@ def test_silence_of_the_member_becomes_an_alert() -> None:
     assert raised is not None
     assert (raised.rule, raised.severity) == ("MemberUnavailable", "Critical")
     assert (raised.namespace, raised.subject.key.name) == ("ns", "quorate-member")
+
+
+def test_silence_of_a_watch_becomes_an_alert() -> None:
+    """Before the operator gives up and starts anew; it names the kinds."""
+    assert watch_alert({"Pod": WATCH_STALE_SECONDS, "Namespace": 1.0}, "ns") is None
+    raised = watch_alert({"Pod": WATCH_STALE_SECONDS + 1, "Namespace": 1.0}, "ns")
+    assert raised is not None
+    assert (raised.rule, raised.severity) == ("OperatorWatchStale", "Critical")
+    assert "Pod (121 s)" in raised.summary
+    assert "Namespace" not in raised.summary
+    assert SILENCE_MAX > WATCH_STALE_SECONDS

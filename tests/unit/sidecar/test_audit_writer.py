@@ -28,6 +28,11 @@ def writer(directory: Path, **bounds: int) -> AuditWriter:
     return AuditWriter(directory, OWNER, Hands(), **bounds)
 
 
+def taken(directory: Path) -> int:
+    """Bytes of all files."""
+    return sum(path.stat().st_size for path in audit_files(directory))
+
+
 def report(directory: Path, chain: Chain | None = None) -> Report:
     files = [path.read_bytes() for path in audit_files(directory)]
     lines = [line for data in files for line in data.splitlines(keepends=True)]
@@ -48,19 +53,32 @@ def test_records_make_a_chain(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("audit: rotation keeps the chain and bounds the size")
 def test_rotation_keeps_the_chain(tmp_path: Path) -> None:
-    """Files are bounded in size and number; what is left verifies from its first record on."""
-    log = writer(tmp_path, file_bytes=2000, files_kept=3)
+    """Files are bounded, each and together; what is left verifies from its first record on."""
+    log = writer(tmp_path, file_bytes=2000, log_bytes=8000)
     log.open()
     for number in range(100):
         log.append(record(number))
-    files = audit_files(tmp_path)
-    assert len(files) == 3
-    assert all(path.stat().st_size < 3000 for path in files)
+        assert taken(tmp_path) <= 8000
+    assert all(path.stat().st_size < 3000 for path in audit_files(tmp_path))
+    assert taken(tmp_path) > 3000
     found = report(tmp_path)
     assert found.intact
     assert found.head == log.head
     assert found.first_seq is not None
     assert found.first_seq > 0
+
+
+@pytest.mark.requirement("audit: rotation keeps the chain and bounds the size")
+def test_restarts_keep_the_log_within_its_bound(tmp_path: Path) -> None:
+    """A writer that starts over and over, each time with a new file, makes room too."""
+    for number in range(60):
+        log = writer(tmp_path, file_bytes=2000, log_bytes=8000)
+        log.open()
+        log.append(record(number))
+        log.close()
+        assert taken(tmp_path) <= 8000
+    assert report(tmp_path).intact
+    assert len(audit_files(tmp_path)) > 3
 
 
 @pytest.mark.requirement("audit: a log survives the crash of its writer")
@@ -125,7 +143,7 @@ def test_unopened_log_refuses(tmp_path: Path) -> None:
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
     """Rotation deletes its own files only."""
     (tmp_path / "notes.txt").write_text("keep")
-    log = writer(tmp_path, file_bytes=500, files_kept=1)
+    log = writer(tmp_path, file_bytes=500, log_bytes=1000)
     log.open()
     for number in range(20):
         log.append(record(number))
@@ -193,6 +211,27 @@ def test_full_disk_denies_until_there_is_room(
     found = report(tmp_path, Chain())
     assert found.intact, found.broken
     assert found.counts["deny"] == 2
+
+
+@pytest.mark.requirement("audit: a claim that cannot be written is named in the refusal")
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ENOSPC, errno.EIO])
+def test_claim_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """The refusal of a request names the claim; of one without permission, what its owner does."""
+    standing = Standing(Hands())
+    log = AuditLog(writer(tmp_path), standing, Metrics(CollectorRegistry()), claim="records")
+
+    def refuse(*_: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("quorate_sidecar.audit_writer.os.open", refuse)
+    log.open()
+    with pytest.raises(Refusal) as refused:
+        log.write(record(1))
+    for said in (standing.audit_failure, refused.value.message):
+        assert "claim records" in said
+    assert ("group 65532" in standing.audit_failure) is (code == errno.EACCES)
 
 
 def test_directory_that_is_none_denies(tmp_path: Path) -> None:

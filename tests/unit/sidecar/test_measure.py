@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from quorate import names
+from quorate.admission.audit_storage import AuditStorage
 from quorate.errors import InvalidInput, QuorateError, SubjectMismatch, Unavailable
 from quorate.manifest import Manifest
 from quorate_sidecar import termination
@@ -152,7 +154,17 @@ def test_settings_are_the_injected_constants() -> None:
     assert str(found.token_file) == "/var/run/secrets/quorate.dev/token"
     assert str(found.model_path) == "/run/quorate-model"
     assert str(found.audit_path) == "/run/quorate/audit"
-    assert Settings.from_arguments(arguments("--audit", "/a"), ENVIRONMENT).audit_path == Path("/a")
+    assert (found.audit_bytes, found.audit_claim) == (128 * 1024 * 1024, "")
+
+
+def test_injected_audit_arguments_are_understood() -> None:
+    """What admission injects about the audit log is what the sidecar reads."""
+    storage = AuditStorage("1Gi", "records")
+    found = Settings.from_arguments(arguments(*storage.arguments), ENVIRONMENT)
+    assert found.audit_path == Path(names.AUDIT_PATH)
+    assert (found.audit_bytes, found.audit_claim) == (1024**3, "records")
+    with pytest.raises(InvalidInput, match="--audit-size"):
+        Settings.from_arguments(arguments("--audit-size", "much"), ENVIRONMENT)
 
 
 @pytest.mark.parametrize(

@@ -44,12 +44,13 @@ class Running:
 
     def __init__(self, deadline: float = 1.0) -> None:
         self.pods: review.PodLookup = NoPods()
+        self.not_ready = ""
         self.meter = Meter()
         self.server = WebhookServer(self.world, SystemClock(), self.meter, deadline)
         self.port = 0
 
     def world(self) -> World:
-        return World(CLUSTER.snapshot, self.pods)
+        return World(CLUSTER.snapshot, self.pods, self.not_ready)
 
     async def start(self, context: ssl.SSLContext | None = None) -> None:
         self.port = await self.server.listen("127.0.0.1", 0, context)
@@ -181,9 +182,23 @@ async def test_a_body_that_does_not_come_is_refused_in_time() -> None:
     found = Running(deadline=0.1)
     await found.start()
     raw = await found.raw(head(len(REVIEW)) + REVIEW[:-1])
-    assert answered(raw)["status"]["message"].startswith("DeadlineExceeded: no answer within 0.1")
+    response = answered(raw)
+    assert response["status"]["message"].startswith("DeadlineExceeded: no answer within 0.1")
+    # Without it the API server would show its own complaint about the uid, and not the reason.
+    assert response["uid"] == UID
     raw = await found.raw(head(len(REVIEW), review.MUTATE) + REVIEW[:-1])
     assert answered(raw)["allowed"]
+
+
+@pytest.mark.requirement("an internal deadline answers DENY")
+async def test_a_review_that_finds_no_room_is_refused_by_name() -> None:
+    """Its body was never taken; what has arrived of it still says which review it is."""
+    found = Running(deadline=0.1)
+    await found.start()
+    async with found.server._budget.taking(server.BODY_BYTES_MAX):
+        response = answered(await found.raw(head(len(REVIEW)) + REVIEW[:-1]))
+    assert response["uid"] == UID
+    assert response["status"]["message"].startswith("DeadlineExceeded")
     await found.server.close()
 
 
@@ -331,3 +346,15 @@ async def test_a_new_certificate_fails_no_request(tmp_path: Path) -> None:
     with pytest.raises(ssl.SSLError):
         await connect(first)
     await found.server.close()
+
+
+async def test_it_says_on_its_own_port_whether_it_is_ready(running: Running) -> None:
+    """The operator asks there: it may not reach the port for health."""
+    ask = b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = await running.raw(ask, until_end=True)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    running.not_ready = "Pod: nothing heard for 121 s"
+    answer = await running.raw(ask, until_end=True)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert answer.endswith(b"Pod: nothing heard for 121 s\n")
+    assert running.meter.answers == []

@@ -78,6 +78,6 @@ def _dictionary(config: InjectionConfig) -> bytes:
         "containers": [],
         "initContainers": [measure, sidecar],
         "schedulingGates": [{"name": names.SCHEDULING_GATE}],
-        "volumes": injection.volumes(),
+        "volumes": injection.volumes(config),
     }
     return _ENCODER.encode({"metadata": {"labels": {names.MODEL_LABEL: ""}}, "spec": spec})

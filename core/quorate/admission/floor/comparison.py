@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from quorate.admission import injection
 from quorate.admission.cel_literal import Expression, literal
 from quorate.admission.injection import InjectionConfig, Resources
@@ -24,14 +26,7 @@ def sidecar_is_injected(config: InjectionConfig) -> str:
 
 def _open(config: InjectionConfig) -> InjectionConfig:
     """The configuration with marks where the value is known at evaluation only."""
-    return InjectionConfig(
-        image=_IMAGE,
-        genesis_digest=_GENESIS,
-        member_url=config.member_url,
-        measure_resources=config.measure_resources,
-        sidecar_resources=config.sidecar_resources,
-        drain_seconds=config.drain_seconds,
-    )
+    return msgspec.structs.replace(config, image=_IMAGE, genesis_digest=_GENESIS)
 
 
 def _is_injected(short: str, container: dict[str, Any], resources: Resources) -> str:

@@ -45,8 +45,9 @@ def injected(config: FloorConfig) -> Document:
                 f"!variables.reserved || ({sidecar})",
                 f"the last init container must be {INJECTED[1]}, as injected; {RECREATE}",
             ),
-            *_reserved_names(),
+            *_reserved_names(config),
             _nobody_writes_the_model(),
+            _audit_claim(config),
             _audience(),
         ],
     }
@@ -93,8 +94,9 @@ def _injection_variables() -> list[Document]:
     ]
 
 
-def _reserved_names() -> list[Document]:
+def _reserved_names(config: FloorConfig) -> list[Document]:
     """Nothing else bears our names, nothing else mounts our volumes, and those are ours."""
+    volumes = injection.volumes(config.injection)
     return [
         validation(
             Reason.RESERVED_NAME,
@@ -113,7 +115,7 @@ def _reserved_names() -> list[Document]:
         validation(
             Reason.RESERVED_NAME,
             f"!variables.reserved || variables.volumes.filter(v, v{STARTS_RESERVED}).size() "
-            f"== {len(injection.volumes())}",
+            f"== {len(volumes)}",
             f"volume names must not begin with {names.VOLUME_PREFIX}; {RECREATE}",
         ),
         *(
@@ -122,7 +124,7 @@ def _reserved_names() -> list[Document]:
                 f"!variables.reserved || variables.volumes.exists(v, v == {literal(volume)})",
                 f"volume {volume['name']} must be as injected; {RECREATE}",
             )
-            for volume in injection.volumes()
+            for volume in volumes
         ),
     ]
 
@@ -138,6 +140,19 @@ def _nobody_writes_the_model() -> Document:
         "    m.name != variables.modelVolume || (has(m.readOnly) && m.readOnly)))",
         "what runs beside the sidecar must mount the model with readOnly: true; "
         "fix: write it in an init container of model.downloaders",
+    )
+
+
+def _audit_claim(config: FloorConfig) -> Document:
+    """Of the claim with audit records: sidecars write, a pod without a model may read."""
+    claim = "v.persistentVolumeClaim"
+    return validation(
+        Reason.VOLUME_NOT_ALLOWED,
+        f"variables.volumes.all(v, v.name == {literal(names.AUDIT_VOLUME)} || !has({claim})\n"
+        f"  || {claim}.claimName != {literal(config.injection.audit.persistent_volume_claim)}\n"
+        f"  || (!variables.reserved && has({claim}.readOnly) && {claim}.readOnly))",
+        "only the injected sidecar may write to the claim with audit records; fix: mount it with "
+        "persistentVolumeClaim.readOnly: true, in a pod without a model",
     )
 
 

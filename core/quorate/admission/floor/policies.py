@@ -5,6 +5,7 @@ from quorate.admission.floor.changes import changes
 from quorate.admission.floor.clauses import Document
 from quorate.admission.floor.config import EXCLUDED_NAMESPACES, GENESIS_SECRET, FloorConfig
 from quorate.admission.floor.injected import injected
+from quorate.admission.floor.removal import removal
 from quorate.admission.floor.required import required
 from quorate.admission.floor.tokens import tokens
 
@@ -18,7 +19,8 @@ def policies(config: FloorConfig) -> list[Document]:
         ("gate", changes(), {}),
     ):
         documents += _pair(config, name, spec, binding | _enforced())
-    return documents + _pair(config, "token", tokens(), {})
+    documents += _pair(config, "token", tokens(), {})
+    return documents + _pair(config, "removal", removal(), {})
 
 
 def _pair(config: FloorConfig, name: str, spec: Document, binding: Document) -> list[Document]:

@@ -3,9 +3,12 @@
 Each rule takes the pod, read once, and what the policies allow, and yields its denials.
 """
 
-from quorate.admission.injection import Pod
+from collections.abc import Iterable
+
+from quorate.admission.injection import InjectionConfig, Pod
 from quorate.admission.rules.allowed import Allowed, Rule
 from quorate.admission.rules.arguments import arguments
+from quorate.admission.rules.audit_claim import audit_claim, audit_claim_read_only
 from quorate.admission.rules.containers import containers
 from quorate.admission.rules.environment import environment
 from quorate.admission.rules.host import host_access
@@ -24,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     environment,
     arguments,
     volumes,
+    audit_claim,
     token_audience,
     source,
     model_mount,
@@ -38,4 +42,9 @@ def check(pod: Pod, allowed: Allowed) -> list[Denial]:
     return [denial for rule in RULES for denial in rule(subject, allowed)]
 
 
-__all__ = ["RULES", "Allowed", "Rule", "check", "no_token"]
+def check_exempt(pod: Pod, injections: Iterable[InjectionConfig]) -> list[Denial]:
+    """All denials of a pod without a model: it may not pose as one, nor spoil another's records."""
+    return [*no_token(pod), *audit_claim_read_only(pod, injections)]
+
+
+__all__ = ["RULES", "Allowed", "Rule", "check", "check_exempt"]

@@ -8,7 +8,6 @@ from quorate.admission import injection, pods
 from quorate.admission.injection import InjectionConfig
 from quorate.admission.rules.allowed import Allowed
 from quorate.admission.rules.subject import Subject
-from quorate.admission.rules.volumes import INJECTED
 from quorate.verdict import Denial, Reason
 
 _FIX = "create the pod anew; another webhook or a hand changed what was injected"
@@ -17,10 +16,11 @@ _KINDS = ("limits", "requests")
 
 def injected(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     """What runs beside the model is what this installation put there."""
-    spec, found = subject.spec, subject.model_volumes
+    spec, found, configs = subject.spec, subject.model_volumes, allowed.injections
     if len(found) == 1:
         last, volume = (spec.get("initContainers") or [])[-2:], found[0]["name"]
-        if not any(_are_injected(last, volume, config) for config in allowed.injections):
+        configs = tuple(c for c in configs if _are_injected(last, volume, c))
+        if not configs:
             yield Denial(
                 Reason.NOT_INJECTED,
                 f"the last init containers must be {' and '.join(pods.INJECTED)}, as injected",
@@ -31,10 +31,18 @@ def injected(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     ours = [c["name"] for c in both if c["name"] in pods.INJECTED]
     if foreign or sorted(ours) != sorted(pods.INJECTED):
         yield Denial(Reason.RESERVED_NAME, "container names must not begin with quorate-", fix=_FIX)
+    # Containers and volumes of one and the same release.
     present = {volume["name"]: volume for volume in subject.volumes}
-    for name, expected in INJECTED.items():
-        if present.get(name) != expected:
-            yield Denial(Reason.NOT_INJECTED, f"volume {name} must be as injected", fix=_FIX)
+    yield from min((_changed(present, c) for c in configs or allowed.injections), key=len)
+
+
+def _changed(present: dict[str, dict[str, Any]], config: InjectionConfig) -> list[Denial]:
+    """One denial for each injected volume that is not as this configuration has it."""
+    return [
+        Denial(Reason.NOT_INJECTED, f"volume {volume['name']} must be as injected", fix=_FIX)
+        for volume in injection.volumes(config)
+        if present.get(volume["name"]) != volume
+    ]
 
 
 def _are_injected(last: list[dict[str, Any]], volume: str, config: InjectionConfig) -> bool:

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from quorate import names
-from quorate.admission import pods
+from quorate.admission import injection, pods
 from quorate.admission.injection import Pod
 from quorate.admission.rules.allowed import Allowed
 from quorate.admission.rules.subject import Subject
-from quorate.admission.rules.volumes import INJECTED
 from quorate.verdict import Denial, Reason
 
 
@@ -28,7 +27,7 @@ def _asking(volumes: list[dict[str, Any]], spared: str) -> Iterator[Denial]:
         if not projected:
             continue
         name = volume["name"]
-        if name == spared and volume == INJECTED[name]:
+        if name == spared and volume == injection.TOKEN:
             continue
         for source in projected.get("sources") or []:
             audience = (source.get("serviceAccountToken") or {}).get("audience") or ""

@@ -1,25 +1,27 @@
 """Every volume is the model, injected, declared, or Kubernetes' own API token."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from quorate import names
 from quorate.admission import injection
+from quorate.admission.injection import InjectionConfig
 from quorate.admission.rules.allowed import Allowed
 from quorate.admission.rules.subject import Subject
 from quorate.verdict import Denial, Reason
 
 _API_TOKEN_PREFIX = "kube-api-access-"
 _API_TOKEN_SOURCES = {"serviceAccountToken", "configMap", "downwardAPI"}
-INJECTED = {volume["name"]: volume for volume in injection.volumes()}
 
 
 def volumes(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     """Whatever is neither measured nor declared as holding no model is refused."""
+    ours = _injected(allowed.injections)
     for volume in subject.volumes:
         name = str(volume.get("name", ""))
         if name.startswith(names.VOLUME_PREFIX):
-            if volume != INJECTED.get(name):
+            if volume not in ours.get(name, ()):
                 yield Denial(
                     Reason.RESERVED_NAME,
                     f"volume {name} is not the injected one",
@@ -39,6 +41,16 @@ def volumes(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
             requirement="model.volumes",
             fix="remove it, or declare it in spec.model.volumes if it holds no model",
         )
+
+
+@lru_cache(maxsize=16)
+def _injected(injections: tuple[InjectionConfig, ...]) -> dict[str, list[dict[str, Any]]]:
+    """By name, what may have been injected under it."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for config in injections:
+        for volume in injection.volumes(config):
+            found.setdefault(volume["name"], []).append(volume)
+    return found
 
 
 def _is_api_token(name: str, volume: dict[str, Any]) -> bool:

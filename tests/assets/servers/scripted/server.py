@@ -235,7 +235,10 @@ def main() -> int:
 def _also(address: str, after_seconds: float) -> None:
     time.sleep(after_seconds)
     host, _, port = address.rpartition(":")
-    Server(host, int(port)).serve_forever()
+    server = Server(host, int(port))
+    sys.stdout.write(json.dumps({"opened": address, "time": time.time()}) + "\n")
+    sys.stdout.flush()
+    server.serve_forever()
 
 
 def _parser() -> argparse.ArgumentParser:
