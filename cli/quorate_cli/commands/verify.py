@@ -4,13 +4,14 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from quorate.errors import EvidenceError, InvalidInput, QuorateError
+from quorate.errors import EvidenceError, InvalidInput, QuorateError, SubjectMismatch
 from quorate.evidence.dsse.verification import distinct_keys
-from quorate.evidence.intoto import GateResult, Outcome, verify_gate
+from quorate.evidence.intoto import TYPES, Evidence, Outcome, read_document, verify_document
 from quorate.evidence.intoto.timestamps import format_utc
 from quorate.evidence.model_signing import SignedModel, verify_bundles
 from quorate.keys import PublicKey
 from quorate.manifest import differences
+from quorate.predicates import PredicateUri
 from quorate_cli import exit_codes
 from quorate_cli.command import Command, Result
 from quorate_cli.files import read_file, read_public_key
@@ -67,29 +68,39 @@ def _check_files(directory: Path, signed: SignedModel, progress: Progress) -> No
 
 def _check_gate(
     path: Path, data: bytes, keys: list[PublicKey], signed: SignedModel
-) -> tuple[str, GateResult]:
+) -> tuple[str, PredicateUri, Evidence]:
     try:
-        gate = verify_gate(data, keys, 1)
+        document = read_document(data)
+        kind = _kind(document.statement.predicate_type)
+        gate = verify_document(document, kind, keys)
     except QuorateError as error:
         raise type(error)(f"{path}: {error.message}", field=error.field, fix=error.fix) from None
     if signed.manifest.digest not in gate.subjects:
         raise EvidenceError("is about another model", field=str(path))
-    if gate.result is not Outcome.PASSED:
-        tests = ", ".join((*gate.failed_tests, *gate.warned_tests)[:5])
-        raise EvidenceError(f"has the result {gate.result} ({tests})", field=str(path))
-    return str(path), gate
+    if gate.facts.result is not Outcome.PASSED:
+        what = ", ".join(gate.facts.failures[:5])
+        raise EvidenceError(f"has the result {gate.facts.result} ({what})", field=str(path))
+    return str(path), kind, gate
 
 
-def _verified(signed: SignedModel, gates: list[tuple[str, GateResult]]) -> Result:
+def _kind(predicate_type: str) -> PredicateUri:
+    if predicate_type not in TYPES:
+        raise SubjectMismatch(
+            f"{predicate_type[:80]} is no type a gate may ask for", field="predicateType"
+        )
+    return PredicateUri(predicate_type)
+
+
+def _verified(signed: SignedModel, gates: list[tuple[str, PredicateUri, Evidence]]) -> Result:
     digest = signed.manifest.digest
     lines = [
         f"verified {len(signed.manifest.files)} files: every one signed, none besides",
         f"manifest digest: {digest}",
         *(f"signed by:       {signer}" for signer in sorted(signed.signers)),
     ]
-    for path, gate in gates:
-        finished = format_utc(gate.finished_at)
-        lines.append(f"gate passed:     {path}, {len(gate.passed_tests)} tests, run {finished}")
+    for path, kind, gate in gates:
+        made_at = format_utc(gate.facts.made_at)
+        lines.append(f"gate passed:     {path}, {TYPES[kind].title}, made {made_at}")
     lines += [f"did not count:   {problem}" for problem in signed.problems]
     document = {
         "verified": True,
@@ -97,8 +108,13 @@ def _verified(signed: SignedModel, gates: list[tuple[str, GateResult]]) -> Resul
         "files": len(signed.manifest.files),
         "signers": sorted(signed.signers),
         "gates": [
-            {"envelope": path, "suite": gate.suite, "finishedAt": format_utc(gate.finished_at)}
-            for path, gate in gates
+            {
+                "envelope": path,
+                "predicateType": kind,
+                "suite": next(iter(sorted(gate.facts.suites)), ""),
+                "finishedAt": format_utc(gate.facts.made_at),
+            }
+            for path, kind, gate in gates
         ],
         "problems": list(signed.problems),
     }
@@ -120,7 +136,7 @@ COMMAND = Command(
         "Hash every file under DIR and compare with what the bundles' signers signed: a file\n"
         "changed, missing, added, renamed or replaced by a link is refused. Gates must be signed\n"
         "by an accepted producer, be about this model, and have passed. Needs no network. Whether\n"
-        "a gate's suite and age are enough is a policy's decision; both are printed."
+        "a gate's suite, age and content are enough is a policy's decision."
     ),
     examples=("verify ./model --bundle model.bundle.json --key model-owner.pub",),
     arguments=_arguments,

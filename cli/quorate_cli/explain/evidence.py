@@ -8,7 +8,7 @@ from quorate.api.v1alpha1.safety_policy import NamedKey
 from quorate.canonical import digest_of, parse
 from quorate.errors import QuorateError
 from quorate.evidence import dsse
-from quorate.evidence.intoto import verify_gate
+from quorate.evidence.intoto import read_document, verify_document
 from quorate.evidence.model_signing import parse_bundle, verify_bundle
 from quorate.keys import load_public_key
 from quorate.policy.compiled import CompiledPolicy
@@ -59,13 +59,15 @@ def _document(
             name=name, digest=digest, signers=named_keys(named.keys if named else (), signed)
         )
     gate = next(gate for gate in policy.gates if gate.requirement == requirement.name)
-    result = verify_gate(data, gate.producers.keys, gate.producers.threshold)
+    kind, producers = gate.spec.predicate_type, gate.producers
+    result = verify_document(read_document(data), kind, producers.keys, producers.threshold)
     return Document(
         name=name,
         digest=digest,
         signers=named_keys(gate.spec.producers.keys, result.signers),
-        suite=result.suite,
-        finished_at=result.finished_at,
+        what=gate.type.title,
+        suite=next(iter(sorted(result.facts.suites)), ""),
+        finished_at=result.facts.made_at,
     )
 
 

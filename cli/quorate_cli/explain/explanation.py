@@ -88,6 +88,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     name: str
     digest: str
     signers: tuple[Signer, ...]
+    what: str = ""
+    """What kind of evidence it is."""
     suite: str = ""
     finished_at: datetime | None = None
 

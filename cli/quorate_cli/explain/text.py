@@ -160,8 +160,9 @@ def _document(document: Document, width: int) -> Iterator[str]:
     indent = _STEP * 3
     yield f"{indent}shown by {document.name} {document.digest}"
     if document.finished_at is not None:
-        yield f"{indent}suite {document.suite}"
-        yield f"{indent}run finished {_time(document.finished_at)}"
+        if document.suite:
+            yield f"{indent}suite {document.suite}"
+        yield f"{indent}{document.what}, made {_time(document.finished_at)}"
     for signer in document.signers:
         yield f"{indent}signed by {_signer(signer)}"
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from argparse import Namespace
@@ -35,7 +36,7 @@ def test_every_example_parses(command: Command) -> None:
     """Each example in the help is a command line this parser accepts."""
     for example in command.examples:
         line = example.split("|")[0].replace("\\\n", " ")
-        arguments = build_parser(COMMANDS, "quorate").parse_args(line.split())
+        arguments = build_parser(COMMANDS, "quorate").parse_args(shlex.split(line))
         assert arguments.command is command
 
 
