@@ -7,8 +7,9 @@ from pathlib import Path
 from quorate import names
 from quorate.evidence import dsse
 from quorate.evidence.intoto import Evidence, read_document, verify_document
-from quorate.keys import LocalSigner
+from quorate.evidence.signatures import SignerSet
 from quorate.manifest import check_digest
+from quorate.ports import Signer
 from quorate.predicates import PredicateUri
 from quorate_cli.files import write_file
 from quorate_cli.progress import Progress
@@ -40,7 +41,7 @@ def add_key(parser: ArgumentParser) -> None:
 
 
 def sign_statement(
-    payload: bytes, kind: PredicateUri, signer: LocalSigner, out: Path, *others: dsse.Signature
+    payload: bytes, kind: PredicateUri, signer: Signer, out: Path, *others: dsse.Signature
 ) -> Evidence:
     """Sign ``payload`` beside the signatures of ``others`` and write the envelope.
 
@@ -50,6 +51,6 @@ def sign_statement(
         signer.sign(dsse.pae(names.INTOTO_TYPE, payload)), signer.public_key.key_id
     )
     envelope = dsse.Envelope(names.INTOTO_TYPE, payload, (*others, signature)).encode()
-    evidence = verify_document(read_document(envelope), kind, [signer.public_key])
+    evidence = verify_document(read_document(envelope), kind, SignerSet((signer.public_key,)))
     write_file(out, envelope)
     return evidence

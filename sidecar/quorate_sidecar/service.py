@@ -142,7 +142,9 @@ class Service:
             log.info("quorate-measure found the certified model")
             return
         log.info("measuring the model: this container started anew, or the certificate changed")
-        measured, seconds = await asyncio.to_thread(measure, settings.model_path, settings.workers)
+        measured, seconds = await asyncio.to_thread(
+            measure, settings.model_path, settings.workers, state.shard_size
+        )
         await check_manifest(measured, state.manifest_digest, self._source.manifest)
         self._measure_seconds = seconds
         self._standing.measured = measured.digest

@@ -101,11 +101,14 @@ def _of_others(arguments: Namespace, digest: str) -> tuple[bytes, tuple[dsse.Sig
         raise InvalidInput("says all that is signed: give no other terms", field="--add-to")
     document = read_document(read_file(arguments.add_to))
     statement, where = document.statement, str(arguments.add_to)
-    if document.envelope.payload_type != names.INTOTO_TYPE or statement.predicate_type != KIND:
+    envelope = document.signed
+    if not isinstance(envelope, dsse.Envelope):
+        raise InvalidInput("holds one signature and cannot take another", field=where)
+    if envelope.payload_type != names.INTOTO_TYPE or statement.predicate_type != KIND:
         raise InvalidInput("is no approval", field=where)
     if statement.manifests != {digest}:
         raise InvalidInput("is about another model", field=where)
-    return document.envelope.payload, document.envelope.signatures
+    return envelope.payload, envelope.signatures
 
 
 COMMAND = Command(

@@ -4,7 +4,7 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from quorate import names
+from quorate import limits, names
 from quorate.canonical import parse_object
 from quorate.errors import InvalidInput, SubjectMismatch
 from quorate.evidence import dsse
@@ -12,13 +12,13 @@ from quorate.evidence.intoto import (
     TYPES,
     about_model,
     gate_statement,
-    parse_statement,
     verify_gate,
 )
 from quorate.evidence.intoto.timestamps import format_utc
-from quorate.evidence.model_signing import PREDICATE_TYPE, manifest_of, parse_bundle
-from quorate.keys import LocalSigner
+from quorate.evidence.model_signing import read_manifest
+from quorate.evidence.signatures import SignerSet
 from quorate.manifest import Manifest, check_digest, differences
+from quorate.ports import Signer
 from quorate.predicates import PredicateUri
 from quorate_cli.command import Command, Result
 from quorate_cli.evidence_signer import add_key, model_digest, sign_statement
@@ -61,7 +61,7 @@ def _run(arguments: Namespace, progress: Progress) -> Result:
     digest = _model(arguments, reported, progress)
     envelope = dsse.sign(gate_statement(run, digest), names.INTOTO_TYPE, [signer])
     # What cannot be verified must not leave.
-    gate = verify_gate(envelope, [signer.public_key], 1)
+    gate = verify_gate(envelope, SignerSet((signer.public_key,)))
     write_file(arguments.out, envelope)
     return Result(
         [
@@ -84,7 +84,7 @@ def _run(arguments: Namespace, progress: Progress) -> Result:
     )
 
 
-def _sign_predicate(arguments: Namespace, signer: LocalSigner, progress: Progress) -> Result:
+def _sign_predicate(arguments: Namespace, signer: Signer, progress: Progress) -> Result:
     """Sign a predicate of any type as it is, if a gate could read it."""
     if arguments.bundle is not None:
         raise InvalidInput("must be --model or --manifest-digest", field="--bundle")
@@ -129,8 +129,7 @@ def _model(arguments: Namespace, reported: Manifest | None, progress: Progress) 
             fix="or use --model DIR or --manifest-digest",
         )
     else:
-        payload = parse_bundle(read_file(arguments.bundle)).payload
-        manifest = manifest_of(parse_statement(payload, PREDICATE_TYPE))
+        manifest = read_manifest(read_file(arguments.bundle, limits.BUNDLE_BYTES))
     if reported is not None and reported.digest != manifest.digest:
         lines = "; ".join(differences(manifest, reported))
         raise SubjectMismatch(f"the report is about another model: {lines}", field="report.subject")

@@ -11,8 +11,8 @@ from quorate import names
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.meta import read
 from quorate.errors import InvalidInput, SubjectMismatch
-from quorate.evidence.intoto import TYPES, parse_statement, read_document
-from quorate.evidence.model_signing import PREDICATE_TYPE, manifest_of, parse_bundle
+from quorate.evidence.intoto import TYPES, read_document
+from quorate.evidence.model_signing import read_manifest
 from quorate_cli.command import Command, Result
 from quorate_cli.files import read_file
 from quorate_cli.progress import Progress
@@ -121,9 +121,7 @@ def _manifest_digest(bundles: list[dict[str, str]]) -> str:
     """What the bundles are about. Who signed is not checked here: the cluster does."""
     digests = {}
     for entry in bundles:
-        payload = parse_bundle(entry["bundle"].encode()).payload
-        manifest = manifest_of(parse_statement(payload, PREDICATE_TYPE))
-        digests[manifest.digest] = entry["name"]
+        digests[read_manifest(entry["bundle"].encode()).digest] = entry["name"]
     if len(digests) > 1:
         raise SubjectMismatch("the bundles are about different models", field="--bundle")
     return next(iter(digests))

@@ -34,6 +34,7 @@ from quorate_cli.explain.policy_lines import broken_line, policy_line
 from quorate_cli.explain.remedies import refusal
 from quorate_cli.explain.remedies.context import Context
 from quorate_cli.policies import Answer, compile_all, selects_model, selects_pod
+from quorate_sigstore import OfflineSigstore
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,12 @@ class _Known:
         return tuple(policy for policy, answer in self.compiled if answer != "no")
 
 
+def _requirements(
+    policy: CompiledPolicy, model: AttestedModel, now: datetime
+) -> tuple[Requirement, ...]:
+    return evaluate(policy, model, now, sigstore=OfflineSigstore()).requirements
+
+
 def explain(facts: Facts, now: datetime) -> Explanation:
     """The whole chain, from the namespace's mode to the verdict."""
     known = _know(facts, now)
@@ -67,7 +74,7 @@ def explain(facts: Facts, now: datetime) -> Explanation:
         other_models=facts.other_models,
     )
     judged = [
-        (policy, evaluate(policy, known.model, now).requirements if known.model else ())
+        (policy, _requirements(policy, known.model, now) if known.model else ())
         for policy in known.meant
     ]
     standings = [
@@ -174,7 +181,7 @@ def _standing(
     return Standing(
         policy=str(policy.ref),
         requirements=tuple(
-            _line(policy, requirement, reported.get(requirement.name), context, model)
+            _line(policy, requirement, reported.get(requirement.name), context, model, now)
             for requirement in requirements
         ),
         certificate=certificate_line(policy, model, known.admission, facts.genesis, now),
@@ -187,13 +194,14 @@ def _line(
     reported: RequirementStatus | None,
     context: Context,
     model: AttestedModel,
+    now: datetime,
 ) -> RequirementLine:
     denial = requirement.denial or _remembered(policy, reported)
     return RequirementLine(
         name=requirement.name,
         holds=denial is None,
         reported=f"{reported.status} {reported.reason}" if reported else "",
-        shown_by=evidence.shown_by(policy, requirement, model),
+        shown_by=evidence.shown_by(policy, requirement, model, now),
         counts_until=requirement.not_after,
         refusal=refusal(denial, context) if denial else None,
     )

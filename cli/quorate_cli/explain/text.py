@@ -168,7 +168,9 @@ def _document(document: Document, width: int) -> Iterator[str]:
 
 
 def _signer(signer: Signer) -> str:
-    return f"{signer.name or 'a key without a name'} ({signer.key_id})"
+    if signer.method == "key":
+        return f"{signer.name or 'a key without a name'} ({signer.key_id})"
+    return f"{signer.name}, {signer.method}: {signer.key_id}"
 
 
 def _certificate(line: CertificateLine, width: int) -> Iterator[str]:

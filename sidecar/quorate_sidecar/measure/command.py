@@ -32,12 +32,14 @@ async def run(settings: Settings) -> int:
 
 async def _measure(settings: Settings, client: MemberClient) -> None:
     state = await _first_state(settings, client)
-    measured, seconds = await asyncio.to_thread(measure, settings.model_path, settings.workers)
+    measured, seconds = await asyncio.to_thread(
+        measure, settings.model_path, settings.workers, state.shard_size
+    )
     log.info("measured %s in %.1f s", measured.digest, seconds)
     await check_manifest(measured, state.manifest_digest, client.manifest)
     note = Measurement(measured.digest, settings.pod.uid, boot_id(), seconds)
     leave(settings.work_path, note)
-    log.info("the mounted model is the certified one: %d files", len(measured.files))
+    log.info("the mounted model is the certified one: %d files", measured.file_count)
 
 
 async def _first_state(settings: Settings, client: MemberClient) -> PodState:

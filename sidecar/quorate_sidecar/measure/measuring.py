@@ -42,11 +42,14 @@ class Progress:
         )
 
 
-def measure(root: Path, workers: int) -> tuple[Manifest, float]:
-    """The manifest of ``root`` and the seconds it took. Raises QuorateError."""
+def measure(root: Path, workers: int, shard_size: int | None) -> tuple[Manifest, float]:
+    """The manifest of ``root``, hashed as the certified one is, and the seconds it took.
+
+    Raises QuorateError.
+    """
     progress = Progress()
     started = time.monotonic()
-    manifest = measure_directory(root, workers=workers, progress=progress)
+    manifest = measure_directory(root, workers=workers, progress=progress, shard_size=shard_size)
     return manifest, time.monotonic() - started
 
 

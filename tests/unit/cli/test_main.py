@@ -42,8 +42,8 @@ def test_every_example_parses(command: Command) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["nonsense"], ["sign"], ["verify", "x", "--bundle", "b"], ["keygen", "--ou", "x"]],
-    ids=["nothing", "unknown", "missing", "no key", "abbreviated"],
+    [[], ["nonsense"], ["sign"], ["verify", "x", "--key", "k"], ["keygen", "--ou", "x"]],
+    ids=["nothing", "unknown", "missing", "no bundle", "abbreviated"],
 )
 def test_wrong_usage_exits_2(quorate: Quorate, arguments: list[str]) -> None:
     """Usage errors are told apart from denials by their exit code."""

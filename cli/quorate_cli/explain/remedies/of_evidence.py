@@ -4,6 +4,7 @@ from shlex import quote
 
 from quorate import names
 from quorate.admission import pods
+from quorate.api.v1alpha1.safety_policy import Signers
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.compiled_gate import CompiledGate
 from quorate.predicates import PredicateUri
@@ -92,13 +93,20 @@ def signed(denial: Denial, context: Context) -> Remedy:
     text = "sign the model"
     if policy is not None and policy.spec.model.signers is not None:
         signers = policy.spec.model.signers
-        keys = ", ".join(key.name for key in signers.keys)
-        text += f" with {signers.threshold} of these keys of {policy.ref}: {keys}"
+        text += f" as {signers.threshold} of these signers of {policy.ref}: {_names(signers)}"
         if signers.threshold > 1:
-            text += "; run sign once a key, and give model manifest each bundle"
+            text += "; run sign once a signer, and give model manifest each bundle"
     if denial.reason is Reason.SIGNATURE_INVALID:
         text += "; replace the bundle that cannot be read"
     return Remedy(text=text, commands=(SIGN, model_manifest(context)))
+
+
+def _names(signers: Signers) -> str:
+    """What a policy calls its signers; how each signs, unless by key."""
+    names_ = [key.name for key in signers.keys]
+    names_ += [f"{item.name} (certificate)" for item in signers.certificates]
+    names_ += [f"{item.name} (keyless)" for item in signers.keyless]
+    return ", ".join(names_)
 
 
 def other_manifest(denial: Denial, context: Context) -> Remedy:
@@ -137,7 +145,7 @@ def _accepts(gate: CompiledGate | None) -> str:
     if gate is None:
         return ""
     spec = gate.spec
-    keys = ", ".join(key.name for key in spec.producers.keys)
+    keys = _names(spec.producers)
     accepted = [gate.type.title]
     accepted += [f"suite {' or '.join(spec.suites)}"] if spec.suites else []
     accepted += [f"dataset {' or '.join(spec.datasets)}"] if spec.datasets else []
