@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from quorate.evidence.intoto import Outcome, read_document, verify_document
+from quorate.evidence.signatures import SignerSet
 from quorate.keys import load_public_key
 from quorate.predicates import PredicateUri
 from tests.fakes.predicates import predicate
@@ -27,7 +28,7 @@ def signed_by(path: Path, *keys: Path) -> int:
     """How many of the keys signed the approval in the file."""
     public = [load_public_key(key.with_suffix(".pub").read_text()) for key in keys]
     document = read_document(path.read_bytes())
-    return len(verify_document(document, PredicateUri.APPROVAL, public).signers)
+    return len(verify_document(document, PredicateUri.APPROVAL, SignerSet(tuple(public))).signers)
 
 
 @pytest.mark.requirement("quorate approve signs an approval")
@@ -40,7 +41,7 @@ def test_an_approval_says_what_was_typed(
     assert ran.document["decision"] == "APPROVED"
     public = load_public_key(key.with_suffix(".pub").read_text())
     document = read_document((tmp_path / "approval.json").read_bytes())
-    evidence = verify_document(document, PredicateUri.APPROVAL, [public])
+    evidence = verify_document(document, PredicateUri.APPROVAL, SignerSet((public,)))
     facts = evidence.facts
     assert evidence.subjects == {DIGEST}
     assert (facts.result, facts.gates) == (Outcome.PASSED, frozenset({"release"}))

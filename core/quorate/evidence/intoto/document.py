@@ -36,6 +36,11 @@ class Evidence:
     subjects: frozenset[str]
     signatures: tuple[SignedBy, ...]
 
+    @property
+    def signers(self) -> frozenset[str]:
+        """Who signed: key ids, and identities with who vouches for them."""
+        return frozenset(item.signer for item in self.signatures)
+
 
 def read_document(data: bytes) -> Document:
     """Read an envelope or bundle and the statement in it. Raises InvalidInput."""
