@@ -2,11 +2,18 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+
+from cryptography import x509
 
 from quorate import limits
 from quorate.errors import InvalidInput, LimitExceeded
-from quorate.keys import PEM_BYTES_MAX, LocalSigner, PublicKey, load_public_key, load_signer
+from quorate.keys import PEM_BYTES_MAX, PublicKey, load_public_key, load_signer
+from quorate.ports import Signer
+
+CERTIFICATES_BYTES_MAX = 128 * limits.KIB
+"""A file of PEM certificates."""
 
 
 def read_file(path: Path, bytes_max: int = limits.EVIDENCE_BYTES) -> bytes:
@@ -55,12 +62,23 @@ def read_public_key(path: Path) -> PublicKey:
         raise InvalidInput(message, field=str(path)) from None
 
 
-def read_signer(path: Path, password: bytes | None) -> LocalSigner:
-    """Read a PEM private key. Raises InvalidInput naming the file."""
+def read_signer(path: Path, password: bytes | None) -> Signer:
+    """The signer whose private key is in a PEM file. Raises InvalidInput naming the file."""
     try:
         return load_signer(read_file(path, PEM_BYTES_MAX), password)
     except InvalidInput as error:
         raise InvalidInput(error.message, field=str(path)) from None
+
+
+def read_certificates(
+    path: Path, load: Callable[[str], tuple[x509.Certificate, ...]]
+) -> tuple[x509.Certificate, ...]:
+    """Read PEM certificates with ``load``. Raises InvalidInput naming the file."""
+    try:
+        return load(read_file(path, CERTIFICATES_BYTES_MAX).decode("ascii"))
+    except (InvalidInput, UnicodeDecodeError) as error:
+        message = error.message if isinstance(error, InvalidInput) else "is not PEM certificates"
+        raise InvalidInput(message, field=str(path)) from None
 
 
 def read_password(path: Path | None) -> bytes | None:

@@ -93,7 +93,7 @@ class FailedGateFiles:
 
 
 def _record(failed: FailedGate) -> bytes:
-    envelope = base64.b64encode(failed.document.envelope.encode()).decode("ascii")
+    envelope = base64.b64encode(failed.document.data).decode("ascii")
     key = failed.key
     record = _Record(
         1, key.scope, key.policy, key.gate, key.manifest_digest, failed.made_at, envelope

@@ -59,7 +59,7 @@ class FailedGate:
     @property
     def size(self) -> int:
         """Bytes it is counted with."""
-        return len(self.document.envelope.payload) + _OVERHEAD
+        return len(self.document.data) + _OVERHEAD
 
     def ended(self, now: datetime) -> bool:
         """Whether nothing that it could fail is young enough for any gate."""

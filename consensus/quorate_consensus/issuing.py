@@ -10,7 +10,7 @@ from quorate.evidence.intoto import Document
 from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import Evaluation, evaluate
-from quorate.ports import Signer
+from quorate.ports import Signer, Sigstore
 from quorate.statements import encode
 from quorate_consensus.observed import ObservedModel
 
@@ -21,12 +21,16 @@ this clock; and a model that is denied must not be able to keep the member busy.
 
 @dataclass(frozen=True, slots=True)
 class Committee:
-    """What a member signs with: the genesis, its key, and the configured lives in seconds."""
+    """What a member judges and signs with: genesis, key, configured lives in seconds.
+
+    Without ``sigstore``, keyless signatures and trusted timestamps count for nothing.
+    """
 
     genesis: Genesis
     signer: Signer
     certificate_life: int
     state_life: int
+    sigstore: Sigstore | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.certificate_life <= limits.CERTIFICATE_LIFE:
@@ -76,7 +80,7 @@ def judge(
     A certificate of ``previous`` for the same policy and model is kept if a new one would not live
     longer, as when the age of the evidence bounds both.
     """
-    evaluation = evaluate(policy, model.model, now, remembered)
+    evaluation = evaluate(policy, model.model, now, remembered, committee.sigstore)
     if not evaluation.verdict.allowed:
         renew_at = now + timedelta(seconds=DENIED_SECONDS)
         return Standing(policy.digest, model.digest, evaluation, None, renew_at, remembered)

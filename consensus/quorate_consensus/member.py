@@ -27,6 +27,7 @@ from quorate_consensus.server import MemberServer, Parts
 from quorate_consensus.settings import Settings
 from quorate_consensus.states import States
 from quorate_consensus.vote_key import load_vote_key
+from quorate_sigstore import OfflineSigstore
 
 KEY_FILE_BYTES = 8192
 RELOAD_SECONDS = 10.0
@@ -82,7 +83,11 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
         ThreadPoolExecutor(1, thread_name_prefix="read") as readers,
     ):
         committee = Committee(
-            genesis, vote_key.signer, settings.certificate_life, settings.state_life
+            genesis,
+            vote_key.signer,
+            settings.certificate_life,
+            settings.state_life,
+            OfflineSigstore(),
         )
         relay = Relay()
         failed_gates = _failed_gates(settings.failed_gates)

@@ -39,6 +39,7 @@ class Content:
     policies: tuple[PolicyState, ...] = ()
     revoked: tuple[str, ...] = ()
     denial: StateDenial | None = None
+    shard_size: int | None = None
 
 
 def question(observed: Observed, pod: ObservedPod) -> Question | Verdict:
@@ -90,7 +91,14 @@ def answer(
         rules=asked.rules,
         policies=policies,
         revoked=revoked,
+        shard_size=_shard_size(standings),
     )
+
+
+def _shard_size(standings: Sequence[Standing]) -> int | None:
+    """How the signed manifest hashes files. All standings that name one name the same digest."""
+    manifests = (standing.evaluation.manifest for standing in standings)
+    return next((found.shard_size for found in manifests if found is not None), None)
 
 
 def denied(pod: ObservedPod, verdict: Verdict, revoked: tuple[str, ...] = ()) -> Content:
@@ -126,6 +134,7 @@ def statement(
         denial=content.denial,
         issued_at=issued_at,
         expires_at=expires_at,
+        shard_size=content.shard_size,
     )
 
 

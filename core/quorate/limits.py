@@ -15,6 +15,12 @@ EVIDENCE_BYTES: Final = 1 * MIB
 """One DSSE envelope or OMS bundle, decoded."""
 BUNDLE_FILES: Final = 100_000
 """Files one model manifest may list."""
+BUNDLE_SHARDS: Final = 200_000
+"""Shards one model manifest may list: 100 GB in shards of 512 KiB, and room for small files."""
+BUNDLE_BYTES: Final = 64 * MIB
+"""One OMS bundle: a list of BUNDLE_FILES files, encoded. What an object holds is far smaller."""
+SHARD_BYTES_MIN: Final = 64 * KIB
+SHARD_BYTES_MAX: Final = 64 * 1024 * MIB
 SIGNATURES: Final = 16
 """Signatures in one envelope; verifying is the expensive part."""
 SUBJECTS: Final = 64

@@ -2,7 +2,8 @@
 
 ``manifestDigest`` is the SHA-256 of the RFC 8785 form of
 ``{"method","hash_type","shard_size","resources":[{"name","algorithm","digest"}]}`` with resources
-sorted by name. Unlike the OMS root digest it binds the files' names (see docs/adr).
+sorted by name. Unlike the OMS root digest it binds the files' names (see docs/adr). Where files are
+hashed in shards, a resource is a shard and its name is ``FILE:START:END``, as OMS writes it.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from quorate.errors import InvalidInput, LimitExceeded
 
 DIGEST_HEX = {"sha256": 64}
 _HEX = re.compile(r"[0-9a-f]+\Z")
+_SHARD = re.compile(r"(.+):(0|[1-9][0-9]{0,15}):(0|[1-9][0-9]{0,15})", re.ASCII | re.DOTALL)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
@@ -50,18 +52,32 @@ def check_name(name: str) -> str:
 class Manifest:
     """The files of a model: ``{name: sha256 hex}``, already checked. Build with :func:`manifest`.
 
-    ``shard_size`` is None: files are hashed whole.
+    ``shard_size`` is None where files are hashed whole. Otherwise it is in bytes, and ``files``
+    holds shards instead, by the names :func:`shard_name` gives.
     """
 
     files: Mapping[str, str]
+    shard_size: int | None = None
+
+    @property
+    def method(self) -> str:
+        """The OMS serialization method."""
+        return "files" if self.shard_size is None else "shards"
+
+    @property
+    def file_count(self) -> int:
+        """How many files, however many shards."""
+        if self.shard_size is None:
+            return len(self.files)
+        return sum(1 for name in self.files if name.rsplit(":", 2)[1] == "0")
 
     @property
     def document(self) -> dict[str, Any]:
         """The JSON object whose canonical form is hashed."""
         return {
-            "method": "files",
+            "method": self.method,
             "hash_type": "sha256",
-            "shard_size": None,
+            "shard_size": self.shard_size,
             "resources": [
                 {"name": name, "algorithm": "sha256", "digest": self.files[name]}
                 for name in sorted(self.files)
@@ -77,49 +93,129 @@ class Manifest:
     def oms_root(self) -> str:
         """Hex SHA-256 over the files' digests: the subject of an OMS statement.
 
-        OMS orders paths part by part (``a/x`` before ``a-b/x``), unlike :attr:`document`.
+        OMS orders paths part by part (``a/x`` before ``a-b/x``), unlike :attr:`document`, and
+        shards by their offset.
         """
         root = hashlib.sha256()
-        for name in sorted(self.files, key=lambda name: name.split("/")):
+        for name in self.oms_order:
             root.update(bytes.fromhex(self.files[name]))
         return root.hexdigest()
 
+    @property
+    def oms_order(self) -> list[str]:
+        """The names in the order OMS lists them."""
+        if self.shard_size is None:
+            return sorted(self.files, key=lambda name: name.split("/"))
 
-def manifest(entries: Iterable[tuple[str, str]]) -> Manifest:
-    """Build a manifest from ``(name, sha256 hex)`` pairs.
+        def place(name: str) -> tuple[list[str], int]:
+            path, start, _ = name.rsplit(":", 2)
+            return path.split("/"), int(start)
 
-    Raises InvalidInput for a bad name or digest, a name listed twice, or two names that a file
-    system which ignores case would take for one.
+        return sorted(self.files, key=place)
+
+
+def shard_name(path: str, start: int, end: int) -> str:
+    """The name of the bytes from ``start`` to before ``end`` of a file, as OMS writes it."""
+    return f"{path}:{start}:{end}"
+
+
+def check_shard_size(value: int) -> int:
+    """Return ``value`` if shards may have that many bytes, else InvalidInput."""
+    least, most = limits.SHARD_BYTES_MIN, limits.SHARD_BYTES_MAX
+    if not least <= value <= most:
+        raise InvalidInput(f"must be {least} to {most} bytes", field="shard_size")
+    return value
+
+
+def manifest(entries: Iterable[tuple[str, str]], shard_size: int | None = None) -> Manifest:
+    """Build a manifest from ``(name, sha256 hex)`` pairs: files, or shards of ``shard_size``.
+
+    Raises InvalidInput for a bad name or digest, a name listed twice, two names that a file system
+    which ignores case would take for one, or shards that do not cover each file once.
     """
-    files: dict[str, str] = {}
-    folded: dict[str, str] = {}
+    most = limits.BUNDLE_FILES if shard_size is None else limits.BUNDLE_SHARDS
+    listed: dict[str, str] = {}
+    names = _FileNames(shard_size)
     for name, digest in entries:
-        check_name(name)
+        names.add(name)
         if len(digest) != DIGEST_HEX["sha256"] or not _HEX.match(digest):
             raise InvalidInput("must be 64 lower-case hex digits", field=f"{name[:80]}: digest")
-        twin = folded.setdefault(name.casefold(), name)
-        if name in files or twin != name:
-            raise InvalidInput(f"collides with {twin[:80]}", field=name[:80])
-        files[name] = digest
-        if len(files) > limits.BUNDLE_FILES:
-            raise LimitExceeded(f"more than {limits.BUNDLE_FILES} files")
-    if not files:
+        if name in listed:
+            raise InvalidInput("is listed twice", field=name[:80])
+        listed[name] = digest
+        if len(listed) > most:
+            raise LimitExceeded(f"more than {most} files or shards")
+    if not listed:
         raise InvalidInput("a model must have at least one file")
-    return Manifest(files)
+    names.finish()
+    return Manifest(listed, shard_size)
+
+
+class _FileNames:
+    """The files that entries belong to: each name good, no two alike, each covered by shards."""
+
+    def __init__(self, shard_size: int | None) -> None:
+        self._shard_size = None if shard_size is None else check_shard_size(shard_size)
+        self._folded: dict[str, str] = {}
+        self._shards: dict[str, list[tuple[int, int]]] = {}
+
+    def add(self, name: str) -> None:
+        """Take note of one entry's name. Raises InvalidInput."""
+        path = name
+        if self._shard_size is not None:
+            path, start, end = _split_shard(name)
+            self._shards.setdefault(path, []).append((start, end))
+        # Shards repeat their file's name; whole files meet themselves when listed twice.
+        known = self._folded.get(path.casefold())
+        if known is None:
+            check_name(path)
+            self._folded[path.casefold()] = path
+        elif known != path or self._shard_size is None:
+            raise InvalidInput(f"collides with {known[:80]}", field=path[:80])
+
+    def finish(self) -> None:
+        """Raise InvalidInput unless every file's shards follow each other from its first byte."""
+        size = self._shard_size
+        if size is None:
+            return
+        for path, shards in self._shards.items():
+            shards.sort()
+            starts = [index * size for index in range(len(shards))]
+            ends = [*starts[1:], shards[-1][1]]
+            last = shards[-1][1] - starts[-1]
+            # An empty file has one shard without a byte, so that it is listed at all.
+            if shards != list(zip(starts, ends, strict=True)) or not (
+                0 < last <= size or shards == [(0, 0)]
+            ):
+                raise InvalidInput(f"shards of {size} bytes must cover it once", field=path[:80])
+
+
+def _split_shard(name: str) -> tuple[str, int, int]:
+    found = _SHARD.fullmatch(name)
+    # Other readers split at every colon, so a file's name must hold none.
+    if found is None or ":" in found[1]:
+        raise InvalidInput("must be FILE:START:END, and FILE without a colon", field=name[:80])
+    return found[1], int(found[2]), int(found[3])
 
 
 def parse_manifest(document: Any) -> Manifest:
     """Read the JSON object that :attr:`Manifest.document` gives; anything else is InvalidInput."""
-    head = {"method": "files", "hash_type": "sha256", "shard_size": None}
-    if not isinstance(document, dict) or set(document) != {*head, "resources"}:
+    fields = {"method", "hash_type", "shard_size", "resources"}
+    if not isinstance(document, dict) or set(document) != fields:
         raise InvalidInput("manifest must have method, hash_type, shard_size and resources")
-    for key, expected in head.items():
+    size = document["shard_size"]
+    if size is not None and type(size) is not int:
+        raise InvalidInput("must be null or a number of bytes", field="shard_size")
+    for key, expected in (
+        ("method", "files" if size is None else "shards"),
+        ("hash_type", "sha256"),
+    ):
         if document[key] != expected:
             raise InvalidInput(f"must be {expected!r}", field=key)
     resources = document["resources"]
     if not isinstance(resources, list):
         raise InvalidInput("must be a list", field="resources")
-    return manifest(_entry(resource) for resource in resources)
+    return manifest((_entry(resource) for resource in resources), size)
 
 
 def _entry(resource: Any) -> tuple[str, str]:
@@ -135,6 +231,8 @@ def _entry(resource: Any) -> tuple[str, str]:
 
 def differences(expected: Manifest, actual: Manifest, *, most: int = 5) -> list[str]:
     """Say how ``actual`` differs from ``expected``, a line a file, at most ``most`` lines."""
+    if expected.shard_size != actual.shard_size:
+        return [f"hashed in shards of {actual.shard_size} bytes, signed of {expected.shard_size}"]
     lines = [f"missing: {name}" for name in sorted(expected.files.keys() - actual.files.keys())]
     lines += [f"not signed: {name}" for name in sorted(actual.files.keys() - expected.files.keys())]
     lines += [

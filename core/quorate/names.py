@@ -45,3 +45,6 @@ MANIFEST_SUBJECT: Final = "quorate-manifest.json"
 CERTIFICATE_TYPE: Final = "application/vnd.quorate.certificate.v1alpha1+json"
 STATE_TYPE: Final = "application/vnd.quorate.state.v1alpha1+json"
 INTOTO_TYPE: Final = "application/vnd.in-toto+json"
+
+GIT_PATHS: Final = (".git", ".gitattributes", ".github", ".gitignore")
+"""What the reference library for model signing leaves out unless told otherwise."""

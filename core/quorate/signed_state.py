@@ -55,7 +55,9 @@ class StateDenial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
     message: Annotated[str, msgspec.Meta(max_length=4096)]
 
 
-class StateStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class StateStatement(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True
+):
     """What is signed. ``rules`` is None exactly if ``denial`` is not."""
 
     cluster_id: Identifier
@@ -68,6 +70,9 @@ class StateStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
     denial: StateDenial | None
     issued_at: Instant
     expires_at: Instant
+    shard_size: int | None = None
+    """How the manifest's files are hashed, in bytes; None: whole. Only a hint, left out if None:
+    a wrong one gives another digest than the certified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class PodState:
     policy_digests: tuple[str, ...]
     issued_at: datetime
     expires_at: datetime
+    shard_size: int | None = None
 
 
 class StateDenied(SubjectMismatch):
@@ -121,6 +127,7 @@ def verify(envelope: bytes, genesis: Genesis, pod_uid: str, now: datetime) -> Po
         policy_digests=tuple(policy.policy_digest for policy in statement.policies),
         issued_at=statement.issued_at,
         expires_at=min(statement.expires_at, *ends),
+        shard_size=statement.shard_size,
     )
 
 

@@ -15,10 +15,17 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from quorate import limits
 from quorate.errors import EvidenceError, InvalidInput, LimitExceeded
-from quorate.manifest import Manifest, check_name, manifest
+from quorate.manifest import (
+    Manifest,
+    check_name,
+    check_shard_size,
+    manifest,
+    shard_name,
+)
 
 CHUNK_BYTES = 1 * limits.MIB
 """Bytes read at once by each worker."""
@@ -48,8 +55,13 @@ class _Identity:
         return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def measure_directory(root: Path, *, workers: int, progress: Progress) -> Manifest:
+def measure_directory(
+    root: Path, *, workers: int, progress: Progress, shard_size: int | None = None
+) -> Manifest:
     """The manifest of every file under ``root``, hashed by ``workers`` threads.
+
+    With ``shard_size`` (bytes) files are hashed in shards, so that one large file keeps all workers
+    busy. Memory grows with the number of files, never with their size.
 
     Raises InvalidInput if ``root`` is not a directory that can be read whole, holds anything but
     directories and regular files, or a name a manifest refuses; LimitExceeded if it is too deep or
@@ -57,16 +69,18 @@ def measure_directory(root: Path, *, workers: int, progress: Progress) -> Manife
     """
     if workers < 1:
         raise InvalidInput("must be at least 1", field="workers")
+    if shard_size is not None:
+        check_shard_size(shard_size)
     with _readable(str(root)):
         opened = os.open(root, _DIRECTORY)
     with _opened(opened) as root_fd:
         listed = dict(_walk(root_fd))
         # Bad and colliding names are known before the first byte is hashed.
         manifest((name, "0" * 64) for name in listed)
-        digests = _Hashing(root_fd, listed, progress).run(workers)
+        digests = _Hashing(root_fd, listed, progress, shard_size).run(workers)
         if dict(_walk(root_fd)) != listed:
             raise EvidenceError("files were added, removed or changed while it was measured")
-    return manifest(digests.items())
+    return manifest(digests.items(), shard_size)
 
 
 def _walk(root_fd: int) -> Iterator[tuple[str, _Identity]]:
@@ -96,54 +110,101 @@ def _walk(root_fd: int) -> Iterator[tuple[str, _Identity]]:
     return visit(root_fd, "", 0)
 
 
-class _Hashing:
-    """One run over all files; workers share the count of bytes and the sign to stop."""
+class _Part(NamedTuple):
+    """Bytes of a file that are hashed together: all of them, or a shard."""
 
-    def __init__(self, root_fd: int, listed: dict[str, _Identity], progress: Progress) -> None:
+    file: str
+    start: int
+    end: int
+    name: str
+    """What the manifest calls them."""
+
+
+def _parts(listed: dict[str, _Identity], shard_size: int | None) -> Iterator[_Part]:
+    """Every part, of the largest files first so that no worker ends with a big one alone."""
+    for name in sorted(listed, key=lambda name: -listed[name].size):
+        size = listed[name].size
+        if shard_size is None:
+            yield _Part(name, 0, size, name)
+            continue
+        # An empty file has one shard without a byte, so that it is listed at all.
+        for start in range(0, max(size, 1), shard_size):
+            end = min(start + shard_size, size)
+            yield _Part(name, start, end, shard_name(name, start, end))
+
+
+class _Hashing:
+    """One run over all files; workers share what is left, the count of bytes and a sign to stop."""
+
+    def __init__(
+        self,
+        root_fd: int,
+        listed: dict[str, _Identity],
+        progress: Progress,
+        shard_size: int | None,
+    ) -> None:
         self._root_fd = root_fd
         self._listed = listed
         self._progress = progress
+        self._left = _parts(listed, shard_size)
+        self._digests: dict[str, str] = {}
         self._total = sum(identity.size for identity in listed.values())
         self._done = 0
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
     def run(self, workers: int) -> dict[str, str]:
-        """Hash every file, the largest first so that no worker ends with a big one alone."""
-        names = sorted(self._listed, key=lambda name: -self._listed[name].size)
+        """Hash every part; the first failure ends all workers."""
         self._advance(0)
         with ThreadPoolExecutor(workers, thread_name_prefix="measure") as pool:
-            running = {pool.submit(self._hash, name): name for name in names}
+            running = [pool.submit(self._work) for _ in range(workers)]
             try:
-                return {running[done]: done.result() for done in as_completed(running)}
-            except BaseException:
+                for done in as_completed(running):
+                    done.result()
+            finally:
                 self._stopped.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        return self._digests
 
-    def _hash(self, name: str) -> str:
+    def _work(self) -> None:
+        # One task a worker, not one a file: a hundred thousand waiting tasks would cost more
+        # memory than everything else here.
+        buffer = memoryview(bytearray(CHUNK_BYTES))
+        while not self._stopped.is_set():
+            with self._lock:
+                part = next(self._left, None)
+            if part is None:
+                return
+            digest = self._hash(part, buffer)
+            with self._lock:
+                self._digests[part.name] = digest
+
+    def _hash(self, part: _Part, buffer: memoryview) -> str:
+        name, expected = part.file, self._listed[part.file]
         with _readable(name), _opened(_open_beneath(self._root_fd, name)) as fd:
             before = os.fstat(fd)
             _check_regular(before, name)
-            expected = self._listed[name]
-            digest, size = self._read(fd, expected.size)
+            digest, size = self._read(fd, part, buffer)
             if not _Identity.of(before) == _Identity.of(os.fstat(fd)) == expected:
                 raise EvidenceError("changed while it was measured", field=name)
-            if size != expected.size:
-                raise EvidenceError(f"has {size} bytes, not {expected.size}", field=name)
+            if size != part.end - part.start and not self._stopped.is_set():
+                total = part.start + size
+                raise EvidenceError(f"has {total} bytes, not {expected.size}", field=name)
         return digest
 
-    def _read(self, fd: int, size_max: int) -> tuple[str, int]:
+    def _read(self, fd: int, part: _Part, buffer: memoryview) -> tuple[str, int]:
         digest, size = hashlib.sha256(), 0
-        # One byte more than the file has, so that growth shows.
-        buffer = memoryview(bytearray(min(CHUNK_BYTES, size_max + 1)))
-        while count := os.readv(fd, [buffer]):
+        os.lseek(fd, part.start, os.SEEK_SET)
+        # One byte more than the file has, so that growth shows; a shard ends where the next begins.
+        last = part.end == self._listed[part.file].size
+        most = part.end - part.start + last
+        # A file that grows as fast as it is read would never end.
+        while size < most and not self._stopped.is_set():
+            count = os.readv(fd, [buffer[: most - size]])
+            if count == 0:
+                break
             digest.update(buffer[:count])
             size += count
             self._advance(count)
-            # A file that grows as fast as it is read would never end.
-            if self._stopped.is_set() or size > size_max:
-                break
         return digest.hexdigest(), size
 
     def _advance(self, count: int) -> None:

@@ -12,6 +12,7 @@ from quorate import names
 from quorate.errors import QuorateError
 from quorate.evidence import dsse, intoto
 from quorate.evidence.intoto.test_result import FINISHED_AT, METRICS, STARTED_AT
+from quorate.evidence.signatures import SignerSet
 from quorate.keys import LocalSigner
 
 SIGNER = LocalSigner(ed25519.Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))
@@ -25,7 +26,7 @@ RUN = intoto.GateRun(
     passed_tests=("toxicity",),
 )
 SIGNED = dsse.sign(intoto.gate_statement(RUN, MANIFEST), names.INTOTO_TYPE, [SIGNER])
-EXPECTED = intoto.verify_gate(SIGNED, [SIGNER.public_key], 1)
+EXPECTED = intoto.verify_gate(SIGNED, SignerSet((SIGNER.public_key,)))
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 field_names = st.sampled_from(
@@ -45,7 +46,7 @@ json_values = st.recursive(
 def outcome(envelope: bytes) -> intoto.GateResult | None:
     """The result, or None if it is refused in an orderly way."""
     try:
-        return intoto.verify_gate(envelope, [SIGNER.public_key], 1)
+        return intoto.verify_gate(envelope, SignerSet((SIGNER.public_key,)))
     except QuorateError:
         return None
 

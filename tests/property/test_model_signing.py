@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from quorate.errors import QuorateError
 from quorate.evidence import model_signing
+from quorate.evidence.signatures import SignerSet
 from quorate.manifest import manifest
 from tests.unit.evidence import oms
 
 A, B = oms.signer(1), oms.signer(2)
-KEYS = [A.public_key, B.public_key]
+KEYS = SignerSet((A.public_key, B.public_key))
 SIGNED = oms.bundle(oms.statement(), A)
 DIGEST = manifest(oms.FILES.items()).digest
 

@@ -13,9 +13,12 @@ from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import evaluate
 from quorate_cli.cluster.kinds import Document
 from quorate_cli.policies import selects_model
+from quorate_sigstore import OfflineSigstore
 
 RENEW_SHARE: Final = 0.1
 """The share of a result's life that is enough to run its gate again."""
+CERTIFICATE_SECONDS: Final = 90 * 24 * 3600
+"""What a signer's certificate is taken to live, for the same share: its start is not looked up."""
 
 
 class ModelSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -80,6 +83,9 @@ def _lapses(
 ) -> Iterator[tuple[datetime, timedelta]]:
     """When each result that counts becomes too old, and how long such results count."""
     lives = {gate.requirement: gate.spec.max_age_seconds for gate in policy.gates}
-    for requirement in evaluate(policy, model, now).requirements:
+    for requirement in evaluate(policy, model, now, sigstore=OfflineSigstore()).requirements:
         if requirement.not_after is not None:
-            yield requirement.not_after, timedelta(seconds=lives[requirement.name])
+            yield (
+                requirement.not_after,
+                timedelta(seconds=lives.get(requirement.name, CERTIFICATE_SECONDS)),
+            )

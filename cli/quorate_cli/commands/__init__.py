@@ -2,6 +2,7 @@
 
 from quorate_cli.command import Command
 from quorate_cli.commands import (
+    approve,
     audit_verify,
     doctor,
     explain,
@@ -17,6 +18,7 @@ COMMANDS: tuple[Command, ...] = (
     keygen.COMMAND,
     sign.COMMAND,
     gate.COMMAND,
+    approve.COMMAND,
     verify.COMMAND,
     model_manifest.COMMAND,
     explain.COMMAND,

@@ -4,23 +4,40 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from quorate import names
+from quorate import limits, names
+from quorate.canonical import parse_object
 from quorate.errors import InvalidInput, SubjectMismatch
 from quorate.evidence import dsse
-from quorate.evidence.intoto import gate_statement, verify_gate
-from quorate.evidence.intoto.statement import parse_statement
-from quorate.evidence.model_signing import PREDICATE_TYPE, manifest_of, parse_bundle
+from quorate.evidence.intoto import (
+    TYPES,
+    about_model,
+    gate_statement,
+    verify_gate,
+)
+from quorate.evidence.intoto.timestamps import format_utc
+from quorate.evidence.model_signing import read_manifest
+from quorate.evidence.signatures import SignerSet
 from quorate.manifest import Manifest, check_digest, differences
+from quorate.ports import Signer
+from quorate.predicates import PredicateUri
 from quorate_cli.command import Command, Result
+from quorate_cli.evidence_signer import add_key, model_digest, sign_statement
 from quorate_cli.files import check_target, read_file, read_password, read_signer, write_file
 from quorate_cli.progress import Progress
 from quorate_cli.report import parse_report
 from quorate_io.measuring import measure_directory
 
+_TYPES = tuple(str(uri) for uri in TYPES if uri is not PredicateUri.APPROVAL)
+
 
 def _arguments(parser: ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--report", type=Path, help="report of the evaluation (JSON)")
+    what.add_argument(
+        "--predicate", metavar="FILE", type=Path, help="predicate of another type, to sign as it is"
+    )
     parser.add_argument(
-        "--report", type=Path, required=True, help="report of the evaluation (JSON)"
+        "--type", metavar="URI", choices=_TYPES, help=f"type of --predicate: {', '.join(_TYPES)}"
     )
     model = parser.add_mutually_exclusive_group(required=True)
     model.add_argument("--manifest-digest", metavar="DIGEST", help="the model, as sha256:…")
@@ -30,21 +47,21 @@ def _arguments(parser: ArgumentParser) -> None:
         type=Path,
         help="the model's OMS bundle; its signature is not checked, so the report must list files",
     )
-    parser.add_argument("--key", type=Path, required=True, help="private key of the producer")
-    parser.add_argument(
-        "--password-file", metavar="FILE", type=Path, help="password of the private key"
-    )
-    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="where to write")
+    add_key(parser)
 
 
 def _run(arguments: Namespace, progress: Progress) -> Result:
     check_target(arguments.out)
     signer = read_signer(arguments.key, read_password(arguments.password_file))
+    if (arguments.predicate is None) != (arguments.type is None):
+        raise InvalidInput("must be given together", field="--predicate and --type")
+    if arguments.predicate is not None:
+        return _sign_predicate(arguments, signer, progress)
     run, reported = parse_report(read_file(arguments.report))
     digest = _model(arguments, reported, progress)
     envelope = dsse.sign(gate_statement(run, digest), names.INTOTO_TYPE, [signer])
     # What cannot be verified must not leave.
-    gate = verify_gate(envelope, [signer.public_key], 1)
+    gate = verify_gate(envelope, SignerSet((signer.public_key,)))
     write_file(arguments.out, envelope)
     return Result(
         [
@@ -67,6 +84,34 @@ def _run(arguments: Namespace, progress: Progress) -> Result:
     )
 
 
+def _sign_predicate(arguments: Namespace, signer: Signer, progress: Progress) -> Result:
+    """Sign a predicate of any type as it is, if a gate could read it."""
+    if arguments.bundle is not None:
+        raise InvalidInput("must be --model or --manifest-digest", field="--bundle")
+    kind = PredicateUri(arguments.type)
+    predicate = parse_object(read_file(arguments.predicate), what=str(arguments.predicate))
+    digest = model_digest(arguments, progress)
+    payload = about_model(digest, kind, predicate)
+    evidence = sign_statement(payload, kind, signer, arguments.out)
+    title, made_at = TYPES[kind].title, format_utc(evidence.facts.made_at)
+    return Result(
+        [
+            f"signed the {title} into {arguments.out}",
+            f"manifest digest: {digest}",
+            f"result:          {evidence.facts.result}, made {made_at}",
+            f"signed by:       {signer.public_key.key_id}",
+        ],
+        {
+            "envelope": str(arguments.out),
+            "predicateType": kind,
+            "result": evidence.facts.result,
+            "madeAt": made_at,
+            "manifestDigest": digest,
+            "signer": signer.public_key.key_id,
+        },
+    )
+
+
 def _model(arguments: Namespace, reported: Manifest | None, progress: Progress) -> str:
     """The digest of the model the verdict is about; SubjectMismatch if the report ran another."""
     if arguments.manifest_digest is not None:
@@ -84,8 +129,7 @@ def _model(arguments: Namespace, reported: Manifest | None, progress: Progress) 
             fix="or use --model DIR or --manifest-digest",
         )
     else:
-        payload = parse_bundle(read_file(arguments.bundle)).payload
-        manifest = manifest_of(parse_statement(payload, PREDICATE_TYPE))
+        manifest = read_manifest(read_file(arguments.bundle, limits.BUNDLE_BYTES))
     if reported is not None and reported.digest != manifest.digest:
         lines = "; ".join(differences(manifest, reported))
         raise SubjectMismatch(f"the report is about another model: {lines}", field="report.subject")
@@ -98,9 +142,14 @@ COMMAND = Command(
     description=(
         "Turn the report of an evaluation into an in-toto test result about one model, signed\n"
         "in DSSE. FAILED results are signed too: they are evidence. If the report lists the\n"
-        "files it ran, they must be the model the result is signed over."
+        "files it ran, they must be the model the result is signed over. Other evidence, such\n"
+        "as scans, provenance and bills of materials, is signed as it is with --predicate."
     ),
-    examples=("gate --report report.json --model ./model --key safety.key --out gate.json",),
+    examples=(
+        "gate --report report.json --model ./model --key safety.key --out gate.json",
+        "gate --predicate bom.json --type https://cyclonedx.org/bom --model ./model \\\n"
+        "      --key safety.key --out bom.dsse.json",
+    ),
     arguments=_arguments,
     run=_run,
 )

@@ -11,10 +11,8 @@ from quorate import names
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.meta import read
 from quorate.errors import InvalidInput, SubjectMismatch
-from quorate.evidence import dsse
-from quorate.evidence.intoto.statement import parse_statement
-from quorate.evidence.intoto.test_result import PREDICATE_TYPE as GATE_TYPE
-from quorate.evidence.model_signing import PREDICATE_TYPE, manifest_of, parse_bundle
+from quorate.evidence.intoto import TYPES, read_document
+from quorate.evidence.model_signing import read_manifest
 from quorate_cli.command import Command, Result
 from quorate_cli.files import read_file
 from quorate_cli.progress import Progress
@@ -36,7 +34,11 @@ def _arguments(parser: ArgumentParser) -> None:
         "--bundle", type=Path, action="append", required=True, help="OMS bundle; repeatable"
     )
     parser.add_argument(
-        "--gate", type=Path, action="append", default=[], help="signed gate; repeatable"
+        "--gate",
+        type=Path,
+        action="append",
+        default=[],
+        help="signed gate or other evidence; repeatable",
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
@@ -131,18 +133,17 @@ def _manifest_digest(bundles: list[dict[str, str]]) -> str:
     """What the bundles are about. Who signed is not checked here: the cluster does."""
     digests = {}
     for entry in bundles:
-        payload = parse_bundle(entry["bundle"].encode()).payload
-        manifest = manifest_of(parse_statement(payload, PREDICATE_TYPE))
-        digests[manifest.digest] = entry["name"]
+        digests[read_manifest(entry["bundle"].encode()).digest] = entry["name"]
     if len(digests) > 1:
         raise SubjectMismatch("the bundles are about different models", field="--bundle")
     return next(iter(digests))
 
 
 def _check_gate(path: Path, envelope: str, digest: str) -> None:
-    statement = parse_statement(dsse.parse(envelope.encode()).payload, GATE_TYPE)
-    about = {f"sha256:{subject.digest.get('sha256')}" for subject in statement.subject}
-    if digest not in about:
+    statement = read_document(envelope.encode()).statement
+    if statement.predicate_type not in TYPES:
+        raise SubjectMismatch("is of no type a gate may ask for", field=str(path))
+    if digest not in statement.manifests:
         raise SubjectMismatch("is about another model than the bundles", field=str(path))
 
 

@@ -2,15 +2,28 @@
 
 import os
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from quorate.errors import InvalidInput
-from quorate.evidence.model_signing import verify_bundle
+from quorate import names
+from quorate.errors import InvalidInput, SignatureError
+from quorate.evidence import dsse
+from quorate.evidence.model_signing import parse_envelope, read_manifest, sign_model
+from quorate.evidence.signatures.bundle import CHAIN_MAX
+from quorate.evidence.signatures.certificate import check_use, load_certificates
+from quorate.manifest import Manifest, check_shard_size
+from quorate.ports import Signer
 from quorate_cli.command import Command, Result
-from quorate_cli.files import check_target, read_password, read_signer, write_file
-from quorate_cli.model_signer import sign_manifest
+from quorate_cli.files import (
+    check_target,
+    read_certificates,
+    read_password,
+    read_signer,
+    write_file,
+)
 from quorate_cli.progress import Progress
 from quorate_io.measuring import measure_directory
 
@@ -22,6 +35,18 @@ def _arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--password-file", metavar="FILE", type=Path, help="password of the private key"
+    )
+    parser.add_argument(
+        "--certificate",
+        metavar="FILE",
+        type=Path,
+        help="sign by certificate: PEM, the key's own first, then intermediates, no root",
+    )
+    parser.add_argument(
+        "--shard-size",
+        metavar="BYTES",
+        type=int,
+        help="hash in shards of this size, which a policy must accept (default: whole files)",
     )
     parser.add_argument(
         "--out",
@@ -36,30 +61,59 @@ def _run(arguments: Namespace, progress: Progress) -> Result:
     directory, out = arguments.directory, arguments.out
     check_target(out)
     _check_outside(out, directory)
-    password = read_password(arguments.password_file)
-    public = read_signer(arguments.key, password).public_key
-    if not isinstance(public.key, ec.EllipticCurvePublicKey):
+    if arguments.shard_size is not None:
+        check_shard_size(arguments.shard_size)
+    signer = read_signer(arguments.key, read_password(arguments.password_file))
+    if not isinstance(signer.public_key.key, ec.EllipticCurvePublicKey):
         raise InvalidInput("must be an ECDSA key to sign a model", field=str(arguments.key))
-    manifest = measure_directory(directory, workers=os.cpu_count() or 1, progress=progress)
-    bundle = sign_manifest(manifest, directory.resolve().name or "model", arguments.key, password)
-    # What cannot be verified must not leave: the library might write what no verifier accepts.
-    written = verify_bundle(bundle, [public])
-    if written.manifest.digest != manifest.digest:
-        raise InvalidInput("the bundle does not list the files that were hashed", field=str(out))
+    certificates = _certificates(arguments.certificate)
+    manifest = measure_directory(
+        directory,
+        workers=os.cpu_count() or 1,
+        progress=progress,
+        shard_size=arguments.shard_size,
+    )
+    bundle = sign_model(manifest, directory.resolve().name or "model", signer, certificates)
+    _check_written(bundle, manifest, signer)
     write_file(out, bundle)
+    by = [f"signed by:       {signer.public_key.key_id}"]
+    if certificates:
+        subject = certificates[0].subject.rfc4514_string() or "(by its alternative name)"
+        by.append(f"certificate:     {subject}, valid until {certificates[0].not_valid_after_utc}")
     return Result(
         [
-            f"signed {len(manifest.files)} files of {directory} into {out}",
+            f"signed {manifest.file_count} files of {directory} into {out}",
             f"manifest digest: {manifest.digest}",
-            f"signed by:       {public.key_id}",
+            *by,
         ],
         {
             "bundle": str(out),
-            "files": len(manifest.files),
+            "files": manifest.file_count,
             "manifestDigest": manifest.digest,
-            "signer": public.key_id,
+            "signer": signer.public_key.key_id,
+            "method": "certificate" if certificates else "key",
         },
     )
+
+
+def _certificates(path: Path | None) -> tuple[x509.Certificate, ...]:
+    if path is None:
+        return ()
+    found = read_certificates(path, partial(load_certificates, most=CHAIN_MAX))
+    try:
+        check_use(found[0])
+    except SignatureError as error:
+        raise InvalidInput(error.message, field=str(path), fix=error.fix) from None
+    return found
+
+
+def _check_written(bundle: bytes, manifest: Manifest, signer: Signer) -> None:
+    """What cannot be verified must not leave, wherever the signature was made."""
+    envelope = parse_envelope(bundle)
+    message = dsse.pae(names.INTOTO_TYPE, envelope.payload)
+    signer.public_key.verify(envelope.signatures[0].sig, message)
+    if read_manifest(bundle).digest != manifest.digest:
+        raise InvalidInput("the bundle does not list the files that were hashed")
 
 
 def _check_outside(out: Path, directory: Path) -> None:
@@ -77,9 +131,14 @@ COMMAND = Command(
     description=(
         "Hash every file under DIR, hidden ones too, and sign the list as an OpenSSF model\n"
         "signing (OMS) bundle. Links, special files and names that two systems could read\n"
-        "differently are refused. The bundle is verified before it is written."
+        "differently are refused. The bundle is verified before it is written. With\n"
+        "--certificate, whoever verifies needs the authority's certificate and your name in it\n"
+        "instead of your key."
     ),
-    examples=("sign ./model --key model-owner.key --out model.bundle.json",),
+    examples=(
+        "sign ./model --key model-owner.key --out model.bundle.json",
+        "sign ./model --key signer.key --certificate signer-chain.pem --out model.bundle.json",
+    ),
     arguments=_arguments,
     run=_run,
 )

@@ -10,11 +10,13 @@ from quorate.admission.floor import EXCLUDED_NAMESPACES
 from quorate.admission.model import KnownModel, know_model
 from quorate.admission.snapshot import BrokenPolicy
 from quorate.api.v1alpha1 import AttestedModel
+from quorate.api.v1alpha1.attested_model import RequirementStatus
 from quorate.api.v1alpha1.meta import read
 from quorate.errors import InvalidInput
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import evaluate
 from quorate.policy.requirement import Requirement
+from quorate.verdict import Denial, Reason
 from quorate_cli.explain import evidence
 from quorate_cli.explain.certificates import certificate_line
 from quorate_cli.explain.explanation import (
@@ -32,6 +34,7 @@ from quorate_cli.explain.policy_lines import broken_line, policy_line
 from quorate_cli.explain.remedies import refusal
 from quorate_cli.explain.remedies.context import Context
 from quorate_cli.policies import Answer, compile_all, selects_model, selects_pod
+from quorate_sigstore import OfflineSigstore
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,12 @@ class _Known:
         return tuple(policy for policy, answer in self.compiled if answer != "no")
 
 
+def _requirements(
+    policy: CompiledPolicy, model: AttestedModel, now: datetime
+) -> tuple[Requirement, ...]:
+    return evaluate(policy, model, now, sigstore=OfflineSigstore()).requirements
+
+
 def explain(facts: Facts, now: datetime) -> Explanation:
     """The whole chain, from the namespace's mode to the verdict."""
     known = _know(facts, now)
@@ -65,7 +74,7 @@ def explain(facts: Facts, now: datetime) -> Explanation:
         other_models=facts.other_models,
     )
     judged = [
-        (policy, evaluate(policy, known.model, now).requirements if known.model else ())
+        (policy, _requirements(policy, known.model, now) if known.model else ())
         for policy in known.meant
     ]
     standings = [
@@ -172,21 +181,46 @@ def _standing(
     return Standing(
         policy=str(policy.ref),
         requirements=tuple(
-            RequirementLine(
-                name=requirement.name,
-                holds=requirement.denial is None,
-                reported=reported.get(requirement.name, ""),
-                shown_by=evidence.shown_by(policy, requirement, model),
-                counts_until=requirement.not_after,
-                refusal=refusal(requirement.denial, context) if requirement.denial else None,
-            )
+            _line(policy, requirement, reported.get(requirement.name), context, model, now)
             for requirement in requirements
         ),
         certificate=certificate_line(policy, model, known.admission, facts.genesis, now),
     )
 
 
-def _reported(policy: CompiledPolicy, model: AttestedModel) -> dict[str, str]:
+def _line(
+    policy: CompiledPolicy,
+    requirement: Requirement,
+    reported: RequirementStatus | None,
+    context: Context,
+    model: AttestedModel,
+    now: datetime,
+) -> RequirementLine:
+    denial = requirement.denial or _remembered(policy, reported)
+    return RequirementLine(
+        name=requirement.name,
+        holds=denial is None,
+        reported=f"{reported.status} {reported.reason}" if reported else "",
+        shown_by=evidence.shown_by(policy, requirement, model, now),
+        counts_until=requirement.not_after,
+        refusal=refusal(denial, context) if denial else None,
+    )
+
+
+def _remembered(policy: CompiledPolicy, reported: RequirementStatus | None) -> Denial | None:
+    """A failure that only the member knows: the model no longer carries the statement."""
+    if reported is None or reported.status == "True" or reported.reason != Reason.GATE_FAILED:
+        return None
+    return Denial(
+        Reason.GATE_FAILED,
+        reported.message,
+        requirement=reported.name,
+        policy=str(policy.ref),
+        owner=policy.safety_contact,
+    )
+
+
+def _reported(policy: CompiledPolicy, model: AttestedModel) -> dict[str, RequirementStatus]:
     """What the operator wrote about each requirement of the policy as it is now."""
     status = model.status
     if status is None or status.observed_generation < model.metadata.generation:
@@ -197,7 +231,7 @@ def _reported(policy: CompiledPolicy, model: AttestedModel) -> dict[str, str]:
             policy.ref.name,
             policy.digest,
         ):
-            return {item.name: f"{item.status} {item.reason}" for item in entry.requirements}
+            return {item.name: item for item in entry.requirements}
     return {}
 
 

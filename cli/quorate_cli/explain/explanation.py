@@ -76,10 +76,12 @@ class PolicyLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Signer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A key that signed, and what the policy calls it."""
+    """Who signed: what the policy calls them, and their key or identity, by ``method``."""
 
     name: str
     key_id: str
+    """A key's id, or an identity and who vouches for it."""
+    method: str = "key"
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -88,6 +90,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     name: str
     digest: str
     signers: tuple[Signer, ...]
+    what: str = ""
+    """What kind of evidence it is."""
     suite: str = ""
     finished_at: datetime | None = None
 

@@ -160,14 +160,17 @@ def _document(document: Document, width: int) -> Iterator[str]:
     indent = _STEP * 3
     yield f"{indent}shown by {document.name} {document.digest}"
     if document.finished_at is not None:
-        yield f"{indent}suite {document.suite}"
-        yield f"{indent}run finished {_time(document.finished_at)}"
+        if document.suite:
+            yield f"{indent}suite {document.suite}"
+        yield f"{indent}{document.what}, made {_time(document.finished_at)}"
     for signer in document.signers:
         yield f"{indent}signed by {_signer(signer)}"
 
 
 def _signer(signer: Signer) -> str:
-    return f"{signer.name or 'a key without a name'} ({signer.key_id})"
+    if signer.method == "key":
+        return f"{signer.name or 'a key without a name'} ({signer.key_id})"
+    return f"{signer.name}, {signer.method}: {signer.key_id}"
 
 
 def _certificate(line: CertificateLine, width: int) -> Iterator[str]:

@@ -14,7 +14,10 @@ from quorate.api.v1alpha1.safety_policy import (
 from quorate.canonical import digest_of
 from quorate.certificate import PolicyRef
 from quorate.errors import InvalidInput
-from quorate.policy.compiled_gate import CompiledGate, KeySet, compile_gate, compile_keys
+from quorate.evidence.model_signing import Accepted
+from quorate.evidence.signatures import SignerSet
+from quorate.policy.accepted_signers import signer_set
+from quorate.policy.compiled_gate import CompiledGate, compile_gate
 from quorate.policy.runtime import CHECKS
 
 
@@ -25,7 +28,7 @@ class CompiledPolicy:
     ref: PolicyRef
     digest: str
     spec: SafetyPolicySpec
-    signers: KeySet | None
+    signers: SignerSet | None
     gates: tuple[CompiledGate, ...]
 
     @property
@@ -37,6 +40,12 @@ class CompiledPolicy:
     def mode(self) -> Mode:
         """The mode as written; a namespace's label may be stricter."""
         return self.spec.mode
+
+    @property
+    def accepted(self) -> Accepted:
+        """What a signature may leave out, and the shards it may be over."""
+        model = self.spec.model
+        return Accepted(tuple(model.ignore_paths), tuple(model.shard_sizes))
 
     @property
     def owners(self) -> Owners | None:
@@ -80,7 +89,7 @@ def compile_policy(policy: AnyPolicy) -> CompiledPolicy:
         digest=_digest(ref, spec),
         spec=spec,
         signers=(
-            compile_keys(model.signers, f"{where}.spec.model.signers") if model.signers else None
+            signer_set(model.signers, f"{where}.spec.model.signers") if model.signers else None
         ),
         gates=tuple(
             compile_gate(gate, f"{where}.spec.model.gates[{gate.name}]") for gate in model.gates

@@ -2,19 +2,12 @@
 
 from dataclasses import dataclass
 
-from quorate.api.v1alpha1.safety_policy import Gate, Signers
+from quorate.api.v1alpha1.safety_policy import Gate
 from quorate.cel import Condition, compile_condition
 from quorate.errors import InvalidInput
 from quorate.evidence.intoto import TYPES, PredicateType
-from quorate.keys import PublicKey, load_public_key
-
-
-@dataclass(frozen=True, slots=True)
-class KeySet:
-    """Distinct keys and how many of them must have signed."""
-
-    keys: tuple[PublicKey, ...]
-    threshold: int
+from quorate.evidence.signatures import SignerSet
+from quorate.policy.accepted_signers import signer_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +15,7 @@ class CompiledGate:
     """A gate with its producers' keys read and its conditions compiled."""
 
     spec: Gate
-    producers: KeySet
+    producers: SignerSet
     applies_to: Condition | None = None
     condition: Condition | None = None
 
@@ -42,26 +35,10 @@ def compile_gate(gate: Gate, where: str) -> CompiledGate:
     _check_type(gate, where)
     return CompiledGate(
         spec=gate,
-        producers=compile_keys(gate.producers, where),
+        producers=signer_set(gate.producers, where),
         applies_to=_condition(gate.applies_to, f"{where}.appliesTo"),
         condition=_condition(gate.condition, f"{where}.condition"),
     )
-
-
-def compile_keys(signers: Signers, where: str) -> KeySet:
-    """Read the keys. Raises InvalidInput for a malformed one, and for too few different ones."""
-    keys: dict[PublicKey, None] = {}
-    for named in signers.keys:
-        try:
-            keys[load_public_key(named.public_key)] = None
-        except InvalidInput as error:
-            raise InvalidInput(error.message, field=f"{where}.keys[{named.name}]") from None
-    if signers.threshold > len(keys):
-        raise InvalidInput(
-            f"must not exceed the number of different keys ({len(keys)})",
-            field=f"{where}.threshold",
-        )
-    return KeySet(tuple(keys), signers.threshold)
 
 
 def _condition(text: str, where: str) -> Condition | None:

@@ -13,11 +13,13 @@ from quorate.canonical import digest_of, parse
 from quorate.errors import QuorateError, SignatureError
 from quorate.evidence.intoto import Document, read_document
 from quorate.evidence.model_signing import verify_bundles
+from quorate.evidence.signatures import Context
 from quorate.manifest import Manifest
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.denials import denial
 from quorate.policy.gates import Failure, Reading, judge_gate
 from quorate.policy.requirement import Requirement
+from quorate.ports import Sigstore
 from quorate.verdict import Reason, Verdict
 
 SIGNED = "Signed"
@@ -54,20 +56,25 @@ def evaluate(
     model: AttestedModel,
     now: datetime,
     remembered: Sequence[Document] = (),
+    sigstore: Sigstore | None = None,
 ) -> Evaluation:
     """Judge ``model`` under ``policy``. Never raises for evidence: what is wrong is a denial.
 
     A policy that names no signers still needs one that does (see quorate.policy.intersect); here
     its signature requirement is absent, not met. ``remembered`` are statements that failed this
-    model before: they count against it although it may no longer carry them.
+    model before: they count against it although it may no longer carry them. Without ``sigstore``,
+    keyless signatures and trusted timestamps count for nothing.
     """
+    context = Context(now, sigstore)
     requirements: list[Requirement] = []
     manifest: Manifest | None = None
     if policy.signers is not None:
-        signed, manifest = _signed(policy, model)
+        signed, manifest = _signed(policy, model, context)
         requirements.append(signed)
     readings = [_read(evidence.envelope) for evidence in model.spec.evidence]
-    gates = [judge_gate(policy, gate, model, readings, remembered, now) for gate in policy.gates]
+    gates = [
+        judge_gate(policy, gate, model, readings, remembered, context) for gate in policy.gates
+    ]
     return Evaluation(
         (*requirements, *(requirement for requirement, _ in gates)),
         manifest,
@@ -82,7 +89,9 @@ def _read(envelope: str) -> Reading:
         return error
 
 
-def _signed(policy: CompiledPolicy, model: AttestedModel) -> tuple[Requirement, Manifest | None]:
+def _signed(
+    policy: CompiledPolicy, model: AttestedModel, context: Context
+) -> tuple[Requirement, Manifest | None]:
     assert policy.signers is not None  # noqa: S101 - the caller looked
     spec = model.spec
     fix = f"quorate sign DIR --key KEY, then add the bundle to {model.ref}.spec.signatures"
@@ -94,7 +103,7 @@ def _signed(policy: CompiledPolicy, model: AttestedModel) -> tuple[Requirement, 
         return denied(Reason.NOT_SIGNED, "the model has no signature")
     bundles = [signature.bundle.encode("utf-8") for signature in spec.signatures]
     try:
-        signed = verify_bundles(bundles, policy.signers.keys, policy.signers.threshold)
+        signed = verify_bundles(bundles, policy.signers, context, accepted=policy.accepted)
     except SignatureError as error:
         return denied(Reason.SIGNER_NOT_TRUSTED, str(error))
     except QuorateError as error:
@@ -106,4 +115,5 @@ def _signed(policy: CompiledPolicy, model: AttestedModel) -> tuple[Requirement, 
             f"spec.manifestDigest says {spec.manifest_digest}",
         )
     shown_by = tuple(digest_of(parse(bundles[index])) for index in signed.counted)
-    return Requirement(SIGNED, None, shown_by), signed.manifest
+    until = signed.holds_until(policy.signers.threshold)
+    return Requirement(SIGNED, None, shown_by, until), signed.manifest

@@ -15,6 +15,7 @@ from quorate.api.v1alpha1 import AttestedModel
 from quorate.cel import Condition, ConditionError
 from quorate.errors import QuorateError, SignatureError
 from quorate.evidence.intoto import Document, Evidence, Facts, Outcome, verify_document
+from quorate.evidence.signatures import Context, distinct, holds_until
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.compiled_gate import CompiledGate
 from quorate.policy.denials import gate_denial
@@ -43,6 +44,8 @@ class _Candidate:
     message: str = ""
     facts: Facts | None = None
     document: Document | None = None
+    signed_until: datetime | None = None
+    """When too few of its signatures count any more; None if never."""
 
     @property
     def failed(self) -> bool:
@@ -72,18 +75,18 @@ def judge_gate(
     model: AttestedModel,
     readings: Sequence[Reading],
     remembered: Sequence[Document],
-    now: datetime,
+    context: Context,
 ) -> tuple[Requirement, Failure | None]:
     """How the model stands under ``gate``, and the newest statement that fails it, if any.
 
     ``remembered`` statements can fail a gate and never pass it.
     """
-    shown = [_candidate(gate, model, reading, now) for reading in readings]
+    shown = [_candidate(gate, model, reading, context) for reading in readings]
     candidates = [candidate for candidate in shown if candidate is not None]
     passed = [c for c in candidates if c.reason is None]
     failed = [c for c in candidates if c.failed]
     newest = max(passed, key=lambda c: c.made_at, default=None)
-    failures = failed + _remembered(gate, model, readings, remembered, now)
+    failures = failed + _remembered(gate, model, readings, remembered, context)
     last = max(failures, key=lambda c: c.made_at, default=None)
     failure = _failure(gate, last)
     if newest and (last is None or last.made_at < newest.made_at):
@@ -112,6 +115,8 @@ def _held(gate: CompiledGate, newest: _Candidate) -> Requirement:
     end = newest.made_at + timedelta(seconds=gate.spec.max_age_seconds)
     if newest.facts.expires_at is not None:
         end = min(end, newest.facts.expires_at)
+    if newest.signed_until is not None:
+        end = min(end, newest.signed_until)
     return Requirement(gate.requirement, None, (newest.document.digest,), end)
 
 
@@ -120,7 +125,7 @@ def _remembered(
     model: AttestedModel,
     readings: Sequence[Reading],
     remembered: Iterable[Document],
-    now: datetime,
+    context: Context,
 ) -> list[_Candidate]:
     """Failures that the model no longer carries."""
     carried = {reading.digest for reading in readings if isinstance(reading, Document)}
@@ -128,7 +133,7 @@ def _remembered(
     for document in remembered:
         if document.digest in carried:
             continue
-        candidate = _candidate(gate, model, document, now)
+        candidate = _candidate(gate, model, document, context)
         if candidate is not None and candidate.failed:
             message = (
                 f"{candidate.message}; that result of {candidate.made_at.isoformat()} is "
@@ -141,7 +146,7 @@ def _remembered(
 
 
 def _candidate(
-    gate: CompiledGate, model: AttestedModel, reading: Reading, now: datetime
+    gate: CompiledGate, model: AttestedModel, reading: Reading, context: Context
 ) -> _Candidate | None:
     """How one statement stands; None for one of another type, which is not looked at."""
     if isinstance(reading, QuorateError):
@@ -150,7 +155,7 @@ def _candidate(
     if reading.statement.predicate_type != kind:
         return None
     try:
-        evidence = verify_document(reading, kind, gate.producers.keys)
+        evidence = verify_document(reading, kind, gate.producers.needing(1), context)
     except SignatureError as error:
         return _untrusted(gate, reading, str(error))
     except QuorateError as error:
@@ -159,9 +164,10 @@ def _candidate(
     reason, message = (
         _other(gate, model, evidence)
         or _not_passed(gate, evidence)
-        or _not_now(gate, evidence, now)
+        or _not_now(gate, evidence, context.now)
     ) or (None, "")
-    return _Candidate(reason, message, facts, reading)
+    until = None if reason else holds_until(evidence.signatures, gate.producers.threshold)
+    return _Candidate(reason, message, facts, reading, until)
 
 
 _Denied = tuple[Reason, str] | None
@@ -211,10 +217,10 @@ def _not_passed(gate: CompiledGate, evidence: Evidence) -> _Denied:
 def _not_now(gate: CompiledGate, evidence: Evidence, now: datetime) -> _Denied:
     """Why a statement that passes does not count, or no longer."""
     facts, producers = evidence.facts, gate.producers
-    if len(evidence.signers) < producers.threshold:
+    people = len(distinct(evidence.signatures))
+    if people < producers.threshold:
         return Reason.GATE_UNTRUSTED, (
-            f"{len(evidence.signers)} of {len(producers.keys)} accepted keys signed; "
-            f"{producers.threshold} must"
+            f"{people} of {producers.size} accepted signers signed; {producers.threshold} must"
         )
     if facts.made_at > now + timedelta(seconds=limits.CLOCK_SKEW):
         return Reason.EVIDENCE_MALFORMED, f"made in the future: {facts.made_at.isoformat()}"

@@ -39,7 +39,9 @@ async def run(settings: Settings) -> int:
 async def _measure(settings: Settings, client: MemberClient) -> None:
     state = await _first_state(settings, client)
     try:
-        measured = await asyncio.to_thread(measure, settings.model_path, settings.workers)
+        measured = await asyncio.to_thread(
+            measure, settings.model_path, settings.workers, state.shard_size
+        )
         found = measured.manifest
         log.info("measured %s in %.1f s", found.digest, measured.seconds)
         await check_manifest(found, state.manifest_digest, client.manifest)
@@ -52,7 +54,7 @@ async def _measure(settings: Settings, client: MemberClient) -> None:
     marks = marks_digest(measured.marks)
     note = Measurement(found.digest, settings.pod.uid, boot_id(), measured.seconds, marks)
     leave(settings.work_path, note)
-    log.info("the mounted model is the certified one: %d files", len(found.files))
+    log.info("the mounted model is the certified one: %d files", found.file_count)
 
 
 async def _first_state(settings: Settings, client: MemberClient) -> PodState:

@@ -10,7 +10,7 @@ from quorate.signed_state import PodState
 from quorate_io.scanning import Marks, marks_digest, scan_directory
 from quorate_sidecar.measure.measuring import check_manifest, measure
 from quorate_sidecar.measure.record import Measurement, boot_id, known_change, leave_change, take
-from quorate_sidecar.measure.watch import Findings, ModelWatch
+from quorate_sidecar.measure.watch import Certified, Findings, ModelWatch
 from quorate_sidecar.reporter import Reporter
 from quorate_sidecar.settings import Settings
 from quorate_sidecar.standing import Standing
@@ -55,10 +55,9 @@ class ModelKeeper:
             return
         self._watch = ModelWatch(
             self._settings.model_path,
-            state.manifest_digest,
+            Certified(state.manifest_digest, state.shard_size, self._source.manifest),
             marks,
             self._remeasure,
-            self._source.manifest,
             Findings(self._changed, self._unsure),
         )
         await self._watch.run()
@@ -90,7 +89,9 @@ class ModelKeeper:
     async def _measure(self, state: PodState) -> Marks:
         settings = self._settings
         try:
-            measured = await asyncio.to_thread(measure, settings.model_path, settings.workers)
+            measured = await asyncio.to_thread(
+                measure, settings.model_path, settings.workers, state.shard_size
+            )
             await check_manifest(measured.manifest, state.manifest_digest, self._source.manifest)
         except QuorateError as error:
             self._reporter.note(Rule.MODEL_MISMATCH, str(error))

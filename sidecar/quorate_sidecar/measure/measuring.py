@@ -52,12 +52,15 @@ class Measured:
     seconds: float
 
 
-def measure(root: Path, workers: int) -> Measured:
-    """Measure ``root``. Raises QuorateError, also if it changed meanwhile."""
+def measure(root: Path, workers: int, shard_size: int | None) -> Measured:
+    """Measure ``root``, hashed as the certified one is.
+
+    Raises QuorateError, also if it changed meanwhile.
+    """
     progress = Progress()
     started = time.monotonic()
     marks = scan_directory(root)
-    manifest = measure_directory(root, workers=workers, progress=progress)
+    manifest = measure_directory(root, workers=workers, progress=progress, shard_size=shard_size)
     difference = compare(marks, scan_directory(root))
     if difference is not None:
         raise EvidenceError(f"the model changed while it was measured: {difference.text()}")

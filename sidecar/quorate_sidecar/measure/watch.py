@@ -36,6 +36,15 @@ JITTER = 0.2
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """What the model must be: its digest, how it is hashed, and who knows its files."""
+
+    digest: str
+    shard_size: int | None
+    known: Callable[[str], Awaitable[Manifest]]
+
+
 @dataclass(slots=True)
 class Findings:
     """Where the watch writes what it finds: the standing and the reporter read it."""
@@ -52,17 +61,15 @@ class ModelWatch:
     def __init__(
         self,
         root: Path,
-        certified: str,
+        certified: Certified,
         baseline: Marks,
         settings: Callable[[], Remeasure],
-        known: Callable[[str], Awaitable[Manifest]],
         findings: Findings,
     ) -> None:
         self._root = root
         self._certified = certified
         self._baseline = baseline
         self._settings = settings
-        self._known = known
         self._findings = findings
         self._doubts: dict[str, str] = {}
         self._scan_cpu = 0.0
@@ -140,14 +147,21 @@ class ModelWatch:
 
     async def _hash(self, pace: Pace) -> str:
         """Hash everything. Why that could not be done; raises SubjectMismatch for other bytes."""
-        work = partial(measure_directory, self._root, workers=1, progress=pace)
+        certified = self._certified
+        work = partial(
+            measure_directory,
+            self._root,
+            workers=1,
+            progress=pace,
+            shard_size=certified.shard_size,
+        )
         try:
             measured = await asyncio.to_thread(work)
         except QuorateError as error:
             return f"the model cannot be measured again: {error}"
         finally:
             self.cpu_seconds += pace.cpu_seconds
-        await check_manifest(measured, self._certified, self._known)
+        await check_manifest(measured, certified.digest, certified.known)
         self.hashed_at = time.time()
         return ""
 

@@ -18,7 +18,7 @@ from quorate_io.measuring import measure_directory
 from quorate_io.scanning import scan_directory
 from quorate_sidecar.measure.measuring import measure
 from quorate_sidecar.measure.pace import Pace
-from quorate_sidecar.measure.watch import HASH_SHARE, Findings, ModelWatch
+from quorate_sidecar.measure.watch import HASH_SHARE, Certified, Findings, ModelWatch
 from tests.bench.report import Figure, publish
 
 FEW, MANY = 30, 100_000
@@ -38,16 +38,15 @@ def look_seconds(folder: Path, looks: int) -> float:
 
 async def watched_share(folder: Path) -> float:
     """Percent of a core that a watch with the default settings takes."""
-    measured = measure(folder, 1)
+    measured = measure(folder, 1, None)
 
     async def known(digest: str) -> Manifest:
         return measured.manifest
 
     findings = Findings(lambda text: None, lambda text: None)
     settings = Remeasure()
-    watch = ModelWatch(
-        folder, measured.manifest.digest, measured.marks, lambda: settings, known, findings
-    )
+    certified = Certified(measured.manifest.digest, None, known)
+    watch = ModelWatch(folder, certified, measured.marks, lambda: settings, findings)
     before, started = time.process_time(), time.monotonic()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(WATCHED_SECONDS):

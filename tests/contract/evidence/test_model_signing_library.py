@@ -19,7 +19,8 @@ from model_signing import hashing, signing, verifying
 from quorate.errors import InvalidInput, QuorateError, SignatureError, SubjectMismatch
 from quorate.evidence import dsse
 from quorate.evidence.model_signing import SignedModel, verify_bundle
-from quorate.keys import PublicKey, accept
+from quorate.evidence.signatures import SignerSet
+from quorate.keys import accept
 from quorate.manifest import Manifest
 from quorate_cli.__main__ import main
 from quorate_io.measuring import measure_directory
@@ -53,8 +54,8 @@ class Keys:
         self.raw = key
 
     @property
-    def accepted(self) -> list[PublicKey]:
-        return [accept(self.raw.public_key())]
+    def accepted(self) -> SignerSet:
+        return SignerSet((accept(self.raw.public_key()),))
 
 
 @pytest.fixture

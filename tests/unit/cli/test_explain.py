@@ -11,11 +11,13 @@ import pytest
 
 from quorate import names
 from quorate.errors import InvalidInput, Unavailable
+from quorate.predicates import PredicateUri
 from quorate_cli.cluster import connection
 from quorate_cli.cluster.connection import Connection
 from quorate_cli.commands.explain import result
 from quorate_cli.explain.text import render
 from tests.fakes import vouching
+from tests.fakes.predicates import predicate
 from tests.unit.cli.conftest import Quorate
 from tests.unit.cli.fake_cluster import (
     FILES,
@@ -57,6 +59,46 @@ def test_status_is_not_believed(cluster: FakeCluster) -> None:
     (standing,) = cluster.explain().standings
     gate = standing.requirements[1]
     assert (gate.holds, gate.reported) == (False, "True Verified")
+
+
+@pytest.mark.requirement("explain shows a failure that the model withholds")
+def test_a_remembered_failure_is_shown(cluster: FakeCluster) -> None:
+    """What only the member knows is told in its words, with what lifts it."""
+    (policy,) = cluster.policies()
+    entry = cluster.report(policy)
+    entry["requirements"][1] |= {
+        "status": "False",
+        "reason": "GateFailed",
+        "message": "the result is FAILED (t1); that result is remembered",
+    }
+    cluster.put_model(certified=False, status={"policies": [entry], "certificates": []})
+    explained = cluster.explain()
+    gate = explained.standings[0].requirements[1]
+    assert (gate.holds, gate.reported) == (False, "False GateFailed")
+    assert gate.refusal is not None
+    assert "remembered" in gate.refusal.message
+    assert "newer" in gate.refusal.remedy.text
+
+
+def test_evidence_of_any_type_is_shown(cluster: FakeCluster) -> None:
+    """An approval shows its kind, its time and its signer, and what signs a new one."""
+    gate = {
+        "name": "release",
+        "predicateType": str(PredicateUri.APPROVAL),
+        "producers": vouching.signers(cluster.lab),
+        "maxAgeSeconds": 86_400,
+    }
+    cluster.put_floor({"model": {"signers": vouching.signers(cluster.owner), "gates": [gate]}})
+    shown = vouching.evidence(
+        FILES, PredicateUri.APPROVAL, predicate(PredicateUri.APPROVAL), cluster.lab
+    )
+    cluster.put_model(gates=(shown,))
+    line = cluster.explain().standings[0].requirements[1]
+    assert (line.holds, line.shown_by[0].what) == (True, "approval")
+    cluster.put_model(certified=False, gates=())
+    refusal = cluster.explain().standings[0].requirements[1].refusal
+    assert refusal is not None
+    assert "kubectl quorate approve --gate release" in refusal.remedy.commands[0]
 
 
 def test_forged_certificate_is_refused(cluster: FakeCluster) -> None:

@@ -287,11 +287,11 @@ def other_model(cluster: FakeCluster) -> dict[str, Any]:
 
 
 EVIDENCE: list[tuple[str, Callable[[FakeCluster], dict[str, Any]], str]] = [
-    ("NotSigned", lambda c: {"bundles": ()}, "sign the model with 1 of these keys of "),
+    ("NotSigned", lambda c: {"bundles": ()}, "sign the model as 1 of these signers of "),
     (
         "SignerNotTrusted",
         lambda c: {"bundles": (vouching.bundle(FILES, c.lab),)},
-        "sign the model with 1 of these keys of ",
+        "sign the model as 1 of these signers of ",
     ),
     ("SignatureInvalid", lambda c: {"bundles": ('{"a": 1}',)}, "replace the bundle"),
     (

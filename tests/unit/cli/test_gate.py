@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from quorate import limits
 from quorate.errors import QuorateError
 from quorate.evidence import intoto
+from quorate.evidence.signatures import SignerSet
 from quorate.keys import load_public_key
 from quorate_cli.report import parse_report
 from tests.unit.cli.conftest import Quorate
@@ -64,7 +65,7 @@ def write(tmp_path: Path) -> Any:
 
 def read_gate(path: Path, key: Path) -> intoto.GateResult:
     public = load_public_key(key.with_suffix(".pub").read_text())
-    return intoto.verify_gate(path.read_bytes(), [public], 1)
+    return intoto.verify_gate(path.read_bytes(), SignerSet((public,)))
 
 
 def test_gate_says_what_the_report_said(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from argparse import Namespace
@@ -35,14 +36,14 @@ def test_every_example_parses(command: Command) -> None:
     """Each example in the help is a command line this parser accepts."""
     for example in command.examples:
         line = example.split("|")[0].replace("\\\n", " ")
-        arguments = build_parser(COMMANDS, "quorate").parse_args(line.split())
+        arguments = build_parser(COMMANDS, "quorate").parse_args(shlex.split(line))
         assert arguments.command is command
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["nonsense"], ["sign"], ["verify", "x", "--bundle", "b"], ["keygen", "--ou", "x"]],
-    ids=["nothing", "unknown", "missing", "no key", "abbreviated"],
+    [[], ["nonsense"], ["sign"], ["verify", "x", "--key", "k"], ["keygen", "--ou", "x"]],
+    ids=["nothing", "unknown", "missing", "no bundle", "abbreviated"],
 )
 def test_wrong_usage_exits_2(quorate: Quorate, arguments: list[str]) -> None:
     """Usage errors are told apart from denials by their exit code."""

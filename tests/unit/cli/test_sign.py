@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from quorate.evidence import model_signing
+from quorate.evidence.model_signing import Accepted
+from quorate.evidence.signatures import SignerSet
 from quorate.keys import load_public_key
 from quorate_cli.commands import sign
 from tests.unit.cli.conftest import Quorate
@@ -18,7 +20,9 @@ from tests.unit.cli.conftest import Quorate
 def test_bundle_lists_every_file(bundle: Path, key: Path) -> None:
     """The bundle verifies with the public key and lists the model's files, ignoring none."""
     public = load_public_key(key.with_suffix(".pub").read_text())
-    signed = model_signing.verify_bundle(bundle.read_bytes(), [public], ignore_allowed=())
+    signed = model_signing.verify_bundle(
+        bundle.read_bytes(), SignerSet((public,)), accepted=Accepted(ignore_paths=())
+    )
     assert sorted(signed.manifest.files) == ["config.json", "weights/model.safetensors"]
 
 
@@ -30,7 +34,7 @@ def test_git_files_are_signed(quorate: Quorate, model: Path, key: Path, tmp_path
     ran = quorate("sign", model, "--key", key, "--out", tmp_path / "b", "--output", "json")
     assert ran.document["files"] == 3
     public = load_public_key(key.with_suffix(".pub").read_text())
-    signed = model_signing.verify_bundle((tmp_path / "b").read_bytes(), [public])
+    signed = model_signing.verify_bundle((tmp_path / "b").read_bytes(), SignerSet((public,)))
     assert ".git/config" in signed.manifest.files
 
 
@@ -153,7 +157,7 @@ def test_a_bundle_for_other_files_is_not_written(
     (other / "config.json").write_text("{}")
     quorate("sign", other, "--key", key, "--out", tmp_path / "other.bundle")
     wrong = (tmp_path / "other.bundle").read_bytes()
-    monkeypatch.setattr(sign, "sign_manifest", lambda *_: wrong)
+    monkeypatch.setattr(sign, "sign_model", lambda *_: wrong)
     ran = quorate("sign", model, "--key", key, "--out", tmp_path / "b")
     assert ran.code == 2
     assert not (tmp_path / "b").exists()

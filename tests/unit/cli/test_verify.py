@@ -93,7 +93,7 @@ def test_wrong_key_is_denied(quorate: Quorate, model: Path, bundle: Path, tmp_pa
     quorate("keygen", "--out", tmp_path / "other")
     ran = quorate("verify", model, "--bundle", bundle, "--key", tmp_path / "other.pub")
     assert ran.code == 1
-    assert "0 of 1 accepted keys" in ran.out
+    assert "none of 1 accepted keys" in ran.out
 
 
 @pytest.mark.requirement("k-of-n counts distinct key material over independent bundles")
@@ -222,7 +222,7 @@ def test_gates_that_do_not_pass_are_denied(
         "warned": (lambda: gate(result="WARNED", warnedTests=["slow"]), public(key), "WARNED"),
         "other model": (lambda: gate(other), public(key), "another model"),
         "wrong key": (gate, tmp_path / "stranger.pub", "0 of 1 accepted keys"),
-        "not a gate": (lambda: bundle, public(key), "payloadType"),
+        "not a gate": (lambda: bundle, public(key), "predicateType"),
     }
     made, accepted, says = cases[case]
     line = ("verify", model, "--bundle", bundle, "--key", public(key), "--gate", made())

@@ -13,6 +13,7 @@ from quorate.errors import InvalidInput, LimitExceeded, SignatureError, SubjectM
 from quorate.evidence import dsse, intoto
 from quorate.evidence.intoto import test_result
 from quorate.evidence.intoto.timestamps import format_utc, parse_utc
+from quorate.evidence.signatures import SignerSet
 from quorate.keys import LocalSigner
 
 SIGNER = LocalSigner(ed25519.Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))
@@ -43,7 +44,7 @@ def signed(value: Any) -> bytes:
 
 
 def verify(envelope: bytes) -> intoto.GateResult:
-    return intoto.verify_gate(envelope, [SIGNER.public_key], 1)
+    return intoto.verify_gate(envelope, SignerSet((SIGNER.public_key,)))
 
 
 def test_gate_round_trip() -> None:

@@ -10,12 +10,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from quorate import limits
 from quorate.errors import InvalidInput, LimitExceeded, SignatureError, SubjectMismatch
 from quorate.evidence import model_signing
-from quorate.keys import LocalSigner
+from quorate.evidence.signatures import SignerSet
+from quorate.keys import LocalSigner, PublicKey
 from quorate.manifest import manifest
 from tests.unit.evidence import oms
 
 A, B, C = oms.signer(1), oms.signer(2), oms.signer(3)
-KEYS = [A.public_key, B.public_key, C.public_key]
+KEYS = SignerSet((A.public_key, B.public_key, C.public_key))
 MANIFEST = manifest(oms.FILES.items())
 OTHER_FILES = {**oms.FILES, "added.py": "03" * 32}
 Change = Callable[[dict[str, Any]], object]
@@ -32,7 +33,9 @@ def test_bundle_verifies() -> None:
 def test_p384_bundle_verifies() -> None:
     """P-384 keys sign with SHA-384."""
     key = LocalSigner(ec.generate_private_key(ec.SECP384R1()))
-    model = model_signing.verify_bundle(oms.bundle(oms.statement(), key), [key.public_key])
+    model = model_signing.verify_bundle(
+        oms.bundle(oms.statement(), key), SignerSet((key.public_key,))
+    )
     assert model.signers == {key.public_key.key_id}
 
 
@@ -51,7 +54,7 @@ def test_order_of_resources_does_not_matter() -> None:
 def test_two_of_three() -> None:
     """Two bundles by two keys over the same files are two signers."""
     bundles = [oms.bundle(oms.statement(), key) for key in (A, B)]
-    model = model_signing.verify_bundles(bundles, KEYS, 2)
+    model = model_signing.verify_bundles(bundles, KEYS.needing(2))
     assert model.signers == {A.public_key.key_id, B.public_key.key_id}
     assert model.counted == (0, 1)
     assert model.problems == ()
@@ -62,8 +65,8 @@ def test_one_key_in_two_bundles_counts_once() -> None:
     """Two different bundles by one key are one signer."""
     bundles = [oms.bundle(oms.statement(), A), oms.bundle(oms.statement(), A)]
     assert bundles[0] != bundles[1]
-    with pytest.raises(SignatureError, match="1 accepted keys"):
-        model_signing.verify_bundles(bundles, KEYS, 2)
+    with pytest.raises(SignatureError, match="1 accepted signers"):
+        model_signing.verify_bundles(bundles, KEYS.needing(2))
 
 
 def test_bad_bundles_are_reported_and_do_not_spoil() -> None:
@@ -76,7 +79,7 @@ def test_bad_bundles_are_reported_and_do_not_spoil() -> None:
         oms.bundle(oms.statement(), stranger),
         oms.bundle(oms.statement(), B),
     ]
-    model = model_signing.verify_bundles(bundles, KEYS, 2)
+    model = model_signing.verify_bundles(bundles, KEYS.needing(2))
     assert model.manifest.digest == MANIFEST.digest
     assert model.counted == (1, 4)
     assert [problem.split(":")[0] for problem in model.problems] == [
@@ -86,46 +89,49 @@ def test_bad_bundles_are_reported_and_do_not_spoil() -> None:
     ]
     assert "not valid JSON" in model.problems[0]
     assert manifest(OTHER_FILES.items()).digest in model.problems[1]
-    assert "0 of 3 accepted keys" in model.problems[2]
+    assert "none of 3 accepted keys" in model.problems[2]
 
 
 def test_signatures_over_different_files_do_not_add_up() -> None:
     """Two signers of two different models are one signer each."""
     bundles = [oms.bundle(oms.statement(), A), oms.bundle(oms.statement(OTHER_FILES), B)]
     with pytest.raises(SignatureError, match=r"bundles\[0\].*bundles\[1\]"):
-        model_signing.verify_bundles(bundles, KEYS, 2)
+        model_signing.verify_bundles(bundles, KEYS.needing(2))
 
 
 def test_two_manifests_with_enough_signers_are_ambiguous() -> None:
     """Nothing is picked when two versions are fully signed."""
     bundles = [oms.bundle(oms.statement(), A), oms.bundle(oms.statement(OTHER_FILES), B)]
     with pytest.raises(SubjectMismatch, match="2 different manifests"):
-        model_signing.verify_bundles(bundles, KEYS, 1)
+        model_signing.verify_bundles(bundles, KEYS.needing(1))
 
 
 def test_no_bundle_is_refused() -> None:
     """No bundle, no signer: never vacuously enough."""
-    with pytest.raises(SignatureError, match="0 accepted keys"):
-        model_signing.verify_bundles([], KEYS, 1)
+    with pytest.raises(SignatureError, match="0 accepted signers"):
+        model_signing.verify_bundles([], KEYS.needing(1))
 
 
-@pytest.mark.parametrize(("keys", "threshold"), [(KEYS, 0), (KEYS, 4), ([KEYS[0]] * 2, 2), ([], 1)])
-def test_impossible_thresholds_are_refused(keys: list[Any], threshold: int) -> None:
+@pytest.mark.parametrize(
+    ("keys", "threshold"), [(KEYS.keys, 0), (KEYS.keys, 4), (KEYS.keys[:1] * 2, 2), ((), 1)]
+)
+def test_impossible_thresholds_are_refused(keys: tuple[PublicKey, ...], threshold: int) -> None:
     """Thresholds count distinct keys: a key listed twice is one."""
+    signers = SignerSet(keys, threshold=threshold)
     with pytest.raises(InvalidInput, match="threshold"):
-        model_signing.verify_bundles([oms.bundle(oms.statement(), A)], keys, threshold)
+        model_signing.verify_bundles([oms.bundle(oms.statement(), A)], signers)
 
 
 def test_too_many_bundles_are_refused() -> None:
     """The number of bundles is bounded."""
     with pytest.raises(InvalidInput, match="bundles"):
-        model_signing.verify_bundles([b""] * (model_signing.BUNDLES_MAX + 1), KEYS, 1)
+        model_signing.verify_bundles([b""] * (model_signing.BUNDLES_MAX + 1), KEYS.needing(1))
 
 
 def test_single_bad_bundle_gives_its_own_error() -> None:
     """With one bundle there is no summary between a person and the reason."""
-    with pytest.raises(InvalidInput, match="OMS bundle is not valid JSON"):
-        model_signing.verify_bundles([b"{"], KEYS, 1)
+    with pytest.raises(InvalidInput, match="Sigstore bundle is not valid JSON"):
+        model_signing.verify_bundles([b"{"], KEYS.needing(1))
 
 
 @pytest.mark.requirement("P-521 and short RSA keys are refused")
@@ -229,7 +235,7 @@ def test_allowed_ignore_paths_can_be_narrowed() -> None:
     """A caller that allows nothing to be ignored refuses the library's default list."""
     data = oms.bundle(oms.statement(), A)
     with pytest.raises(InvalidInput, match=r"\.git"):
-        model_signing.verify_bundle(data, KEYS, ignore_allowed=())
+        model_signing.verify_bundle(data, KEYS, accepted=model_signing.Accepted(ignore_paths=()))
 
 
 def envelope(**fields: Any) -> Change:
@@ -289,13 +295,13 @@ def test_a_lying_hint_changes_nothing() -> None:
     data = json.dumps(value).encode()
     assert model_signing.verify_bundle(data, KEYS).signers == {A.public_key.key_id}
     with pytest.raises(SignatureError):
-        model_signing.verify_bundle(data, [B.public_key])
+        model_signing.verify_bundle(data, SignerSet((B.public_key,)))
 
 
 def test_huge_bundle_is_refused() -> None:
     """The size bound of evidence holds."""
     with pytest.raises(LimitExceeded):
-        model_signing.verify_bundle(b" " * (limits.EVIDENCE_BYTES + 1), KEYS)
+        model_signing.verify_bundle(b" " * (limits.BUNDLE_BYTES + 1), KEYS)
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 10_000])

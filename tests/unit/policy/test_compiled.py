@@ -80,7 +80,7 @@ def test_identity_is_in_the_digest() -> None:
 @pytest.mark.requirement("the same key twice in a 2-of-n: a clear error")
 def test_threshold_counts_different_keys() -> None:
     """Two names for one key do not make two keys."""
-    with pytest.raises(InvalidInput, match="number of different keys"):
+    with pytest.raises(InvalidInput, match="number of different signers"):
         compiled({"model": {"signers": signers(KEY, KEY, threshold=2)}})
 
 

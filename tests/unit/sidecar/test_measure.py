@@ -97,7 +97,7 @@ async def test_mismatch_without_the_manifest_is_still_refused() -> None:
 def test_measuring_reports_progress(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The log says how far it is, and at the end that it is done."""
     caplog.set_level(logging.INFO)
-    found = measure(model_folder(tmp_path), 2)
+    found = measure(model_folder(tmp_path), 2, None)
     assert set(found.manifest.files) == set(found.marks) == {"config.json", "sub/weights.bin"}
     assert found.seconds > 0
     assert "measured 2 of 2 MiB (100 %" in caplog.text
@@ -119,7 +119,7 @@ def test_symbolic_link_is_refused(tmp_path: Path) -> None:
     folder = model_folder(tmp_path)
     (folder / "link").symlink_to("config.json")
     with pytest.raises(QuorateError, match="symbolic link"):
-        measure(folder, 2)
+        measure(folder, 2, None)
 
 
 def test_last_words_are_cut_to_what_the_kubelet_reads(tmp_path: Path) -> None:

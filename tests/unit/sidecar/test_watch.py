@@ -18,7 +18,7 @@ from quorate_io.scanning import compare, marks_digest, scan_directory
 from quorate_sidecar.measure import watch
 from quorate_sidecar.measure.measuring import measure
 from quorate_sidecar.measure.pace import Pace
-from quorate_sidecar.measure.watch import Findings, ModelWatch
+from quorate_sidecar.measure.watch import Certified, Findings, ModelWatch
 
 
 class Seen:
@@ -46,7 +46,7 @@ async def watching(
     folder: Path, *, rehash_seconds: float = 3600, certified: str = ""
 ) -> AsyncIterator[tuple[Seen, ModelWatch]]:
     """A watch that looks all the time."""
-    measured = measure(folder, 1)
+    measured = measure(folder, 1, None)
     seen = Seen()
     # A test cannot wait for seconds; only a policy is held to the minimum.
     often = Remeasure(0.01, rehash_seconds)  # type: ignore[arg-type]
@@ -56,10 +56,9 @@ async def watching(
 
     looked = ModelWatch(
         folder,
-        certified or measured.manifest.digest,
+        Certified(certified or measured.manifest.digest, None, known),
         measured.marks,
         lambda: often,
-        known,
         Findings(seen.note_changed, seen.unsure.append),
     )
     task = asyncio.ensure_future(looked.run())

@@ -4,8 +4,10 @@ from shlex import quote
 
 from quorate import names
 from quorate.admission import pods
+from quorate.api.v1alpha1.safety_policy import Signers
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.compiled_gate import CompiledGate
+from quorate.predicates import PredicateUri
 from quorate.verdict import Denial, Reason
 from quorate_cli.explain.explanation import Remedy
 from quorate_cli.explain.remedies.context import Context
@@ -63,11 +65,21 @@ def _owners(context: Context) -> list[str]:
 
 def gates_run(context: Context) -> tuple[str, ...]:
     """A command a gate that the policies ask for, over a model that was just signed."""
+    gates = {gate.spec.name: gate for policy in context.policies for gate in policy.gates}
     return tuple(
-        f"kubectl quorate gate --report REPORT.json --model DIR --key KEY "
-        f"--out {quote(_gate_file(name))}"
-        for name in _gate_names(context)
+        f"{_signing(gate)} --model DIR --key KEY --out {quote(_gate_file(name))}"
+        for name, gate in gates.items()
     )
+
+
+def _signing(gate: CompiledGate | None) -> str:
+    """The command that signs what a gate asks for, without model, key and output."""
+    kind = gate.spec.predicate_type if gate else PredicateUri.TEST_RESULT
+    if gate and kind is PredicateUri.APPROVAL:
+        return f"kubectl quorate approve --gate {quote(gate.spec.name)} --reason REASON"
+    if kind is PredicateUri.TEST_RESULT:
+        return "kubectl quorate gate --report REPORT.json"
+    return f"kubectl quorate gate --predicate FILE.json --type {kind}"
 
 
 def _gate_names(context: Context) -> list[str]:
@@ -85,13 +97,20 @@ def signed(denial: Denial, context: Context) -> Remedy:
     text = "sign the model"
     if policy is not None and policy.spec.model.signers is not None:
         signers = policy.spec.model.signers
-        keys = ", ".join(key.name for key in signers.keys)
-        text += f" with {signers.threshold} of these keys of {policy.ref}: {keys}"
+        text += f" as {signers.threshold} of these signers of {policy.ref}: {_names(signers)}"
         if signers.threshold > 1:
-            text += "; run sign once a key, and give model manifest each bundle"
+            text += "; run sign once a signer, and give model manifest each bundle"
     if denial.reason is Reason.SIGNATURE_INVALID:
         text += "; replace the bundle that cannot be read"
     return Remedy(text=text, commands=(SIGN, model_manifest(context)))
+
+
+def _names(signers: Signers) -> str:
+    """What a policy calls its signers; how each signs, unless by key."""
+    names_ = [key.name for key in signers.keys]
+    names_ += [f"{item.name} (certificate)" for item in signers.certificates]
+    names_ += [f"{item.name} (keyless)" for item in signers.keyless]
+    return ", ".join(names_)
 
 
 def other_manifest(denial: Denial, context: Context) -> Remedy:
@@ -106,16 +125,14 @@ def gated(denial: Denial, context: Context) -> Remedy:
     gate = _gate(policy, denial.requirement)
     name = gate.spec.name if gate else "NAME"
     digest = context.model.spec.manifest_digest if context.model else "sha256:DIGEST"
-    sign = (
-        f"kubectl quorate gate --report REPORT.json --manifest-digest {digest} "
-        f"--key KEY --out {quote(_gate_file(name))}"
-    )
+    sign = f"{_signing(gate)} --manifest-digest {digest} --key KEY --out {quote(_gate_file(name))}"
     first = {
         Reason.GATE_FAILED: "the model failed: mend it, sign it anew and run the gate again; "
         "a result that passes must be newer than the one that failed",
         Reason.GATE_EXPIRED: "run the gate again: the result is too old",
         Reason.GATE_OTHER_MODEL: "run the gate on this model: the result is about another one",
         Reason.GATE_OTHER_SUITE: "run the gate with what the policy accepts",
+        Reason.GATE_OTHER_SCOPE: "have it approved for this gate and namespace",
         Reason.GATE_UNTRUSTED: "have the result signed by a producer the policy accepts",
         Reason.EVIDENCE_MALFORMED: "replace the statement: it cannot be read",
     }.get(denial.reason, "run the gate and sign its result")
@@ -132,10 +149,13 @@ def _accepts(gate: CompiledGate | None) -> str:
     if gate is None:
         return ""
     spec = gate.spec
-    keys = ", ".join(key.name for key in spec.producers.keys)
-    accepted = [f"suite {' or '.join(spec.suites)}"]
+    keys = _names(spec.producers)
+    accepted = [gate.type.title]
+    accepted += [f"suite {' or '.join(spec.suites)}"] if spec.suites else []
     accepted += [f"dataset {' or '.join(spec.datasets)}"] if spec.datasets else []
     accepted += [f"harness {' or '.join(spec.harnesses)}"] if spec.harnesses else []
+    accepted += [f"for which {spec.condition}"] if spec.condition else []
+    accepted += [f"about {spec.applies_to}"] if spec.applies_to else []
     accepted.append(f"signed by {spec.producers.threshold} of {keys}")
     accepted.append(f"no older than {spec.max_age_seconds} s")
     return f" (accepted: {', '.join(accepted)})"

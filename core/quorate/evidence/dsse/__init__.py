@@ -4,7 +4,14 @@
 is neither trusted nor required.
 """
 
-from quorate.evidence.dsse.envelope import Envelope, Signature, from_object, pae, parse
+from quorate.evidence.dsse.envelope import (
+    Envelope,
+    Signature,
+    decode_base64,
+    from_object,
+    pae,
+    parse,
+)
 from quorate.evidence.dsse.signing import sign
 from quorate.evidence.dsse.verification import KEYS_MAX, Verified, verify
 
@@ -13,6 +20,7 @@ __all__ = [
     "Envelope",
     "Signature",
     "Verified",
+    "decode_base64",
     "from_object",
     "pae",
     "parse",

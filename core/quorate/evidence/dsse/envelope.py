@@ -68,11 +68,12 @@ def from_object(value: Any) -> Envelope:
         raise InvalidInput("must be a non-empty list", field="signatures")
     if len(signatures) > limits.SIGNATURES:
         raise LimitExceeded(f"more than {limits.SIGNATURES}", field="signatures")
-    payload = _base64(value["payload"], "payload")
+    payload = decode_base64(value["payload"], "payload")
     return Envelope(payload_type, payload, tuple(_signature(item) for item in signatures))
 
 
-def _base64(value: Any, field: str) -> bytes:
+def decode_base64(value: Any, field: str) -> bytes:
+    """Decode standard base64 in its one canonical spelling, or raise InvalidInput."""
     if not isinstance(value, str):
         raise InvalidInput("must be a string", field=field)
     try:
@@ -91,4 +92,4 @@ def _signature(value: Any) -> Signature:
     keyid = value.get("keyid", "")
     if not isinstance(keyid, str):
         raise InvalidInput("must be a string", field="signatures[].keyid")
-    return Signature(_base64(value["sig"], "signatures[].sig"), keyid)
+    return Signature(decode_base64(value["sig"], "signatures[].sig"), keyid)

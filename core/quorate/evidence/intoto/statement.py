@@ -49,13 +49,15 @@ class Statement(
         return canonical(msgspec.to_builtins(self))
 
 
-def parse_statement(payload: bytes, predicate_type: str) -> Statement:
+def parse_statement(
+    payload: bytes, predicate_type: str, *, bytes_max: int = limits.EVIDENCE_BYTES
+) -> Statement:
     """Read a statement whose predicate has this type.
 
     Raises SubjectMismatch for another type, since a true statement of another kind proves nothing
     here, and InvalidInput for anything malformed.
     """
-    statement = read_statement(payload)
+    statement = read_statement(payload, bytes_max=bytes_max)
     if statement.predicate_type != predicate_type:
         raise SubjectMismatch(
             f"must be {predicate_type}, not {statement.predicate_type[:80]}", field="predicateType"
@@ -63,9 +65,9 @@ def parse_statement(payload: bytes, predicate_type: str) -> Statement:
     return statement
 
 
-def read_statement(payload: bytes) -> Statement:
+def read_statement(payload: bytes, *, bytes_max: int = limits.EVIDENCE_BYTES) -> Statement:
     """Read a statement of any predicate type. Raises InvalidInput for anything malformed."""
-    document = parse_object(payload, what="in-toto statement")
+    document = parse_object(payload, bytes_max=bytes_max, what="in-toto statement")
     statement = convert(document, Statement, "in-toto statement")
     for subject in statement.subject:
         digest = subject.digest.get("sha256", "")

@@ -1,49 +1,26 @@
-"""The Sigstore bundle (v0.3) around the envelope, as OMS writes it for the method ``key``."""
+"""The Sigstore bundle (v0.3) around the envelope, as OMS writes it for every method."""
 
-from typing import Any, Final
+from typing import Final
 
-from quorate.canonical import parse_object
+from quorate import limits
 from quorate.errors import InvalidInput
-from quorate.evidence import dsse
+from quorate.evidence import dsse, signatures
 
-BUNDLE_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
+BUNDLE_TYPE: Final = signatures.BUNDLE_TYPE
 
 
-def parse_bundle(data: bytes) -> dsse.Envelope:
-    """Read a bundle and return its envelope, which holds exactly one signature.
+def parse_bundle(data: bytes) -> signatures.Bundle:
+    """Read a bundle around an envelope. Raises InvalidInput for anything but the exact form."""
+    bundle = signatures.parse_bundle(data, bytes_max=limits.BUNDLE_BYTES)
+    if bundle.envelope is None:
+        raise InvalidInput(
+            "must have a dsseEnvelope", field="bundle", fix="sign the model, not a file"
+        )
+    return bundle
 
-    Raises InvalidInput for anything but the exact form, also for bundles signed with a certificate:
-    those need a chain and a time that this format does not verify. The key's hint is not believed.
-    """
-    bundle = parse_object(data, what="OMS bundle")
-    _require(bundle, {"mediaType", "verificationMaterial", "dsseEnvelope"}, set(), "bundle")
-    if bundle["mediaType"] != BUNDLE_TYPE:
-        raise InvalidInput(f"must be {BUNDLE_TYPE}", field="mediaType")
-    _check_material(bundle["verificationMaterial"])
-    envelope = dsse.from_object(bundle["dsseEnvelope"])
-    if len(envelope.signatures) != 1:
-        raise InvalidInput("must be exactly one", field="dsseEnvelope.signatures")
+
+def parse_envelope(data: bytes) -> dsse.Envelope:
+    """The envelope of a bundle. Nothing in it is to be believed: no signature is checked."""
+    envelope = parse_bundle(data).envelope
+    assert envelope is not None  # noqa: S101 - parse_bundle saw to it
     return envelope
-
-
-def _check_material(material: Any) -> None:
-    field = "verificationMaterial"
-    _require(material, {"publicKey"}, {"tlogEntries"}, field)
-    if material.get("tlogEntries", []) != []:
-        raise InvalidInput(
-            "must be empty: nothing here verifies them", field=f"{field}.tlogEntries"
-        )
-    _require(material["publicKey"], {"hint"}, set(), f"{field}.publicKey")
-    if not isinstance(material["publicKey"]["hint"], str):
-        raise InvalidInput("must be a string", field=f"{field}.publicKey.hint")
-
-
-def _require(value: Any, needed: set[str], allowed: set[str], field: str) -> None:
-    if not isinstance(value, dict):
-        raise InvalidInput("must be an object", field=field)
-    if missing := sorted(needed - set(value)):
-        raise InvalidInput(
-            f"must have {missing[0]}", field=field, fix="sign again with the method key"
-        )
-    if unknown := sorted(set(value) - needed - allowed):
-        raise InvalidInput(f"has unknown field {unknown[0][:80]}", field=field)

@@ -2,97 +2,120 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from quorate import limits, names
 from quorate.errors import InvalidInput, QuorateError, SignatureError, SubjectMismatch
-from quorate.evidence import dsse
-from quorate.evidence.dsse.verification import distinct_keys
+from quorate.evidence import signatures
 from quorate.evidence.intoto.statement import parse_statement
-from quorate.evidence.model_signing.bundle import parse_bundle
-from quorate.evidence.model_signing.predicate import GIT_PATHS, PREDICATE_TYPE, manifest_of
-from quorate.keys import PublicKey
+from quorate.evidence.model_signing.bundle import parse_bundle, parse_envelope
+from quorate.evidence.model_signing.predicate import PREDICATE_TYPE, Accepted, manifest_of
+from quorate.evidence.signatures import Context, SignedBy, SignerSet, distinct, holds_until
 from quorate.manifest import Manifest
 
 BUNDLES_MAX = limits.SIGNATURES
 """Bundles looked at for one model."""
+AS_USUAL = Accepted()
 
 
 @dataclass(frozen=True, slots=True)
 class SignedModel:
-    """A manifest and the ids of the keys that signed it.
+    """A manifest and the signatures over it that count.
 
     ``counted`` holds the positions of the bundles that show it. ``problems`` says, a line a bundle,
     which bundles did not count and why; the threshold was met without them.
     """
 
     manifest: Manifest
-    signers: frozenset[str]
+    signatures: tuple[SignedBy, ...]
     counted: tuple[int, ...] = (0,)
     problems: tuple[str, ...] = ()
 
+    @property
+    def signers(self) -> frozenset[str]:
+        """Who signed: key ids, and identities with who vouches for them."""
+        return frozenset(item.signer for item in self.signatures)
+
+    def holds_until(self, threshold: int) -> datetime | None:
+        """When fewer than ``threshold`` signers count any more; None if never."""
+        return holds_until(self.signatures, threshold)
+
 
 def verify_bundle(
-    data: bytes, keys: Sequence[PublicKey], *, ignore_allowed: tuple[str, ...] = GIT_PATHS
+    data: bytes,
+    signers: SignerSet,
+    context: Context | None = None,
+    *,
+    accepted: Accepted = AS_USUAL,
 ) -> SignedModel:
-    """Verify one bundle, which one of ``keys`` must have signed.
+    """Verify one bundle, which one of ``signers`` must have signed; the threshold is not looked at.
 
     Raises SignatureError if none did, InvalidInput or SubjectMismatch if what was signed is not an
-    acceptable list of files. See :func:`manifest_of` for ``ignore_allowed``.
+    acceptable list of files. ``context`` is needed for certificates and keyless signatures.
     """
-    verified = dsse.verify(parse_bundle(data), keys, 1, names.INTOTO_TYPE)
-    statement = parse_statement(verified.payload, PREDICATE_TYPE)
-    return SignedModel(manifest_of(statement, ignore_allowed), verified.signers)
+    verified = signatures.verify_bundle(parse_bundle(data), signers, names.INTOTO_TYPE, context)
+    statement = parse_statement(verified.payload, PREDICATE_TYPE, bytes_max=limits.BUNDLE_BYTES)
+    return SignedModel(manifest_of(statement, accepted), verified.signatures)
+
+
+def read_manifest(data: bytes) -> Manifest:
+    """What a bundle says it is about. Unverified: only to fill in or compare, never to trust."""
+    payload = parse_envelope(data).payload
+    return manifest_of(parse_statement(payload, PREDICATE_TYPE, bytes_max=limits.BUNDLE_BYTES))
 
 
 def verify_bundles(
     bundles: Sequence[bytes],
-    keys: Sequence[PublicKey],
-    threshold: int,
+    signers: SignerSet,
+    context: Context | None = None,
     *,
-    ignore_allowed: tuple[str, ...] = GIT_PATHS,
+    accepted: Accepted = AS_USUAL,
 ) -> SignedModel:
-    """Verify that at least ``threshold`` distinct ``keys`` signed one and the same manifest.
+    """Verify that at least ``signers.threshold`` distinct ones signed one and the same manifest.
 
     A bundle that fails neither counts nor spoils a threshold that others meet: it is reported in
     ``problems``. Raises SignatureError if no manifest has enough signers (naming every problem),
     SubjectMismatch if two different ones have, InvalidInput for too many bundles or an impossible
     threshold.
     """
-    distinct_keys(keys, threshold)
+    signers.check()
     if len(bundles) > BUNDLES_MAX:
         raise InvalidInput(f"must be at most {BUNDLES_MAX}", field="bundles")
     models: dict[str, SignedModel] = {}
     failures: dict[int, QuorateError] = {}
     for index, data in enumerate(bundles):
         try:
-            one = verify_bundle(data, keys, ignore_allowed=ignore_allowed)
+            one = verify_bundle(data, signers, context, accepted=accepted)
         except QuorateError as error:
             failures[index] = error
             continue
         digest = one.manifest.digest
-        known = models.setdefault(digest, replace(one, counted=()))
+        known = models.setdefault(digest, replace(one, signatures=(), counted=()))
         models[digest] = replace(
-            known, signers=known.signers | one.signers, counted=(*known.counted, index)
+            known,
+            signatures=(*known.signatures, *one.signatures),
+            counted=(*known.counted, index),
         )
     if len(bundles) == len(failures) == 1:
         raise failures[0]
-    return _chosen(models, failures, threshold)
+    return _chosen(models, failures, signers.threshold)
 
 
 def _chosen(
     models: dict[str, SignedModel], failures: dict[int, QuorateError], threshold: int
 ) -> SignedModel:
-    enough = [model for model in models.values() if len(model.signers) >= threshold]
+    people = {digest: len(distinct(model.signatures)) for digest, model in models.items()}
+    enough = [model for digest, model in models.items() if people[digest] >= threshold]
     if len(enough) > 1:
-        raise SubjectMismatch(f"enough keys signed {len(enough)} different manifests: keep one")
+        raise SubjectMismatch(f"enough signers signed {len(enough)} different manifests: keep one")
     if enough:
         return replace(enough[0], problems=_problems(models, failures, enough[0].counted))
-    most = max((len(model.signers) for model in models.values()), default=0)
+    most = max(people.values(), default=0)
     # Where all that verify agree, only the others are worth a word.
     agreed = next(iter(models.values())).counted if len(models) == 1 else ()
     problems = _problems(models, failures, agreed)
     because = f" ({'; '.join(problems)})" if problems else ""
-    message = f"{most} accepted keys signed the same manifest; {threshold} must{because}"
+    message = f"{most} accepted signers signed the same manifest; {threshold} must{because}"
     raise SignatureError(message, field="bundles")
 
 
