@@ -193,6 +193,20 @@ def own_token(pod: Pod) -> None:
     pod["spec"]["volumes"].append({"name": "mine", "projected": {"sources": [source]}})
 
 
+def writable_model(pod: Pod) -> None:
+    del pod["spec"]["containers"][0]["volumeMounts"][0]["readOnly"]
+
+
+def writer_that_stays(pod: Pod) -> None:
+    container = {
+        "name": "sync",
+        "image": EXEMPT,
+        "restartPolicy": "Always",
+        "volumeMounts": [{"name": "model", "mountPath": "/model"}],
+    }
+    pod["spec"]["initContainers"].insert(0, container)
+
+
 def records_elsewhere(pod: Pod) -> None:
     (volume,) = (v for v in pod["spec"]["volumes"] if v["name"] == names.AUDIT_VOLUME)
     kept = {"name": names.AUDIT_VOLUME}
@@ -211,6 +225,8 @@ AROUND: dict[str, tuple[Any, str]] = {
     "our volumes without our containers": (lone_volume, "InjectionDiffers"),
     "a larger work volume": (larger_work, "InjectionDiffers"),
     "audit records on another claim": (records_elsewhere, "InjectionDiffers"),
+    "the server may write the model": (writable_model, "ModelMountWritable"),
+    "a native sidecar may write the model": (writer_that_stays, "ModelMountWritable"),
     "a token that lives longer": (token_for_longer, "InjectionDiffers"),
     "a token of our audience elsewhere": (own_token, "TokenAudienceReserved"),
 }

@@ -99,6 +99,10 @@ def other_gate(pod: Pod) -> None:
     pod["spec"]["schedulingGates"] = [{"name": "example.com/other"}]
 
 
+def node_directory(pod: Pod) -> None:
+    pod["spec"]["volumes"].append({"name": "node", "hostPath": {"path": "/srv/models"}})
+
+
 def spec_flag(name: str) -> Callable[[Pod], None]:
     """A change that sets one flag of the spec."""
 
@@ -115,6 +119,7 @@ CASES: dict[str, tuple[Callable[[Pod], None], str]] = {
     "shareProcessNamespace": (spec_flag("shareProcessNamespace"), "HostAccess"),
     "privileged": (privileged, "HostAccess: no container may be privileged"),
     "capabilities": (capable, "HostAccess: no container may add capabilities"),
+    "hostPath": (node_directory, "HostAccess: hostPath volumes"),
     "nodeName": (preset, "NodeNamePreset"),
     "no gate": (ungated, "SchedulingGateMissing"),
     "another gate": (other_gate, "SchedulingGateMissing"),
@@ -183,6 +188,19 @@ def test_every_policy_that_selects_must_exempt(floor: Floor) -> None:
     cluster_with_crds().apply(policy(second, floor.name, selector, ()))
     eventually(lambda: not floor.create(pod).accepted, "the second policy is in force")
     assert f"ClusterSafetyPolicy/{second}" in floor.create(pod).message
+
+
+@pytest.mark.requirement("hostPath off by default, a switch that the policy shows")
+def test_a_nodes_directory_where_the_policies_name_it(floor: Floor) -> None:
+    """Every ClusterSafetyPolicy that selects the pod must name HostPath in model.sources."""
+    with installed("node") as here:
+        pod = here.injected()
+        node_directory(pod)
+        assert "HostAccess: hostPath volumes" in here.create(pod).message
+        named = policy(here.name, here.name, {"matchLabels": {"floor": here.name}})
+        named["spec"]["model"] = {"sources": ["Image", "HostPath"]}
+        cluster_with_crds().apply(named)
+        eventually(lambda: here.create(pod).accepted, "the policy names HostPath")
 
 
 @pytest.mark.requirement("no policy selects → DENY, by value also in the floor")
