@@ -34,6 +34,8 @@ def signer_set(signers: Signers, where: str) -> SignerSet:
         trusted_root=signers.trusted_root or "",
         threshold=signers.threshold,
     )
+    if found.keyless and not found.trusted_root:
+        raise InvalidInput("must be set for keyless signers", field=f"{where}.trustedRoot")
     if signers.threshold > found.size:
         raise InvalidInput(
             f"must not exceed the number of different signers ({found.size})",

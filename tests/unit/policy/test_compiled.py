@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from quorate.api.v1alpha1 import ClusterSafetyPolicy, SafetyPolicy
 from quorate.api.v1alpha1.meta import read
 from quorate.api.v1alpha1.safety_policy import LabelSelector
 from quorate.errors import InvalidInput
 from quorate.policy.compiled import CompiledPolicy, compile_policy, selects
+from tests.fakes.authorities import Authority, pem
 from tests.fakes.vouching import EXEMPT_DIGEST, SERVER_DIGEST, gate, policy, signer, signers
 
 KEY, OTHER = signer(), signer()
@@ -136,3 +138,66 @@ def test_selectors_select_as_kubernetes_does(
 ) -> None:
     """Every operator, with and without the label."""
     assert selects(LabelSelector.model_validate(selector), labels) is expected
+
+
+ROOT = Authority("Root")
+LEAF = ROOT.signer(x509.RFC822Name("signer@example.com"))[1]
+CERTIFICATE = {"name": "c", "ca": pem(ROOT.certificate), "subjectAlternativeName": "a@example.com"}
+KEYLESS = {"name": "k", "identity": "a@example.com", "issuer": "https://issuer.example.com"}
+
+
+def signed_by(**fields: Any) -> dict[str, Any]:
+    return {"model": {"signers": fields}}
+
+
+@pytest.mark.requirement("policies name keys, certificates and keyless identities")
+def test_every_kind_of_signer_compiles() -> None:
+    """Anchors are read when the policy is, and count towards what the threshold may be."""
+    policy = compiled(
+        signed_by(
+            threshold=3,
+            keys=signers(KEY)["keys"],
+            certificates=[CERTIFICATE],
+            keyless=[KEYLESS],
+            trustedRoot="{}",
+        )
+    )
+    assert policy.signers is not None
+    assert policy.signers.size == 3
+    assert policy.signers.certificates[0].authorities == (ROOT.certificate,)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"certificates": [CERTIFICATE | {"ca": pem(LEAF)}]}, "certificates[c].ca"),
+        ({"certificates": [CERTIFICATE | {"ca": "x" * 64}]}, "certificates[c].ca"),
+        ({"certificates": [CERTIFICATE | {"commonName": "A"}]}, "certificates[c]"),
+        (
+            {"certificates": [CERTIFICATE | {"timestampAuthority": "x" * 64}]},
+            "certificates[c].timestampAuthority",
+        ),
+        ({"certificates": [CERTIFICATE, CERTIFICATE | {"name": "d"}], "threshold": 2}, "threshold"),
+        ({"keyless": [KEYLESS]}, "trustedRoot"),
+        ({"keyless": [KEYLESS], "trustedRoot": "no"}, "trustedRoot"),
+        (
+            {"keyless": [KEYLESS, KEYLESS | {"name": "l"}], "trustedRoot": "{}", "threshold": 2},
+            "thr",
+        ),
+        ({}, "threshold"),
+    ],
+)
+def test_signers_that_mean_nothing_do_not_compile(fields: dict[str, Any], field: str) -> None:
+    """What the schema cannot see is refused with the field's name."""
+    with pytest.raises(InvalidInput) as caught:
+        compiled(signed_by(**fields))
+    assert field in str(caught.value)
+
+
+def test_what_signatures_may_leave_out_is_the_policys() -> None:
+    """Git's own files may be named as left out unless a policy says otherwise; shards may not."""
+    assert compiled({}).accepted.ignore_paths == (".git", ".gitattributes", ".github", ".gitignore")
+    assert compiled({}).accepted.shard_sizes == ()
+    strict = compiled({"model": {"ignorePaths": [], "shardSizes": [1 << 20]}})
+    assert strict.accepted.ignore_paths == ()
+    assert strict.accepted.shard_sizes == (1 << 20,)

@@ -18,13 +18,14 @@ from quorate.api.v1alpha1.meta import (
     cel,
     list_map,
 )
+from quorate.api.v1alpha1.runtime_requirements import RuntimeRequirements
+from quorate.api.v1alpha1.serving_requirements import Downloader, OtherVolume, Server, SourceKind
 from quorate.predicates import PredicateUri
 
 MAX_AGE: Final = 366 * 24 * 3600
 """The oldest evidence any gate may accept, in seconds."""
 LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=317)]
 LabelValue = Annotated[str, StringConstraints(max_length=63)]
-UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=256)]
 
 
 IgnoredPath = Annotated[
@@ -304,44 +305,6 @@ class Gate(Model):
     )
 
 
-ServerKind = Literal[
-    "vllm", "tgi", "llama-cpp", "ollama", "triton", "kserve", "ray-serve", "seldon", "other"
-]
-
-
-class Server(Model):
-    """A container image that may run beside the model."""
-
-    name: ShortName = Field(description="What people call the server.")
-    digest: Digest = Field(description="Digest of its image: sha256 and 64 hex digits.")
-    kind: ServerKind | None = Field(
-        default=None,
-        description="Which server it is: its arguments and variables are judged by that server's "
-        "table (docs/reference/servers.md), and what the table does not list is denied. Unset: by "
-        "all tables at once, the strictest. other: the policy vouches for the image's own options; "
-        "those known to load elsewhere are denied all the same.",
-    )
-
-
-SourceKind = Literal["Image", "ReadOnlyClaim", "ReadWriteClaim", "Directory", "HostPath"]
-
-
-class Downloader(Model):
-    """An image that may fetch a model, as an init container, before the model is measured."""
-
-    name: ShortName = Field(description="What people call it.")
-    digest: Digest = Field(description="Digest of its image: sha256 and 64 hex digits.")
-
-
-class OtherVolume(Model):
-    """A volume that holds no model and may be mounted all the same."""
-
-    name: ShortName = Field(description="Name of the volume in the pod.")
-    kind: Literal["emptyDir", "configMap", "secret", "downwardAPI"] = Field(
-        description="Kind of the volume. Anything else must be measured."
-    )
-
-
 class ModelRequirements(Model):
     """What must be true of the model and of the containers that serve it."""
 
@@ -398,96 +361,6 @@ class ModelRequirements(Model):
         description="Volumes besides the model's that containers may mount. Unset leaves it to "
         "other policies; what no policy names is denied.",
         json_schema_extra=list_map("name", "kind"),
-    )
-
-
-class Upstream(Model):
-    """The model server as the sidecar sees it."""
-
-    port: int = Field(
-        ge=1024,
-        le=65535,
-        description="Port the model server binds on 127.0.0.1, and the sidecar on the pod's IPs.",
-    )
-    probe_paths: list[UrlPath] = Field(
-        default_factory=list,
-        max_length=8,
-        description="Paths that the kubelet's probes use; the sidecar passes exactly these.",
-        json_schema_extra=SET,
-    )
-    metrics_path: UrlPath | None = Field(
-        default=None, description="The server's metrics path, passed for scraping if set."
-    )
-
-
-class Check(Model):
-    """A content check of the sidecar."""
-
-    name: Literal["secrets", "pii"] = Field(description="Which check.")
-    action: Literal["deny", "mask", "flag"] = Field(
-        default="deny", description="What to do when it finds something."
-    )
-
-
-class RuntimeLimits(Model):
-    """Bounds of the sidecar. The smallest of all policies wins."""
-
-    max_request_bytes: int = Field(
-        default=1024 * 1024,
-        ge=1024,
-        le=limits.REQUEST_BYTES,
-        description="Largest request body, in bytes.",
-    )
-    max_response_bytes: int = Field(
-        default=4 * 1024 * 1024,
-        ge=1024,
-        le=limits.RESPONSE_BYTES,
-        description="Largest response, in bytes.",
-    )
-    requests_per_minute: int = Field(
-        default=600, ge=1, le=1_000_000, description="Requests a minute that one pod answers."
-    )
-
-
-class RemeasureSettings(Model):
-    """Measuring the model again while it is served. The shortest of all policies wins."""
-
-    scan_seconds: int = Field(
-        default=2,
-        ge=1,
-        le=60,
-        description="Seconds between two looks at names, sizes, times and inodes of the model's "
-        "files. A directory so large that looking costs more than 2 % of a core is looked at less "
-        "often.",
-    )
-    rehash_seconds: int = Field(
-        default=3600,
-        ge=60,
-        le=7 * 24 * 3600,
-        description="Seconds between two times that every byte is hashed again, at 10 % of a core.",
-    )
-
-
-class RuntimeRequirements(Model):
-    """What the sidecar enforces while the model serves."""
-
-    upstream: Upstream | None = Field(
-        default=None,
-        description="Port and probe paths. Unset leaves it to other policies; two policies that "
-        "name different ports deny.",
-    )
-    checks: list[Check] = Field(
-        default_factory=list,
-        max_length=16,
-        description="Content checks. The strictest action of all policies wins.",
-        json_schema_extra=list_map("name"),
-    )
-    limits: RuntimeLimits = Field(
-        default_factory=RuntimeLimits, description="Bounds on size and rate."
-    )
-    remeasure: RemeasureSettings = Field(
-        default_factory=RemeasureSettings,
-        description="How often the model is measured again while it is served.",
     )
 
 

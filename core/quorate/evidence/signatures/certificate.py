@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -23,7 +24,9 @@ AUTHORITIES_MAX = 4
 _UNREADABLE = (
     ValueError,
     UnsupportedAlgorithm,
+    CryptographyDeprecationWarning,
     x509.DuplicateExtension,
+    x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
 
@@ -63,7 +66,7 @@ def load_certificates(pem: str, most: int = AUTHORITIES_MAX) -> tuple[x509.Certi
         raise InvalidInput(f"must hold 1 to {most} PEM certificates and nothing else")
     try:
         return tuple(x509.load_pem_x509_certificates(pem.encode("ascii", "strict")))
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except _UNREADABLE as error:
         raise InvalidInput(f"is not PEM certificates: {error}") from None
 
 
@@ -147,7 +150,7 @@ def _path(
     )
     try:
         return list(verifier.verify(leaf, others).chain)
-    except (verification.VerificationError, ValueError, x509.UnsupportedGeneralNameType) as error:
+    except (verification.VerificationError, *_UNREADABLE) as error:
         why = str(error).removeprefix("validation failed: ")[:200]
         raise SignatureError(
             f"no authority of {signer.name} vouches for it at {at.isoformat()}: {why}",
@@ -203,6 +206,11 @@ def _load_der(der: bytes) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(der)
         # Extensions are parsed late; a malformed or repeated one must not surprise later.
         _ = certificate.extensions
+        if certificate.serial_number <= 0:
+            raise InvalidInput("must have a positive serial number", field="certificate")
     except _UNREADABLE as error:
         raise InvalidInput(f"cannot be read: {error}", field="certificate") from None
+    # The library ignores how many bits of a signature's last byte are said not to be used.
+    if not der.endswith(b"\0" + certificate.signature):
+        raise InvalidInput("must hold a signature of whole bytes", field="certificate")
     return certificate

@@ -123,11 +123,12 @@ def _verify_envelope(envelope: dsse.Envelope, signers: SignerSet, payload_type: 
     if not signers.keys:
         raise SignatureError("a bare envelope is signed with keys, and none is accepted")
     verified = dsse.verify(envelope, signers.keys, 1, payload_type)
-    return Verified(verified.payload, tuple(by_key(key_id) for key_id in sorted(verified.signers)))
+    return Verified(
+        verified.payload, tuple(_key_signed(key_id) for key_id in sorted(verified.signers))
+    )
 
 
-def by_key(key_id: str) -> SignedBy:
-    """A signature by a key that is accepted as such."""
+def _key_signed(key_id: str) -> SignedBy:
     return SignedBy(Method.KEY, key_id, frozenset({key_id}))
 
 
@@ -140,7 +141,7 @@ def _signed_by(
 ) -> SignedBy:
     """Who made the bundle's one signature over ``message``."""
     if bundle.method is Method.KEY:
-        return _by_key(bundle.signature, message, signers.keys)
+        return by_key(bundle.signature, message, signers.keys)
     if context is None:
         raise SignatureError(f"cannot judge a {bundle.method} signature without a time")
     leaf = read_leaf(bundle.chain[0])
@@ -149,13 +150,14 @@ def _signed_by(
     return _keyless(bundle, leaf, detached, signers, context)
 
 
-def _by_key(signature: bytes, message: bytes, keys: Sequence[PublicKey]) -> SignedBy:
+def by_key(signature: bytes, message: bytes, keys: Sequence[PublicKey]) -> SignedBy:
+    """Which of ``keys`` made ``signature`` over ``message``. Raises SignatureError if none did."""
     for key in keys:
         try:
             key.verify(signature, message)
         except SignatureError:
             continue
-        return by_key(key.key_id)
+        return _key_signed(key.key_id)
     raise SignatureError(f"none of {len(keys)} accepted keys signed", field="signatures")
 
 

@@ -1,0 +1,95 @@
+"""k-of-n over an image's signatures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from quorate import limits, names
+from quorate.errors import InvalidInput, QuorateError, SignatureError, SubjectMismatch
+from quorate.evidence import signatures
+from quorate.evidence.image_signing.payload import simple_signing_digest, statement_digest
+from quorate.evidence.signatures import Context, SignedBy, SignerSet, distinct
+from quorate.manifest import check_digest
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSignature:
+    """One signature as it was fetched: a bundle, a simple signing payload, or both.
+
+    ``bundle`` alone holds an envelope. With ``payload`` it holds the payload's signature; without a
+    bundle, ``signature`` is that signature, made with a key.
+    """
+
+    bundle: bytes = b""
+    payload: bytes = b""
+    signature: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedImage:
+    """An image by digest and who signed it. ``problems``: what did not count, a line each."""
+
+    digest: str
+    signatures: tuple[SignedBy, ...]
+    problems: tuple[str, ...] = ()
+
+
+def verify_image(
+    found: Sequence[ImageSignature],
+    digest: str,
+    signers: SignerSet,
+    context: Context | None = None,
+) -> SignedImage:
+    """Verify that at least ``signers.threshold`` distinct signers signed the image ``digest``.
+
+    A signature that fails neither counts nor spoils a threshold that others meet. Raises
+    SignatureError, naming every problem, if too few signed; InvalidInput for too many signatures or
+    an impossible threshold.
+    """
+    check_digest(digest, "image digest")
+    signers.check()
+    if len(found) > limits.SIGNATURES:
+        raise InvalidInput(f"must be at most {limits.SIGNATURES}", field="signatures")
+    counted: list[SignedBy] = []
+    problems: list[str] = []
+    for index, signature in enumerate(found):
+        try:
+            counted.append(_verify(signature, digest, signers, context))
+        except QuorateError as error:
+            problems.append(f"signatures[{index}]: {error}")
+    people = len(distinct(counted))
+    if people < signers.threshold:
+        because = f" ({'; '.join(problems)})" if problems else ""
+        raise SignatureError(
+            f"{people} accepted signers signed {digest}; {signers.threshold} must{because}"
+        )
+    return SignedImage(digest, tuple(counted), tuple(problems))
+
+
+def _verify(
+    found: ImageSignature, digest: str, signers: SignerSet, context: Context | None
+) -> SignedBy:
+    if found.bundle and found.signature:
+        raise InvalidInput("must have a bundle or a signature, not both", field="signature")
+    if not found.bundle:
+        by = _by_key(found, signers)
+        _check(simple_signing_digest(found.payload), digest)
+        return by
+    bundle = signatures.parse_bundle(found.bundle)
+    if found.payload:
+        by = signatures.verify_message(bundle, found.payload, signers, context)
+        _check(simple_signing_digest(found.payload), digest)
+        return by
+    verified = signatures.verify_bundle(bundle, signers, names.INTOTO_TYPE, context)
+    _check(statement_digest(verified.payload), digest)
+    return verified.signatures[0]
+
+
+def _by_key(found: ImageSignature, signers: SignerSet) -> SignedBy:
+    if not found.signature:
+        raise SignatureError("has neither a bundle nor a signature", field="signature")
+    return signatures.by_key(found.signature, found.payload, signers.keys)
+
+
+def _check(signed: str, digest: str) -> None:
+    if signed != digest:
+        raise SubjectMismatch(f"is about the image {signed}", field="subject")
