@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from quorate import limits
-from quorate.api.v1alpha1.safety_policy import MAX_AGE
+from quorate.api.v1alpha1.gate import MAX_AGE
 from quorate.evidence.intoto import Document
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.gates import Failure

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from quorate.api.v1alpha1 import AttestedModel
-from quorate.api.v1alpha1.safety_policy import Signers
+from quorate.api.v1alpha1.signers import Signers
 from quorate.canonical import digest_of, parse
 from quorate.errors import QuorateError
 from quorate.evidence import signatures

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from cryptography import x509
 
-from quorate.api.v1alpha1.safety_policy import CertificateIdentity, Signers
+from quorate.api.v1alpha1.signers import CertificateIdentity, Signers
 from quorate.canonical import parse_object
 from quorate.errors import InvalidInput
 from quorate.evidence.signatures import CertificateSigner, KeylessSigner, SignerSet

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from quorate.api.v1alpha1.safety_policy import Gate
+from quorate.api.v1alpha1.gate import Gate
 from quorate.cel import Condition, compile_condition
 from quorate.errors import InvalidInput
 from quorate.evidence.intoto import TYPES, PredicateType

@@ -19,6 +19,7 @@ from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.denials import denial
 from quorate.policy.gates import Failure, Reading, judge_gate
 from quorate.policy.requirement import Requirement
+from quorate.policy.verifier import Verifier
 from quorate.ports import Sigstore
 from quorate.verdict import Reason, Verdict
 
@@ -72,8 +73,9 @@ def evaluate(
         signed, manifest = _signed(policy, model, context)
         requirements.append(signed)
     readings = [_read(evidence.envelope) for evidence in model.spec.evidence]
+    verifier = Verifier(context)
     gates = [
-        judge_gate(policy, gate, model, readings, remembered, context) for gate in policy.gates
+        judge_gate(policy, gate, model, readings, remembered, verifier) for gate in policy.gates
     ]
     return Evaluation(
         (*requirements, *(requirement for requirement, _ in gates)),

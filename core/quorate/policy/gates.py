@@ -14,12 +14,13 @@ from quorate import limits
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.cel import Condition, ConditionError
 from quorate.errors import QuorateError, SignatureError
-from quorate.evidence.intoto import Document, Evidence, Facts, Outcome, verify_document
-from quorate.evidence.signatures import Context, distinct, holds_until
+from quorate.evidence.intoto import Document, Evidence, Facts, Outcome
+from quorate.evidence.signatures import distinct, holds_until
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.compiled_gate import CompiledGate
 from quorate.policy.denials import gate_denial
 from quorate.policy.requirement import Requirement
+from quorate.policy.verifier import Verifier
 from quorate.verdict import Reason
 
 Reading = Document | QuorateError
@@ -75,18 +76,18 @@ def judge_gate(
     model: AttestedModel,
     readings: Sequence[Reading],
     remembered: Sequence[Document],
-    context: Context,
+    verifier: Verifier,
 ) -> tuple[Requirement, Failure | None]:
     """How the model stands under ``gate``, and the newest statement that fails it, if any.
 
     ``remembered`` statements can fail a gate and never pass it.
     """
-    shown = [_candidate(gate, model, reading, context) for reading in readings]
+    shown = [_candidate(gate, model, reading, verifier) for reading in readings]
     candidates = [candidate for candidate in shown if candidate is not None]
     passed = [c for c in candidates if c.reason is None]
     failed = [c for c in candidates if c.failed]
     newest = max(passed, key=lambda c: c.made_at, default=None)
-    failures = failed + _remembered(gate, model, readings, remembered, context)
+    failures = failed + _remembered(gate, model, readings, remembered, verifier)
     last = max(failures, key=lambda c: c.made_at, default=None)
     failure = _failure(gate, last)
     if newest and (last is None or last.made_at < newest.made_at):
@@ -125,7 +126,7 @@ def _remembered(
     model: AttestedModel,
     readings: Sequence[Reading],
     remembered: Iterable[Document],
-    context: Context,
+    verifier: Verifier,
 ) -> list[_Candidate]:
     """Failures that the model no longer carries."""
     carried = {reading.digest for reading in readings if isinstance(reading, Document)}
@@ -133,7 +134,7 @@ def _remembered(
     for document in remembered:
         if document.digest in carried:
             continue
-        candidate = _candidate(gate, model, document, context)
+        candidate = _candidate(gate, model, document, verifier)
         if candidate is not None and candidate.failed:
             message = (
                 f"{candidate.message}; that result of {candidate.made_at.isoformat()} is "
@@ -146,16 +147,15 @@ def _remembered(
 
 
 def _candidate(
-    gate: CompiledGate, model: AttestedModel, reading: Reading, context: Context
+    gate: CompiledGate, model: AttestedModel, reading: Reading, verifier: Verifier
 ) -> _Candidate | None:
     """How one statement stands; None for one of another type, which is not looked at."""
     if isinstance(reading, QuorateError):
         return _Candidate(Reason.EVIDENCE_MALFORMED, str(reading))
-    kind = gate.spec.predicate_type
-    if reading.statement.predicate_type != kind:
+    if reading.statement.predicate_type != gate.spec.predicate_type:
         return None
     try:
-        evidence = verify_document(reading, kind, gate.producers.needing(1), context)
+        evidence = verifier.evidence(reading, gate)
     except SignatureError as error:
         return _untrusted(gate, reading, str(error))
     except QuorateError as error:
@@ -164,7 +164,7 @@ def _candidate(
     reason, message = (
         _other(gate, model, evidence)
         or _not_passed(gate, evidence)
-        or _not_now(gate, evidence, context.now)
+        or _not_now(gate, evidence, verifier.context.now)
     ) or (None, "")
     until = None if reason else holds_until(evidence.signatures, gate.producers.threshold)
     return _Candidate(reason, message, facts, reading, until)

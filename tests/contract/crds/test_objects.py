@@ -8,7 +8,10 @@ from tests.contract.crds.installed import cluster_with_crds
 from tools.demo.cluster import ROOT, CommandFailed
 
 ASSETS = ROOT / "tests/assets/crd"
-GOOD = sorted((ASSETS / "good").glob("*.yaml"))
+GOOD = [
+    *sorted((ASSETS / "good").glob("*.yaml")),
+    *sorted((ROOT / "examples/policies").rglob("*.yaml")),
+]
 BAD = sorted((ASSETS / "bad").glob("*.yaml"))
 APPLY = ("apply", "--dry-run=server", "--validate=strict", "-f")
 

@@ -12,8 +12,9 @@ from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy
 from quorate.api.v1alpha1.meta import read
 from quorate.errors import InvalidInput
 from quorate.evidence import dsse
-from quorate.evidence.intoto import TYPES, Outcome, read_document
+from quorate.evidence.intoto import TYPES, Outcome, read_document, verify_document
 from quorate.keys import LocalSigner
+from quorate.policy import verifier
 from quorate.policy.compiled import compile_policy
 from quorate.policy.evaluate import Evaluation, evaluate
 from quorate.predicates import PredicateUri as Uri
@@ -325,6 +326,23 @@ def test_what_is_remembered_is_judged_like_everything_else() -> None:
     assert reasons(judge(gate, remembered=[read_document(passed.encode())])) == [
         Reason.GATE_MISSING
     ]
+
+
+def test_gates_with_the_same_producers_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement is verified once, however many gates with these producers look at it."""
+    made: list[Uri] = []
+
+    def counting(document: Any, kind: Uri, producers: Any, context: Any) -> Any:
+        made.append(kind)
+        return verify_document(document, kind, producers, context)
+
+    monkeypatch.setattr(verifier, "verify_document", counting)
+    gates = [gate_of(Uri.TEST_RESULT, name=f"g{number}") for number in range(8)]
+    compiled = compile_policy(read(ClusterSafetyPolicy, policy({"model": {"gates": gates}})))
+    shown = [gate_result(FILES, LAB), gate_result(FILES, STRANGER)]
+    model = read(AttestedModel, attested_model(FILES, gates=tuple(shown)))
+    assert evaluate(compiled, model, NOW).verdict.allowed
+    assert len(made) == 2
 
 
 REFUSED = {

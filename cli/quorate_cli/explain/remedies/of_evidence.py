@@ -4,7 +4,7 @@ from shlex import quote
 
 from quorate import names
 from quorate.admission import pods
-from quorate.api.v1alpha1.safety_policy import Signers
+from quorate.api.v1alpha1.signers import Signers
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.compiled_gate import CompiledGate
 from quorate.predicates import PredicateUri
