@@ -20,6 +20,10 @@ def read_question(body: bytes) -> tuple[CompiledPolicy, ObservedModel]:
         body, EvaluateRequest, bytes_max=member_api.EVALUATE_BYTES, what="evaluate request"
     )
     policy, model = read_policy(request.policy), read_model(request.model)
+    if model.unread:
+        raise InvalidInput(
+            f"cannot be judged: {', '.join(model.model.unread)} must be read first", field="model"
+        )
     if policy.ref.namespace not in (None, model.namespace):
         raise InvalidInput(f"must be in the namespace of {model.model.ref}", field="policy")
     return policy, model

@@ -26,6 +26,8 @@ class ObservedModel:
 
     model: AttestedModel
     digest: str
+    unread: bool = False
+    """Whether the operator does not know yet what a source of the model holds."""
 
     @property
     def namespace(self) -> str:
@@ -51,7 +53,8 @@ def observe_model(model: AttestedModel) -> ObservedModel:
     """Compute the digest of a model's spec. It stays in this process: any stable form will do."""
     spec = model.spec.model_dump(mode="json", by_alias=True)
     text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
-    return ObservedModel(model, hashlib.sha256(text.encode("utf-8")).hexdigest())
+    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return ObservedModel(model, digest, unread=bool(model.unread))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,15 @@ class Observed:
             return f"more than {limits.MODELS_PER_CLUSTER} models"
         self.models[key] = model
         return None
+
+    def with_documents(self, model: ObservedModel) -> ObservedModel | None:
+        """The same generation of a model, if it is held with all its documents."""
+        held = self.models.get((model.namespace, model.name))
+        if not isinstance(held, ObservedModel) or held.unread:
+            return None
+        there, here = held.model.metadata, model.model.metadata
+        same = (there.uid, there.generation) == (here.uid, here.generation)
+        return held if same and here.uid else None
 
     def put_pod(self, pod: ObservedPod) -> str | None:
         """Add or replace. Returns why if there is no room: then the pod does not exist."""

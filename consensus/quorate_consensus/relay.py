@@ -5,8 +5,8 @@ are numbered within a session, a gap is answered ResyncNeeded, and a session's f
 takes effect at once, when it is complete.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -153,12 +153,27 @@ class Relay:
         self._sequence = batch.sequence
         target = self._staging if self._staging is not None else self.current
         assert target is not None  # noqa: S101 - without a session nothing follows
-        problems = _apply(changes, target)
+        problems = _apply(_with_documents(changes, (target, self.current)), target)
         if batch.complete and self._staging is not None:
             self.current, self._staging = self._staging, None
         if self._staging is None:
             self.heard_at = now
         return problems
+
+
+def _with_documents(changes: Changes, held: Sequence[Observed | None]) -> Changes:
+    """The changes, with what is held of models whose sources the operator has yet to read.
+
+    An operator that has just begun knows no fetched document. What it read before was verified
+    here, and counts until it has read again; else each of its starts would revoke.
+    """
+    models = tuple(
+        next((known for place in held if place and (known := place.with_documents(m))), m)
+        if isinstance(m, ObservedModel) and m.unread
+        else m
+        for m in changes.models
+    )
+    return replace(changes, models=models)
 
 
 def _apply(changes: Changes, target: Observed) -> tuple[Problem, ...]:

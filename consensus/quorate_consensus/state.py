@@ -43,7 +43,10 @@ class Content:
 
 
 def question(observed: Observed, pod: ObservedPod) -> Question | Verdict:
-    """What to judge for this pod, or the denial that needs no judging."""
+    """What to judge for this pod, or the denial that needs no judging.
+
+    Raises Unavailable while it is not known what the model's sources hold.
+    """
     broken = observed.broken_for(pod.namespace)
     if broken is not None:
         message = f"{broken.ref} cannot be used: {broken.message}"
@@ -60,6 +63,13 @@ def question(observed: Observed, pod: ObservedPod) -> Question | Verdict:
     if not isinstance(model, ObservedModel):
         message = f"AttestedModel {pod.namespace}/{name} cannot be read: {model.message}"
         return deny(Reason.MALFORMED, message)
+    if model.unread:
+        # Neither yes nor no: the pod goes on with the state it has, until that expires.
+        raise Unavailable(
+            f"{', '.join(model.model.unread)} of AttestedModel {pod.namespace}/{name} "
+            "was not read yet",
+            fix="see status.sources of the AttestedModel",
+        )
     try:
         rules = intersect.runtime_rules(selected.policies)
     except QuorateError as error:

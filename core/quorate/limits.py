@@ -36,6 +36,18 @@ CONDITION_COST: Final = 100_000
 FILE_NAME_BYTES: Final = 1024
 """One file name, relative to the model's directory, in UTF-8."""
 
+# Evidence kept elsewhere ----------------------------------------------------------------------
+OCI_MANIFEST_BYTES: Final = 4 * MIB
+"""A manifest or index of a registry; what the distribution specification has clients accept."""
+SOURCES: Final = 8
+"""Places one model may name for its signatures, and as many for its evidence."""
+DOCUMENTS_PER_SOURCE: Final = 32
+"""Documents one source may hold. More is a failure of the source: a choice could hide one."""
+FETCHED_BYTES: Final = 1 * MIB
+"""All documents fetched for one model, as JSON strings."""
+SOURCE_KEPT: Final = 24 * 3600
+"""How long what a source last held counts while it cannot be read."""
+
 # Objects --------------------------------------------------------------------------------------
 POLICIES_PER_POD: Final = 16
 """Policies that may select one pod. More is a DENY: nobody could say why a pod was refused."""

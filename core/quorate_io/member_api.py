@@ -23,8 +23,8 @@ STATE_PATH: Final = "/v1/state"
 MANIFEST_PATH: Final = "/v1/manifests/"
 REPORTS_PATH: Final = "/v1/reports"
 
-EVALUATE_BYTES: Final = 2 * limits.OBJECT_BYTES + 64 * limits.KIB
-"""A policy and a model."""
+EVALUATE_BYTES: Final = 2 * limits.OBJECT_BYTES + limits.FETCHED_BYTES + 64 * limits.KIB
+"""A policy, and a model with what its sources hold."""
 BATCH_BYTES: Final = 8 * limits.MIB
 BATCH_BYTES_ADVISED: Final = limits.MIB
 """Senders split a resynchronisation at about this, so that a member parses in small bites."""
@@ -87,7 +87,11 @@ class GenesisAnswer(Body, frozen=True):
 
 
 class EvaluateRequest(Body, frozen=True):
-    """A SafetyPolicy or ClusterSafetyPolicy and an AttestedModel, as the API server gives them."""
+    """A SafetyPolicy or ClusterSafetyPolicy and an AttestedModel, as the API server gives them.
+
+    A model that names sources has their documents in ``spec.signatures`` and ``spec.evidence``,
+    and which of them were read in ``status.sources``.
+    """
 
     policy: dict[str, Any]
     model: dict[str, Any]

@@ -13,11 +13,13 @@ from quorate.errors import QuorateError
 from quorate_io import logs
 from quorate_io.clock import SystemClock
 from quorate_io.member_client import MemberClient
+from quorate_io.registry import RegistryClient
 from quorate_operator import config
 from quorate_operator.check import Place, check
 from quorate_operator.effects.api_server import ApiServer, configuration
 from quorate_operator.install.command import install
 from quorate_operator.service import Operator
+from quorate_operator.sources.settings import load_sources, source_files
 from quorate_operator.webhook_tls import LEAF_LIFE
 
 PATIENCE = 300.0
@@ -30,13 +32,18 @@ async def _run(found: argparse.Namespace) -> int:
     files = config.files()
     contents = files.contents()
     settings = config.load(contents)
+    source_paths = source_files(config.directory())
+    source_contents = source_paths.contents()
+    sources = load_sources(source_contents)
+    watched = ((files, contents), (source_paths, source_contents))
     clock = SystemClock()
     digest = settings.genesis.digest
     async with (
         ApiServer(await configuration()) as api,
         MemberClient(settings.member_urls, digest, settings.token_file, clock=clock) as member,
+        RegistryClient(sources.rules, sources.credentials, sources.context) as registries,
     ):
-        await Operator(settings, files, contents, api, member, clock).run()
+        await Operator(settings, watched, api, member, registries, clock).run()
     return 0
 
 

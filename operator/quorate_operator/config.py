@@ -59,9 +59,14 @@ class Files:
         )
 
 
+def directory(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the mounted configuration is."""
+    return Path(environment.get("QUORATE_CONFIG", str(DIRECTORY)))
+
+
 def files(environment: Mapping[str, str] = os.environ) -> Files:
     """Where the files are: under QUORATE_CONFIG, /etc/quorate by default."""
-    root = Path(environment.get("QUORATE_CONFIG", str(DIRECTORY)))
+    root = directory(environment)
     return Files(
         genesis=root / "genesis" / "genesis.json",
         digest=root / "genesis" / "digest",

@@ -45,6 +45,8 @@ class Intake:
         self._clock = clock
         self._on_relayable = on_relayable
         self._touched: dict[str, set[Key]] = {}
+        self.on_model: Callable[[Key], None] = lambda _: None
+        """Called for every model that is there, was changed or went."""
 
     def arrived(self, kind: Kind, document: Document) -> None:
         """An object is there: listed, added, changed or just written."""
@@ -54,7 +56,7 @@ class Intake:
     def gone(self, kind: Kind, document: Document) -> None:
         """An object is there no more."""
         key = self._touch(kind, document)
-        self._follow(self._world.remove(key, document["metadata"].get("uid", "")))
+        self.follow(self._world.remove(key, document["metadata"].get("uid", "")))
 
     async def sweep(self, api: ApiServer, kind: Kind) -> None:
         """List a kind anew: take in what is there, and forget what is not.
@@ -73,7 +75,7 @@ class Intake:
         finally:
             self._touched.pop(kind.name, None)
         for key in self._world.keys(kind.name) - found - touched:
-            self._follow(self._world.remove(key))
+            self.follow(self._world.remove(key))
 
     def _touch(self, kind: Kind, document: Document) -> Key:
         key = _key(kind, document)
@@ -82,9 +84,15 @@ class Intake:
         return key
 
     def _put(self, kind: Kind, document: Document) -> None:
-        self._follow(self._world.put(kind, document, self._clock.now()))
+        self.follow(self._world.put(kind, document, self._clock.now()))
+        if kind is ATTESTED_MODEL:
+            self.on_model(_key(kind, document))
 
-    def _follow(self, concerned: set[Key]) -> None:
+    def follow(self, concerned: set[Key]) -> None:
+        """Have looked at what a change of the world concerns, and the member told of it."""
+        for key in concerned:
+            if key.kind == ATTESTED_MODEL.name and self._world.get(key) is None:
+                self.on_model(key)
         self._queues.add(concerned)
         if self._world.changed or self._world.changed_pods:
             self._on_relayable()

@@ -16,6 +16,7 @@ class Metrics:
         self.reconciles = self._counter(names.OPERATOR_RECONCILES)
         self.reconcile_seconds = self._histogram(names.OPERATOR_RECONCILE_SECONDS)
         self.evaluations = self._counter(names.OPERATOR_EVALUATIONS)
+        self.source_readings = self._counter(names.OPERATOR_SOURCE_READINGS)
         self.member_heard = self._gauge(names.OPERATOR_MEMBER_HEARD)
         self.relay_pending = self._gauge(names.OPERATOR_RELAY_PENDING)
         self.released = self._counter(names.OPERATOR_RELEASED)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from quorate import certificate
 from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy
 from quorate.api.v1alpha1.attested_model import AttestedModelStatus
+from quorate.api.v1alpha1.document_source import DocumentSource, SourceField
 from quorate.api.v1alpha1.meta import Owners, read
 from quorate.certificate import Certificate, PolicyRef
 from quorate.errors import QuorateError
@@ -32,6 +33,9 @@ class ModelView:
     owners: Owners | None = None
     manifest_digest: str = ""
     attached: Mapping[PolicyRef, Attached] = field(default_factory=dict)
+    sources: tuple[tuple[SourceField, DocumentSource], ...] = ()
+    inline: Mapping[SourceField, int] = field(default_factory=dict)
+    """Documents inside the object, by the field that names sources of more of them."""
     malformed: str = ""
 
 
@@ -46,6 +50,11 @@ def view_model(document: Mapping[str, Any], genesis: Genesis, now: datetime) -> 
         owners=model.spec.owners,
         manifest_digest=model.spec.manifest_digest,
         attached=_attached(model, genesis, now),
+        sources=model.spec.sources,
+        inline={
+            SourceField.SIGNATURES: len(model.spec.signatures),
+            SourceField.EVIDENCE: len(model.spec.evidence),
+        },
     )
 
 

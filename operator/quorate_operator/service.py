@@ -14,9 +14,10 @@ from quorate.errors import QuorateError
 from quorate.ports import Clock
 from quorate_io.health import HealthServer
 from quorate_io.member_client import MemberClient
+from quorate_io.registry import RegistryClient
 from quorate_operator import handlers
 from quorate_operator.alerts import Alerts
-from quorate_operator.config import Config, Files
+from quorate_operator.config import Config
 from quorate_operator.effects.api_server import ApiServer
 from quorate_operator.effects.dispatch import Effects
 from quorate_operator.effects.events import Events
@@ -32,7 +33,9 @@ from quorate_operator.lookout import Lookout
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconciler import Reconciler
 from quorate_operator.report_reader import ReportReader
-from quorate_operator.supervision import Supervision, watch_files
+from quorate_operator.sources.gatherer import Gatherer
+from quorate_operator.sources.reading import SourceReader
+from quorate_operator.supervision import Supervision, Watched, watch_files
 from quorate_operator.sweeper import Sweeper
 from quorate_operator.watch_age import WatchAges
 from quorate_operator.watch_session import WatchSession
@@ -52,15 +55,14 @@ class Operator:
     def __init__(
         self,
         config: Config,
-        files: Files,
-        contents: tuple[bytes, ...],
+        watched: Sequence[tuple[Watched, tuple[bytes, ...]]],
         api: ApiServer,
         member: MemberClient,
+        registries: RegistryClient,
         clock: Clock,
     ) -> None:
         self._config = config
-        self._files = files
-        self._contents = contents
+        self._watched = watched
         self._api = api
         self.metrics = metrics = Metrics(CollectorRegistry())
         lease_key = Key(LEASE.name, config.namespace, names.OPERATOR_ACCOUNT)
@@ -70,6 +72,9 @@ class Operator:
         self._queues = queues = Queues()
         self._relay = relay = Relay(member, world, clock, metrics, time.monotonic)
         self._intake = intake = Intake(world, queues, clock, relay.changed)
+        reader = SourceReader(api, registries, time.monotonic)
+        self._gatherer = Gatherer(world, reader, intake.follow, clock, metrics)
+        intake.on_model = self._gatherer.noticed
         self._sweeper = Sweeper(api, intake)
         self._ages = ages = WatchAges(WATCHED, time.monotonic)
         questions = Questions(member, world, config.genesis, clock, metrics)
@@ -132,7 +137,8 @@ class Operator:
                 self._leaf.run(),
                 self._supervision.run(),
                 self._lookout.run(),
-                watch_files(self._files, self._contents, CONFIG_SECONDS),
+                self._gatherer.run(),
+                *(watch_files(*files, CONFIG_SECONDS) for files in self._watched),
             )
             background += [group.create_task(task) for task in forever]
             # They begin before kopf does: it waits, at its end, for tasks that began after it.

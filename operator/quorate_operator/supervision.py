@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from typing import Protocol
 
 from quorate import names
 from quorate.alerts import Rule
 from quorate.errors import QuorateError
 from quorate_operator.alerts import Alerts
-from quorate_operator.config import Files
 from quorate_operator.effects.fence import Holder
 from quorate_operator.effects.relay import Relay
 from quorate_operator.intake import Queues
@@ -96,7 +96,14 @@ def watch_alert(ages: Mapping[str, float], namespace: str) -> RaiseAlert | None:
     return RaiseAlert(Rule.OPERATOR_WATCH_STALE, subject, namespace, summary)
 
 
-async def watch_files(files: Files, contents: tuple[bytes, ...], period: float) -> None:
+class Watched(Protocol):
+    """Files that a process was configured by."""
+
+    def contents(self) -> tuple[bytes, ...]:
+        """What is in them now. Raises QuorateError."""
+
+
+async def watch_files(files: Watched, contents: tuple[bytes, ...], period: float) -> None:
     """Raise ConfigChanged once a file is different. One that cannot be read now is waited for."""
     while True:
         await asyncio.sleep(period)
@@ -106,4 +113,4 @@ async def watch_files(files: Files, contents: tuple[bytes, ...], period: float) 
             log.warning("the configuration cannot be read now: %s", error)
             continue
         if changed:
-            raise ConfigChanged("the mounted genesis or injection configuration was changed")
+            raise ConfigChanged("a mounted configuration file was changed")

@@ -4,7 +4,7 @@ Every change returns the keys of the objects that must be looked at again becaus
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,8 @@ from quorate_operator.kinds import ATTESTED_MODEL, CLAIM, NAMESPACE, POD, POLICY
 from quorate_operator.known_pods import KnownPods, know_pod
 from quorate_operator.model_view import ModelView, view_model
 from quorate_operator.relayed import relayed, relayed_pod
+from quorate_operator.sources.completion import complete
+from quorate_operator.sources.gathered import Gathered, begin
 
 Document = dict[str, Any]
 ENFORCE = "enforce"
@@ -32,9 +34,24 @@ class Known:
     generation: int
     resource_version: str
     relayed: Document
+    """For a model: with what its sources hold."""
     policy: CompiledPolicy | BrokenPolicy | None = None
     policy_status: Mapping[str, Any] | None = None
     model: ModelView | None = None
+    declared: Document = field(default_factory=dict)
+    """For a model: what is relayed, without what its sources hold."""
+    gathered: Gathered | None = None
+    """For a model: what its sources hold."""
+
+    @property
+    def unread(self) -> bool:
+        """Whether it is not known yet what the sources of this model hold."""
+        return self.gathered is not None and self.gathered.unread
+
+    @property
+    def documents(self) -> str:
+        """Stands for the set of documents that were fetched for this model."""
+        return self.gathered.version if self.gathered else ""
 
 
 class World:
@@ -102,6 +119,17 @@ class World:
             return self.pods.gated(key.namespace)
         return self._put_own(kind, key, document, now)
 
+    def put_gathered(self, key: Key, gathered: Gathered) -> set[Key]:
+        """Take in what the sources of a model hold now."""
+        known = self._objects[ATTESTED_MODEL.name].get(key)
+        if known is None or known.gathered == gathered:
+            return set()
+        relayed = complete(known.declared, gathered)
+        self._objects[ATTESTED_MODEL.name][key] = replace(known, gathered=gathered, relayed=relayed)
+        if relayed != known.relayed:
+            self.changed[key] = None
+        return {key}
+
     def remove(self, key: Key, uid: str = "") -> set[Key]:
         """Forget an object that is gone, unless another of the same name has taken its place."""
         if uid and self._uids.get(key, uid) != uid:
@@ -152,7 +180,7 @@ class World:
         before = objects.get(key)
         if before is None and kind is ATTESTED_MODEL and len(objects) >= limits.MODELS_PER_CLUSTER:
             return set()
-        objects[key] = known = self._read(kind, document, now)
+        objects[key] = known = self._read(kind, document, now, before)
         same_spec = before is not None and before.relayed == known.relayed
         if not same_spec:
             self.changed[key] = None
@@ -160,7 +188,7 @@ class World:
             return {key}
         return self._concerned(key) | {key}
 
-    def _read(self, kind: Kind, document: Document, now: datetime) -> Known:
+    def _read(self, kind: Kind, document: Document, now: datetime, before: Known | None) -> Known:
         metadata = document["metadata"]
         known = Known(
             uid=metadata.get("uid", ""),
@@ -170,7 +198,16 @@ class World:
         )
         if kind is ATTESTED_MODEL:
             self.store.put_model(document, now)
-            return replace(known, model=view_model(document, self.genesis, now))
+            view = view_model(document, self.genesis, now)
+            same = before is not None and before.uid == known.uid
+            gathered = begin(view.sources, before.gathered if before and same else None)
+            return replace(
+                known,
+                model=view,
+                declared=known.relayed,
+                gathered=gathered,
+                relayed=complete(known.relayed, gathered),
+            )
         policy = self.store.put_policy(document)
         return replace(known, policy=policy, policy_status=document.get("status"))
 

@@ -182,6 +182,13 @@ OPERATOR_EVALUATIONS: Final = Metric(
     "unanswered).",
     ("outcome",),
 )
+OPERATOR_SOURCE_READINGS: Final = Metric(
+    "quorate_operator_source_readings_total",
+    "counter",
+    "Readings of sources of signatures and evidence, by kind (configMap, ociReferrers) and "
+    "outcome (read, failed).",
+    ("kind", "outcome"),
+)
 OPERATOR_MEMBER_HEARD: Final = Metric(
     "quorate_operator_member_heard_timestamp_seconds",
     "gauge",

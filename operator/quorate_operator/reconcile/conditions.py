@@ -7,6 +7,7 @@ from typing import Literal
 
 from quorate.admission.snapshot import BrokenPolicy
 from quorate.api.v1alpha1.attested_model import RequirementStatus
+from quorate.api.v1alpha1.document_source import SourceStatus
 from quorate.api.v1alpha1.meta import Condition
 from quorate.policy.evaluate import SIGNED as SIGNED_REQUIREMENT
 from quorate.verdict import Reason
@@ -14,11 +15,14 @@ from quorate_operator.reconcile.outcome import VERIFIED
 from quorate_operator.reconcile.scope import POLICIES_PER_MODEL
 from quorate_operator.reconcile.standing import Standing
 from quorate_operator.reconcile.texts import clipped, timestamp
+from quorate_operator.sources.gathered import FETCHED
 
 SIGNED = "Signed"
 GATES_PASSED = "GatesPassed"
 CERTIFIED = "Certified"
 READY = "Ready"
+SOURCES_READ = "SourcesRead"
+"""Only on models that name sources."""
 TYPES = (SIGNED, GATES_PASSED, CERTIFIED, READY)
 NO_GATE_REQUIRED = "NoGateRequired"
 _MESSAGE_CHARS = 4096
@@ -47,6 +51,7 @@ class Situation:
     has_owners: bool
     malformed: str = ""
     """Why the object cannot be read; empty if it can."""
+    sources: Sequence[SourceStatus] = ()
 
 
 def observe(situation: Situation) -> dict[str, Observation]:
@@ -54,6 +59,7 @@ def observe(situation: Situation) -> dict[str, Observation]:
     signed = _requirements(situation.standings, lambda name: name == SIGNED_REQUIREMENT)
     gates = _requirements(situation.standings, lambda name: name != SIGNED_REQUIREMENT)
     certified = _certified(situation)
+    sources = {SOURCES_READ: _sources_read(situation.sources)} if situation.sources else {}
     return {
         SIGNED: signed
         or Observation("False", Reason.NO_PLATFORM_FLOOR, "no policy names signers for this model"),
@@ -61,6 +67,7 @@ def observe(situation: Situation) -> dict[str, Observation]:
         or Observation("True", NO_GATE_REQUIRED, "no policy asks for a safety gate"),
         CERTIFIED: certified,
         READY: _blocked(situation) or certified,
+        **sources,
     }
 
 
@@ -87,6 +94,15 @@ def dated(
             )
         )
     return conditions
+
+
+def _sources_read(sources: Sequence[SourceStatus]) -> Observation:
+    for status in ("False", "Unknown"):
+        found = [source for source in sources if source.status == status]
+        if found:
+            lines = (f"{source.field}[{source.name}]: {source.message}" for source in found)
+            return Observation(found[0].status, found[0].reason, "\n".join(lines))
+    return Observation("True", FETCHED, f"{len(sources)} sources were read")
 
 
 def _certified(situation: Situation) -> Observation:

@@ -1,15 +1,19 @@
 """What to do about an AttestedModel: have it judged, and write how it stands. Pure.
 
 One look either asks the member or writes the status, so that a status is never half of two looks.
+A model is not judged while nobody knows what its sources hold: what is missing may be what it
+needs, and a denial revokes. Its certificates count until they expire.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from quorate import names
 from quorate.admission.snapshot import BrokenPolicy
 from quorate.api.v1alpha1.attested_model import AttestedModelStatus
+from quorate.api.v1alpha1.document_source import SourceStatus
 from quorate.certificate import PolicyRef
 from quorate.policy.compiled import CompiledPolicy
 from quorate.verdict import Reason
@@ -18,6 +22,7 @@ from quorate_operator.model_view import ModelView
 from quorate_operator.reconcile.actions import Action, ApplyStatus, EmitEvent, Evaluate, Target
 from quorate_operator.reconcile.conditions import (
     READY,
+    SOURCES_READ,
     TYPES,
     Observation,
     Situation,
@@ -28,6 +33,7 @@ from quorate_operator.reconcile.lateness import late_at, late_renewals
 from quorate_operator.reconcile.outcome import Outcome, Question
 from quorate_operator.reconcile.scope import POLICIES_PER_MODEL, broken_for, policies_for
 from quorate_operator.reconcile.standing import Standing, stand
+from quorate_operator.sources.gathered import recorded_sources, statuses
 from quorate_operator.world import Known
 
 
@@ -67,7 +73,8 @@ def plan_model(seen: SeenModel, now: datetime) -> Plan:
         stand(Question(seen.key, seen.known, policy), seen.outcomes.get(policy.ref), now)
         for policy in chosen
     ]
-    due = [standing for standing in standings if standing.ask_at <= now]
+    unread = seen.known.unread
+    due = [standing for standing in standings if standing.ask_at <= now and not unread]
     if due:
         asks = tuple(Evaluate(seen.key, standing.policy.ref) for standing in due)
         return Plan((*_first_visit(seen, now), *asks))
@@ -78,6 +85,7 @@ def plan_model(seen: SeenModel, now: datetime) -> Plan:
         enforced=seen.enforced,
         has_owners=seen.view.owners is not None,
         malformed=seen.view.malformed,
+        sources=_sources(seen),
     )
     written = _write(seen, standings, observe(situation), now)
     late = late_renewals(seen.target, seen.view.owners, standings, now) if seen.served else ()
@@ -108,24 +116,38 @@ def _write(
 ) -> tuple[Action, ...]:
     current = seen.view.status
     before = current.conditions if current else []
+    sources = _sources(seen)
     status = AttestedModelStatus(
         observed_generation=seen.known.generation,
         conditions=dated(conditions, before, seen.known.generation, now),
         policies=[standing.status for standing in standings],
         certificates=[c for s in standings if (c := s.certificate_status) is not None],
+        sources=sources,
     )
     if current == status:
         return ()
-    was = next((c.status for c in before if c.type == READY), None)
-    return (_apply(seen, status), *_announce(seen, conditions[READY], was))
+    was = {condition.type: condition.status for condition in before}
+    events = [
+        event
+        for kind, action in ((SOURCES_READ, "ReadSources"), (READY, "Verify"))
+        if kind in conditions
+        for event in _announce(seen, conditions[kind], was.get(kind), action)
+    ]
+    return (_apply(seen, status), *events)
 
 
-def _announce(seen: SeenModel, ready: Observation, was: str | None) -> tuple[Action, ...]:
-    if ready.status in (was, "Unknown"):
+def _sources(seen: SeenModel) -> list[SourceStatus]:
+    recorded = recorded_sources(seen.view.status, seen.known.generation)
+    return statuses(seen.known.gathered, recorded) if seen.known.gathered else []
+
+
+def _announce(
+    seen: SeenModel, observed: Observation, was: str | None, action: str
+) -> tuple[Action, ...]:
+    if observed.status in (was, "Unknown"):
         return ()
-    if ready.status == "True":
-        return (EmitEvent(seen.target, "Normal", ready.reason, ready.message, "Verify"),)
-    return (EmitEvent(seen.target, "Warning", ready.reason, ready.message, "Verify"),)
+    kind: Literal["Normal", "Warning"] = "Normal" if observed.status == "True" else "Warning"
+    return (EmitEvent(seen.target, kind, observed.reason, observed.message, action),)
 
 
 def _apply(seen: SeenModel, status: AttestedModelStatus) -> ApplyStatus:

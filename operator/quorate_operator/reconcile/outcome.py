@@ -39,9 +39,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The last question about exactly this generation of the model and this policy digest."""
+    """The last question about exactly this generation of the model, these fetched documents and
+    this policy digest."""
 
     generation: int
+    documents: str
     policy_digest: str
     ask_at: datetime
     answer: Answer | None = None
@@ -52,7 +54,8 @@ class Outcome:
 
     def is_about(self, known: Known, policy: CompiledPolicy) -> bool:
         """Whether nothing has changed since."""
-        return (self.generation, self.policy_digest) == (known.generation, policy.digest)
+        asked = (self.generation, self.documents, self.policy_digest)
+        return asked == (known.generation, known.documents, policy.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ def unanswered(
     seconds = min(RETRY_MAX, RETRY_FIRST * 2.0 ** min(failures, 16)) * (0.5 + chance / 2)
     return Outcome(
         generation=question.known.generation,
+        documents=question.known.documents,
         policy_digest=question.policy.digest,
         ask_at=now + timedelta(seconds=seconds),
         answer=answer,
@@ -153,4 +157,5 @@ def _requirement(result: RequirementResult) -> RequirementStatus:
 
 
 def _outcome(question: Question, ask_at: datetime, answer: Answer) -> Outcome:
-    return Outcome(question.known.generation, question.policy.digest, ask_at, answer)
+    known = question.known
+    return Outcome(known.generation, known.documents, question.policy.digest, ask_at, answer)

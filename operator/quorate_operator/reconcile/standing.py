@@ -21,6 +21,7 @@ from quorate_operator.reconcile.outcome import (
     renewal,
 )
 from quorate_operator.reconcile.texts import clipped, timestamp
+from quorate_operator.sources.gathered import version
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,12 @@ def _counts(held: Certificate, question: Question, now: datetime) -> bool:
 
 
 def _report(status: AttestedModelStatus | None, question: Question) -> PolicyStatus | None:
-    """What was written of this policy as it is now, about the present generation."""
-    if status is None or status.observed_generation != question.known.generation:
+    """What was written of this policy as it is now, about the present generation and documents."""
+    known = question.known
+    if status is None or status.observed_generation != known.generation:
+        return None
+    found = version(document.digest for source in status.sources for document in source.documents)
+    if found != known.documents and not known.unread:
         return None
     ref = question.policy.ref
     for entry in status.policies:

@@ -10,8 +10,9 @@ Right = tuple[str, str, str]
 """(resource or path, names, verbs)."""
 
 READ = "get,list,watch"
-PEOPLE = ("-view", "-edit", "-explain")
-"""Roles of people: aggregated into Kubernetes' own, or for everybody who is logged in."""
+PEOPLE = ("-view", "-edit", "-explain", "-evidence-reader")
+"""Roles of people: aggregated into Kubernetes' own, for everybody who is logged in, or for a
+namespace to bind."""
 EXPECTED: dict[str, set[Right]] = {
     "ClusterRole/quorate-operator": {
         ("namespaces", "", READ),
@@ -34,6 +35,8 @@ EXPECTED: dict[str, set[Right]] = {
         ("secrets", "quorate-webhook-tls", "get,update"),
         ("discovery.k8s.io/endpointslices", "", "list"),
     },
+    # Bound by namespaces, for the ConfigMaps that their models name.
+    "ClusterRole/quorate-evidence-reader": {("configmaps", "", "get")},
     "ClusterRole/quorate-webhook": {
         ("quorate.dev/safetypolicies", "", "list,watch"),
         ("quorate.dev/clustersafetypolicies", "", "list,watch"),

@@ -4,6 +4,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from quorate import limits
+from quorate.api.v1alpha1.document_source import DocumentSource, SourceField, SourceStatus
 from quorate.api.v1alpha1.meta import (
     Condition,
     Digest,
@@ -19,7 +21,7 @@ from quorate.api.v1alpha1.meta import (
     list_map,
 )
 
-InlineDocument = Annotated[str, StringConstraints(min_length=2, max_length=262_144)]
+InlineDocument = Annotated[str, StringConstraints(min_length=2, max_length=limits.EVIDENCE_BYTES)]
 """A bundle or envelope inside the object. etcd holds 1.5 MiB an object in all."""
 
 
@@ -150,6 +152,25 @@ class AttestedModelSpec(Model):
         description="Signed statements about the model, such as results of safety gates.",
         json_schema_extra=list_map("name"),
     )
+    signatures_from: list[DocumentSource] = Field(
+        default_factory=list,
+        max_length=limits.SOURCES,
+        description="Where more signatures are kept. The operator reads them from there.",
+        json_schema_extra=list_map("name"),
+    )
+    evidence_from: list[DocumentSource] = Field(
+        default_factory=list,
+        max_length=limits.SOURCES,
+        description="Where more signed statements are kept. The operator reads them from there.",
+        json_schema_extra=list_map("name"),
+    )
+
+    @property
+    def sources(self) -> tuple[tuple[SourceField, DocumentSource], ...]:
+        """Every source with the field that names it, in order."""
+        signatures = [(SourceField.SIGNATURES, source) for source in self.signatures_from]
+        evidence = [(SourceField.EVIDENCE, source) for source in self.evidence_from]
+        return (*signatures, *evidence)
 
 
 class RequirementStatus(Model):
@@ -202,7 +223,7 @@ class AttestedModelStatus(BaseModel):
     conditions: list[Condition] = Field(
         default_factory=list,
         max_length=16,
-        description="Signed, GatesPassed, Certified and Ready.",
+        description="Signed, GatesPassed, Certified and Ready; SourcesRead if there are any.",
         json_schema_extra=list_map("type"),
     )
     policies: list[PolicyStatus] = Field(
@@ -216,6 +237,12 @@ class AttestedModelStatus(BaseModel):
         max_length=32,
         description="One certificate per policy that the model holds.",
         json_schema_extra=list_map("kind", "name"),
+    )
+    sources: list[SourceStatus] = Field(
+        default_factory=list,
+        max_length=2 * limits.SOURCES,
+        description="What was read from each source of spec.signaturesFrom and spec.evidenceFrom.",
+        json_schema_extra=list_map("field", "name"),
     )
 
 
@@ -245,3 +272,20 @@ class AttestedModel(Resource):
 
     spec: AttestedModelSpec
     status: AttestedModelStatus | None = None
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Sources of which nobody knows yet what they hold, as ``spec.FIELD[NAME]``.
+
+        A model that has one must not be judged: what is missing may be what it needs.
+        """
+        read = {
+            (source.field, source.name)
+            for source in (self.status.sources if self.status else ())
+            if source.status != "Unknown"
+        }
+        return tuple(
+            f"spec.{field}[{source.name}]"
+            for field, source in self.spec.sources
+            if (field, source.name) not in read
+        )
