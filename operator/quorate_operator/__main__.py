@@ -43,7 +43,8 @@ async def _run(found: argparse.Namespace) -> int:
         MemberClient(settings.member_urls, digest, settings.token_file, clock=clock) as member,
         RegistryClient(sources.rules, sources.credentials, sources.context) as registries,
     ):
-        await Operator(settings, watched, api, member, registries, clock).run()
+        operator = Operator(settings, watched, api, member, registries, sources.refresh, clock)
+        await operator.run()
     return 0
 
 

@@ -59,6 +59,7 @@ class Operator:
         api: ApiServer,
         member: MemberClient,
         registries: RegistryClient,
+        refresh: float,
         clock: Clock,
     ) -> None:
         self._config = config
@@ -73,7 +74,7 @@ class Operator:
         self._relay = relay = Relay(member, world, clock, metrics, time.monotonic)
         self._intake = intake = Intake(world, queues, clock, relay.changed)
         reader = SourceReader(api, registries, time.monotonic)
-        self._gatherer = Gatherer(world, reader, intake.follow, clock, metrics)
+        self._gatherer = Gatherer(world, reader, intake.follow, clock, metrics, refresh)
         intake.on_model = self._gatherer.noticed
         self._sweeper = Sweeper(api, intake)
         self._ages = ages = WatchAges(WATCHED, time.monotonic)

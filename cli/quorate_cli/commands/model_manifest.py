@@ -13,6 +13,8 @@ from quorate.api.v1alpha1.meta import read
 from quorate.errors import InvalidInput, SubjectMismatch
 from quorate.evidence.intoto import TYPES, read_document
 from quorate.evidence.model_signing import read_manifest
+from quorate.evidence.oci import parse_reference
+from quorate.manifest import check_digest
 from quorate_cli.command import Command, Result
 from quorate_cli.files import read_file
 from quorate_cli.progress import Progress
@@ -31,7 +33,10 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="name of the AttestedModel")
     parser.add_argument("--namespace", required=True, help="namespace of the pods that serve it")
     parser.add_argument(
-        "--bundle", type=Path, action="append", required=True, help="OMS bundle; repeatable"
+        "--bundle", type=Path, action="append", default=[], help="OMS bundle; repeatable"
+    )
+    parser.add_argument(
+        "--manifest-digest", metavar="DIGEST", help="the model, as sha256:…, without a --bundle"
     )
     parser.add_argument(
         "--gate",
@@ -40,6 +45,15 @@ def _arguments(parser: ArgumentParser) -> None:
         default=[],
         help="signed gate or other evidence; repeatable",
     )
+    for what, field in (("signatures", "bundles"), ("evidence", "signed gates")):
+        parser.add_argument(
+            f"--{what}-from",
+            metavar="PLACE",
+            action="append",
+            default=[],
+            help=f"where {field} are kept: registry/repository@sha256:… for what is attached to "
+            "it, or configmap/NAME/KEY; repeatable",
+        )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--source-image", metavar="REF", help="image volume with the model: repository@sha256:…"
@@ -72,14 +86,17 @@ def _arguments(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, _progress: Progress) -> Result:
     bundles = _documents(arguments.bundle, "bundle")
     gates = _documents(arguments.gate, "envelope")
-    digest = _manifest_digest(bundles)
+    digest = _manifest_digest(bundles, arguments.manifest_digest)
     for path, gate in zip(arguments.gate, gates, strict=True):
         _check_gate(path, gate["envelope"], digest)
     spec: dict[str, Any] = {
         "manifestDigest": digest,
         "source": _source(arguments),
-        "signatures": bundles,
     }
+    if bundles:
+        spec["signatures"] = bundles
+    elif not arguments.signatures_from:
+        raise InvalidInput("must say who signed", field="--bundle, --signatures-from")
     if arguments.version:
         spec["version"] = arguments.version
     if arguments.dataset:
@@ -88,6 +105,12 @@ def _run(arguments: Namespace, _progress: Progress) -> Result:
         spec["owners"] = owners
     if gates:
         spec["evidence"] = gates
+    for field, places in (
+        ("signaturesFrom", arguments.signatures_from),
+        ("evidenceFrom", arguments.evidence_from),
+    ):
+        if places:
+            spec[field] = [_place(place, number) for number, place in enumerate(places, 1)]
     document = {
         "apiVersion": names.API_VERSION,
         "kind": AttestedModel.kind_name,
@@ -129,13 +152,27 @@ def _documents(paths: list[Path], key: str) -> list[dict[str, str]]:
     return entries
 
 
-def _manifest_digest(bundles: list[dict[str, str]]) -> str:
+def _place(text: str, number: int) -> dict[str, Any]:
+    """A source: referrers of a reference, or a document in a ConfigMap."""
+    kind, _, rest = text.partition("/")
+    name, slash, key = rest.partition("/")
+    if kind == "configmap":
+        if not (name and slash and key):
+            raise InvalidInput("must be configmap/NAME/KEY", field=text)
+        return {"name": f"configmap-{number}", "configMap": {"name": name, "key": key}}
+    reference = str(parse_reference(text))
+    return {"name": f"registry-{number}", "ociReferrers": {"reference": reference}}
+
+
+def _manifest_digest(bundles: list[dict[str, str]], given: str | None) -> str:
     """What the bundles are about. Who signed is not checked here: the cluster does."""
-    digests = {}
+    digests = {check_digest(given, "--manifest-digest"): "--manifest-digest"} if given else {}
     for entry in bundles:
         digests[read_manifest(entry["bundle"].encode()).digest] = entry["name"]
     if len(digests) > 1:
         raise SubjectMismatch("the bundles are about different models", field="--bundle")
+    if not digests:
+        raise InvalidInput("must name the model", field="--bundle, --manifest-digest")
     return next(iter(digests))
 
 
@@ -165,6 +202,8 @@ COMMAND = Command(
     examples=(
         "model manifest --name demo --namespace team-a --bundle model.bundle.json \\\n"
         "      --gate gate.json --source-pvc demo-weights | kubectl apply -f -",
+        "model manifest --name demo --namespace team-a --manifest-digest sha256:… \\\n"
+        "      --source-image $IMAGE --signatures-from $IMAGE --evidence-from $IMAGE",
     ),
     arguments=_arguments,
     run=_run,

@@ -33,6 +33,7 @@ from quorate_cli.explain.node_side import node_side
 from quorate_cli.explain.policy_lines import broken_line, policy_line
 from quorate_cli.explain.remedies import refusal
 from quorate_cli.explain.remedies.context import Context
+from quorate_cli.explain.sources import as_reported, source_lines
 from quorate_cli.policies import Answer, compile_all, selects_model, selects_pod
 from quorate_sigstore import OfflineSigstore
 
@@ -73,10 +74,7 @@ def explain(facts: Facts, now: datetime) -> Explanation:
         others=tuple(policy for policy, answer in known.compiled if answer == "no"),
         other_models=facts.other_models,
     )
-    judged = [
-        (policy, _requirements(policy, known.model, now) if known.model else ())
-        for policy in known.meant
-    ]
+    judged = [(policy, _judged(policy, known, facts, now)) for policy in known.meant]
     standings = [
         _standing(policy, requirements, known, context, facts, now)
         for policy, requirements in (judged if known.model else ())
@@ -98,6 +96,25 @@ def explain(facts: Facts, now: datetime) -> Explanation:
     if facts.pod is None:
         return judge_model(explanation, facts, context, known.broken, known.problem)
     return judge_pod(explanation, facts, context, now)
+
+
+def _judged(
+    policy: CompiledPolicy, known: _Known, facts: Facts, now: datetime
+) -> tuple[Requirement, ...]:
+    """Judged here, or where documents are kept elsewhere, as the committee judged.
+
+    Its yes counts with a certificate that verifies; a status alone proves nothing.
+    """
+    model = known.model
+    if model is None:
+        return ()
+    line = certificate_line(policy, model, known.admission, facts.genesis, now)
+    found = []
+    for requirement in _requirements(policy, model, now):
+        reported = as_reported(policy, model, requirement)
+        believed = reported and (reported.denial is not None or line.state == "valid")
+        found.append(reported if reported and believed else requirement)
+    return tuple(found)
 
 
 def _warnings(facts: Facts, known: _Known) -> Iterator[str]:
@@ -203,6 +220,7 @@ def _line(
         reported=f"{reported.status} {reported.reason}" if reported else "",
         shown_by=evidence.shown_by(policy, requirement, model, now),
         counts_until=requirement.not_after,
+        elsewhere=bool(model.spec.sources) and not requirement.shown_by,
         refusal=refusal(denial, context) if denial else None,
     )
 
@@ -264,4 +282,5 @@ def _model_line(
             status and status.observed_generation >= max(1, model.metadata.generation)
         ),
         evidence=evidence.inventory(model, pairs),
+        sources=source_lines(model),
     )

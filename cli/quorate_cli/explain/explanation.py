@@ -96,6 +96,20 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     finished_at: datetime | None = None
 
 
+class SourceLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A place where documents of the model are kept, and what the operator read from it."""
+
+    field: str
+    name: str
+    place: str
+    status: str
+    """``True``, ``False`` or ``Unknown`` with its reason; empty before the first report."""
+    message: str
+    fetched_at: str
+    documents: tuple[str, ...] = ()
+    """Digests of the documents that count, of their bytes."""
+
+
 class RequirementLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One requirement as it was judged here, and as the operator reported it."""
 
@@ -105,6 +119,8 @@ class RequirementLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     """``True``, ``False`` or ``Unknown`` with its reason, as in the status; empty without one."""
     shown_by: tuple[Document, ...] = ()
     counts_until: datetime | None = None
+    elsewhere: bool = False
+    """What shows it is kept outside the object, so the committee's word is repeated here."""
     refusal: Refusal | None = None
 
 
@@ -150,6 +166,7 @@ class ModelLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     seen_by_operator: bool
     """Whether the status is about the present generation."""
     evidence: tuple[Evidence, ...]
+    sources: tuple[SourceLine, ...] = ()
 
 
 class Injection(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -15,6 +15,7 @@ from quorate_cli.explain.explanation import (
     Refusal,
     RequirementLine,
     Signer,
+    SourceLine,
     Standing,
 )
 from quorate_cli.layout import NOTICE, UNKNOWN, mark, wrapped
@@ -132,6 +133,20 @@ def _model(model: ModelLine, width: int) -> Iterator[str]:
         text = f"{document.kind} {document.name} shows {counts}"
         yield from wrapped(text, width, first=indent, rest=indent + _STEP)
         yield f"{indent}{_STEP}{document.digest or 'no digest'}"
+    for source in model.sources:
+        yield from _source(source, width)
+
+
+def _source(source: SourceLine, width: int) -> Iterator[str]:
+    indent = _STEP * 2
+    at = f" at {source.fetched_at}" if source.fetched_at else ""
+    text = f"{source.field} {source.name}: {source.place}"
+    yield from wrapped(text, width, first=indent, rest=indent + _STEP)
+    read = {"True": True, "False": False}.get(source.status.partition(" ")[0])
+    said = f"{mark(read)} {source.status or 'not read yet'}{at}: {source.message}"
+    yield from wrapped(said, width, first=indent + _STEP, rest=indent + _STEP * 2)
+    for digest in source.documents:
+        yield f"{indent}{_STEP * 2}{digest}"
 
 
 def _standing(standing: Standing, width: int) -> Iterator[str]:
@@ -146,6 +161,8 @@ def _requirement(line: RequirementLine, width: int) -> Iterator[str]:
     reported = f" (operator reported {line.reported})" if line.reported else ""
     if line.reported.startswith("True") and line.holds:
         reported = ""
+    if line.elsewhere and line.holds:
+        reported = " (as the committee judged what is kept elsewhere)"
     until = f", counts until {_time(line.counts_until)}" if line.counts_until else ""
     yield from wrapped(f"{mark(line.holds)} {line.name}{until}{reported}", width, first=_STEP)
     for document in line.shown_by:

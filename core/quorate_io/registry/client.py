@@ -162,8 +162,9 @@ class Visit:
         if answer.status in (401, 403):
             raise RegistryFailed(
                 Why.DENIED,
-                f"{host} does not let the operator read {self._reference.repository}",
-                fix="put credentials into the Secret of the chart value evidence.dockerConfig",
+                f"{host} does not let us read {self._reference.repository}",
+                fix="see the credentials: the chart value evidence.dockerConfig for the operator, "
+                "the Docker configuration for the command line",
             )
         if answer.status == 429 or answer.status >= 500:
             raise RegistryFailed(Why.UNAVAILABLE, f"{host} answered HTTP {answer.status}")

@@ -152,4 +152,6 @@ def _announce(
 
 def _apply(seen: SeenModel, status: AttestedModelStatus) -> ApplyStatus:
     version = seen.known.resource_version
-    return ApplyStatus(seen.target, version, status.model_dump(mode="json", by_alias=True))
+    # The API server refuses null where a field may only be absent.
+    document = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return ApplyStatus(seen.target, version, document)

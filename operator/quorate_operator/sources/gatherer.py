@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable
 from typing import Protocol
@@ -24,9 +25,8 @@ from quorate_operator.world import Known, World
 
 LOOKS = 32
 """Models whose sources are read at once."""
-REFRESH_SECONDS = 300.0
-"""Between two readings of sources that were read. A new document counts this much later at most."""
 REFRESH_CONFIG_MAPS_SECONDS = 60.0
+"""Between two readings of a model's sources if a ConfigMap is among them, at most."""
 RETRY_FIRST = 2.0
 RETRY_MAX = 120.0
 JITTER = 0.1
@@ -49,7 +49,8 @@ class Reader(Protocol):
 class Gatherer:
     """Keeps the world told of what the sources of its models hold.
 
-    ``follow`` is given the keys of what must be looked at because something changed.
+    ``follow`` is given the keys of what must be looked at because something changed. Sources that
+    were read are read again every ``refresh`` seconds: a new document counts so much later at most.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class Gatherer:
         follow: Callable[[set[Key]], None],
         clock: Clock,
         metrics: Metrics,
+        refresh: float,
     ) -> None:
         self._world = world
         self._reader = reader
         self._follow = follow
         self._clock = clock
         self._metrics = metrics
+        self._refresh = refresh
         self._queue = WorkQueue("sources", keys_max=limits.MODELS_PER_CLUSTER, min_interval=1.0)
         self._failures: dict[Key, int] = {}
         self._held: dict[Key, int] = {}
@@ -172,7 +175,7 @@ class Gatherer:
         self._failures.pop(key, None)
         states = gathered.states if gathered else ()
         local = any(state.source.config_map is not None for state in states)
-        return (REFRESH_CONFIG_MAPS_SECONDS if local else REFRESH_SECONDS) * spread
+        return min(self._refresh, REFRESH_CONFIG_MAPS_SECONDS if local else math.inf) * spread
 
     def _refill(self) -> None:
         if self._queue.overflowed and len(self._queue) == 0:

@@ -1,6 +1,7 @@
 """Which registries the platform lets the operator read from: files that the chart mounts."""
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from quorate.limits import KIB, MIB
 from quorate_io.registry import Credentials, RegistryRules, parse_credentials
 from quorate_io.registry.credentials import CONFIG_BYTES
 
+REFRESH_SECONDS = 300
+REFRESH_LEAST, REFRESH_MOST = 5, 3600
 RULES_BYTES = 256 * KIB
 AUTHORITY_BYTES = 1 * MIB
 
@@ -22,6 +25,8 @@ class SourceSettings:
     rules: RegistryRules
     credentials: Credentials
     context: ssl.SSLContext
+    refresh: float = REFRESH_SECONDS
+    """Seconds between two readings of a source that was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +58,26 @@ def source_files(root: Path) -> SourceFiles:
 
 def load_sources(contents: tuple[bytes, ...]) -> SourceSettings:
     """Read the settings. Raises InvalidInput naming what is wrong."""
-    rules, authority, docker_config = contents
+    data, authority, docker_config = contents
+    document = parse_object(data, bytes_max=RULES_BYTES, what="registries") if data else {}
+    if unknown := set(document) - {"registries", "plainHTTP", "redirectHosts", "refreshSeconds"}:
+        raise InvalidInput("is not known", field=f"registries.{min(unknown)}")
     return SourceSettings(
-        rules=_rules(rules) if rules else RegistryRules(),
+        rules=_rules(document),
         credentials=parse_credentials(docker_config) if docker_config else Credentials(),
         context=_context(authority),
+        refresh=_refresh(document.get("refreshSeconds", REFRESH_SECONDS)),
     )
 
 
-def _rules(data: bytes) -> RegistryRules:
-    document = parse_object(data, bytes_max=RULES_BYTES, what="registries")
-    known = {"registries", "plainHTTP", "redirectHosts"}
-    if unknown := set(document) - known:
-        raise InvalidInput("is not known", field=f"registries.{min(unknown)}")
+def _refresh(value: object) -> float:
+    if not isinstance(value, int) or not REFRESH_LEAST <= value <= REFRESH_MOST:
+        message = f"must be {REFRESH_LEAST} to {REFRESH_MOST}"
+        raise InvalidInput(message, field="registries.refreshSeconds")
+    return float(value)
+
+
+def _rules(document: Mapping[str, object]) -> RegistryRules:
     registries, plain, redirect = (
         _hosts(document.get(name), name) for name in ("registries", "plainHTTP", "redirectHosts")
     )

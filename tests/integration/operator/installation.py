@@ -36,7 +36,7 @@ _IMAGES = ",".join(
     f"images.{room}=registry.test/{room}@{_DIGEST}"
     for room in ("operator", "webhook", "member", "sidecar")
 )
-_TEMPLATES = ("operator/rbac", "install/rbac", "webhooks", "injection")
+_TEMPLATES = ("operator/rbac", "operator/evidence", "install/rbac", "webhooks", "injection")
 
 
 def free_port() -> int:

@@ -78,6 +78,7 @@ class Stand:
             self.followed.update,
             SceneClock(self.scene),
             Metrics(CollectorRegistry()),
+            refresh=300.0,
         )
 
     def put(self, **changes: Any) -> None:
@@ -130,6 +131,8 @@ async def test_a_model_is_judged_once_its_sources_were_read(stand: Stand) -> Non
     stand.scene.settle()
     assert stand.scene.condition("SourcesRead") == ("Unknown", "VerificationPending")
     assert stand.scene.condition("Ready")[0] == "Unknown"
+    # The API server refuses null for a text.
+    assert all("fetchedAt" not in source for source in stand.scene.status["sources"])
     stand.scene.world.changed.clear()
     await stand.look()
     assert stand.followed == {MODEL}

@@ -38,7 +38,8 @@ class Gate(Model):
     )
     source: Literal["Inline"] = Field(
         default="Inline",
-        description="Where the statement is read from. Inline: the AttestedModel's spec.evidence.",
+        description="Where the statement is read from. Inline: the AttestedModel's spec.evidence, "
+        "and what the operator reads from its spec.evidenceFrom.",
     )
     suites: list[Digest] = Field(
         default_factory=list,
