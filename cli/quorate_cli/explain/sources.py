@@ -4,7 +4,7 @@ from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.attested_model import RequirementStatus
 from quorate.api.v1alpha1.document_source import DocumentSource
 from quorate.policy.compiled import CompiledPolicy
-from quorate.policy.evaluate import Requirement
+from quorate.policy.requirement import Requirement
 from quorate.verdict import Denial, Reason
 from quorate_cli.explain.explanation import SourceLine
 
