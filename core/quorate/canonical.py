@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 import rfc8785
@@ -18,6 +19,9 @@ from quorate.errors import InvalidInput, LimitExceeded
 INTEGER_MAX = 2**53 - 1
 """Beyond it, parsers that read every number as a double (RFC 8785, RFC 7493) see another one."""
 
+# Possessive, so that no text makes it try twice.
+_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_BRACKETS = re.compile(r"[\[\]{}]")
 _TYPE_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
 
@@ -50,27 +54,13 @@ def _strict_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_depth(text: str, depth_max: int) -> None:
-    """Refuse deep nesting before the recursive parser meets it. Brackets in strings count too,
-    once escaped quotes are skipped, because being wrong here must err towards refusing."""
+    """Refuse deep nesting before the recursive parser meets it. A string that does not end hides
+    the brackets after it; it is no JSON either."""
     depth = 0
-    in_string = False
-    escaped = False
-    for char in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif char == "\\":
-                escaped = True
-            elif char == '"':
-                in_string = False
-        elif char == '"':
-            in_string = True
-        elif char in "[{":
-            depth += 1
-            if depth > depth_max:
-                raise LimitExceeded(f"nested deeper than {depth_max} levels")
-        elif char in "]}":
-            depth -= 1
+    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > depth_max:
+            raise LimitExceeded(f"nested deeper than {depth_max} levels")
 
 
 def parse(data: bytes, *, bytes_max: int = limits.EVIDENCE_BYTES, what: str = "document") -> Any:

@@ -1,16 +1,27 @@
 """Evidence under a policy: what holds, and the one reason shown when something does not."""
 
+import base64
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy
 from quorate.api.v1alpha1.meta import read
+from quorate.evidence import dsse
 from quorate.evidence.intoto import Outcome
+from quorate.evidence.model_signing import sign_model, statement_of
+from quorate.evidence.signatures import BUNDLE_TYPE
+from quorate.manifest import manifest
+from quorate.names import INTOTO_TYPE
 from quorate.policy.compiled import compile_policy
 from quorate.policy.evaluate import Evaluation, evaluate
 from quorate.verdict import Reason
+from quorate_sigstore import OfflineSigstore
+from tests.fakes.authorities import Authority, der, pem
+from tests.fakes.sigstore_instance import IDENTITY, ISSUER, Instance
 from tests.fakes.vouching import (
     NOW,
     attested_model,
@@ -176,3 +187,80 @@ def test_a_broken_bundle_beside_a_good_one_does_not_harm() -> None:
     for junk in ("{}", "not json", bundle(FILES, OTHER)):
         result = judge(attested_model(FILES, bundles=(junk, GOOD_BUNDLE), gates=(GOOD_GATE,)))
         assert result.verdict.allowed
+
+
+ROOT, INSTANCE = Authority("Root"), Instance()
+SAN = x509.RFC822Name("owner@example.com")
+CERTIFIED = {
+    "certificates": [
+        {"name": "owner", "ca": pem(ROOT.certificate), "subjectAlternativeName": SAN.value}
+    ]
+}
+
+
+def judge_under(model: dict[str, Any], asked: dict[str, Any]) -> Evaluation:
+    """Judge under a policy that asks this of the model."""
+    compiled = compile_policy(read(ClusterSafetyPolicy, policy({"model": asked})))
+    return evaluate(compiled, read(AttestedModel, model), NOW)
+
+
+def test_a_certificate_bounds_how_long_a_model_is_certified() -> None:
+    """What a certificate signed stops counting with it, whatever the gates' age."""
+    key, certificate = ROOT.signer(SAN, not_after=NOW + timedelta(minutes=5))
+    signed = sign_model(FILES, "demo", key, [certificate]).decode()
+    model = attested_model(FILES, bundles=(signed,), gates=(GOOD_GATE,))
+    result = judge_under(model, {"signers": CERTIFIED, "gates": [gate(LAB)]})
+    assert result.verdict.allowed
+    assert result.not_after == NOW + timedelta(minutes=5)
+
+
+@pytest.mark.requirement("keyless: verified again by whoever judges, or denied")
+def test_keyless_needs_a_judge_that_can_verify_it() -> None:
+    """With Sigstore's client the model holds; without it the same evidence is a denial."""
+    payload = statement_of(FILES, "demo").encode()
+    model = attested_model(FILES, bundles=(json.dumps(INSTANCE.sign(payload)),))
+    keyless = {
+        "keyless": [{"name": "ci", "identity": IDENTITY, "issuer": ISSUER}],
+        "trustedRoot": INSTANCE.trusted_root,
+    }
+    policy_document = policy({"model": {"signers": keyless}})
+    compiled = compile_policy(read(ClusterSafetyPolicy, policy_document))
+    attested = read(AttestedModel, model)
+    assert evaluate(compiled, attested, NOW, sigstore=OfflineSigstore()).verdict.allowed
+    assert reasons(evaluate(compiled, attested, NOW)) == [Reason.SIGNER_NOT_TRUSTED]
+
+
+def test_shards_and_ignored_paths_are_the_policys_to_accept() -> None:
+    """A signature that left something out, or hashed in shards, counts where the policy says so."""
+    size = 65_536
+    sharded = manifest([("weights:0:5", "c" * 64)], size)
+    model = attested_model(sharded, bundles=(sign_model(sharded, "demo", OWNER).decode(),))
+    refused = judge_under(model, {"signers": signers(OWNER)})
+    assert reasons(refused) == [Reason.SIGNATURE_INVALID]
+    assert "shards of 65536 bytes are not accepted" in refused.verdict.text()
+    assert judge_under(model, {"signers": signers(OWNER), "shardSizes": [size]}).verdict.allowed
+
+
+@pytest.mark.requirement("class 30: a gate's producer by certificate, and its end")
+def test_producers_may_sign_with_certificates() -> None:
+    """A gate signed with a certificate counts as long as the certificate."""
+    key, certificate = ROOT.signer(SAN, not_after=NOW + timedelta(minutes=5))
+    statement = base64.b64decode(json.loads(GOOD_GATE)["payload"])
+    material = {"certificate": {"rawBytes": base64.b64encode(der(certificate)).decode()}}
+    signature = key.sign(dsse.pae(INTOTO_TYPE, statement))
+    signed = json.dumps(
+        {
+            "mediaType": BUNDLE_TYPE,
+            "verificationMaterial": material,
+            "dsseEnvelope": {
+                "payload": base64.b64encode(statement).decode(),
+                "payloadType": INTOTO_TYPE,
+                "signatures": [{"sig": base64.b64encode(signature).decode()}],
+            },
+        }
+    )
+    model = attested_model(FILES, bundles=(GOOD_BUNDLE,), gates=(signed,))
+    asked = {"signers": signers(OWNER), "gates": [gate(LAB) | {"producers": CERTIFIED}]}
+    result = judge_under(model, asked)
+    assert result.verdict.allowed, result.verdict.text()
+    assert result.not_after == NOW + timedelta(minutes=5)
