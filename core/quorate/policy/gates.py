@@ -89,7 +89,7 @@ def judge_gate(
     newest = max(passed, key=lambda c: c.made_at, default=None)
     failures = failed + _remembered(gate, model, readings, remembered, verifier)
     last = max(failures, key=lambda c: c.made_at, default=None)
-    failure = _failure(gate, last)
+    failure = _failure(gate, failures, verifier.context.now)
     if newest and (last is None or last.made_at < newest.made_at):
         return _held(gate, newest), failure
     if last is not None and last not in failed:
@@ -104,10 +104,14 @@ def _rank(candidate: _Candidate) -> int:
     return _TELLING.index(candidate.reason) if candidate.reason else len(_TELLING)
 
 
-def _failure(gate: CompiledGate, candidate: _Candidate | None) -> Failure | None:
-    if candidate is None or candidate.document is None:
+def _failure(gate: CompiledGate, candidates: Iterable[_Candidate], now: datetime) -> Failure | None:
+    """The newest failure that is not dated ahead, which would hide others from being remembered."""
+    latest = now + timedelta(seconds=limits.CLOCK_SKEW)
+    found = [c for c in candidates if c.document is not None and c.made_at <= latest]
+    newest = max(found, key=lambda c: c.made_at, default=None)
+    if newest is None or newest.document is None:
         return None
-    return Failure(gate.requirement, candidate.made_at, candidate.document)
+    return Failure(gate.requirement, newest.made_at, newest.document)
 
 
 def _held(gate: CompiledGate, newest: _Candidate) -> Requirement:

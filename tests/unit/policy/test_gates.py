@@ -312,6 +312,15 @@ def test_a_remembered_failure_denies() -> None:
     assert judge(gate, passed, newer, remembered=[failure.document]).verdict.allowed
 
 
+def test_a_failure_dated_ahead_denies_and_hides_no_other() -> None:
+    """It counts against the model while it is shown; what is remembered is the one before."""
+    failed = gate_result(FILES, LAB, result=Outcome.FAILED, finished_at=NOW - timedelta(hours=2))
+    ahead = gate_result(FILES, LAB, result=Outcome.FAILED, finished_at=NOW + timedelta(days=9))
+    result = judge(gate_of(Uri.TEST_RESULT), failed, gate_result(FILES, LAB), ahead)
+    assert reasons(result) == [Reason.GATE_FAILED]
+    assert [one.made_at for one in result.failures] == [NOW - timedelta(hours=2)]
+
+
 def test_what_is_remembered_is_judged_like_everything_else() -> None:
     """Remembered statements of another model, producer or suite, or that pass, are nothing."""
     gate, passed = gate_of(Uri.TEST_RESULT), gate_result(FILES, LAB)
