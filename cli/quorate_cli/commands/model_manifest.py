@@ -2,6 +2,8 @@
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import yaml
 from quorate import names
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.meta import read
-from quorate.errors import InvalidInput, SubjectMismatch
+from quorate.errors import InvalidInput, QuorateError, SubjectMismatch
 from quorate.evidence import dsse
 from quorate.evidence.intoto.statement import parse_statement
 from quorate.evidence.intoto.test_result import PREDICATE_TYPE as GATE_TYPE
@@ -22,11 +24,26 @@ from quorate_cli.progress import Progress
 _OWNERS = ("model", "safety", "infra")
 
 
-def _pair(text: str) -> tuple[str, str]:
-    left, equals, right = text.partition("=")
-    if not (left and equals and right):
-        raise ArgumentTypeError(f"must be written LEFT=RIGHT, not {text!r}")
-    return left, right
+def _pair(form: str) -> Callable[[str], tuple[str, str]]:
+    """A reader of two words with ``=`` between them, written as in ``form``."""
+
+    def read_pair(text: str) -> tuple[str, str]:
+        left, equals, right = text.partition("=")
+        if not (left and equals and right):
+            raise ArgumentTypeError(f"must be written {form}, not {text!r}")
+        return left, right
+
+    return read_pair
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Several files are given: put the one that is wrong before the field."""
+    try:
+        yield
+    except QuorateError as error:
+        field = f"{path}: {error.field}" if error.field else str(path)
+        raise type(error)(error.message, field=field, fix=error.fix) from None
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -47,7 +64,7 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--dataset",
         metavar="ID=DIGEST",
-        type=_pair,
+        type=_pair("ID=DIGEST"),
         action="append",
         default=[],
         help="dataset it was trained on, digest as sha256:…; repeatable",
@@ -56,7 +73,7 @@ def _arguments(parser: ArgumentParser) -> None:
         parser.add_argument(
             f"--owner-{owner}",
             metavar="TEAM=CONTACT",
-            type=_pair,
+            type=_pair("TEAM=CONTACT"),
             help=f"who answers for the {owner}; all three owners or none",
         )
 
@@ -64,7 +81,7 @@ def _arguments(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, _progress: Progress) -> Result:
     bundles = _documents(arguments.bundle, "bundle")
     gates = _documents(arguments.gate, "envelope")
-    digest = _manifest_digest(bundles)
+    digest = _manifest_digest(arguments.bundle, bundles)
     for path, gate in zip(arguments.gate, gates, strict=True):
         _check_gate(path, gate["envelope"], digest)
     spec: dict[str, Any] = {
@@ -115,20 +132,21 @@ def _documents(paths: list[Path], key: str) -> list[dict[str, str]]:
     return entries
 
 
-def _manifest_digest(bundles: list[dict[str, str]]) -> str:
+def _manifest_digest(paths: list[Path], bundles: list[dict[str, str]]) -> str:
     """What the bundles are about. Who signed is not checked here: the cluster does."""
-    digests = {}
-    for entry in bundles:
-        payload = parse_bundle(entry["bundle"].encode()).payload
-        manifest = manifest_of(parse_statement(payload, PREDICATE_TYPE))
-        digests[manifest.digest] = entry["name"]
+    digests = set()
+    for path, entry in zip(paths, bundles, strict=True):
+        with _naming(path):
+            payload = parse_bundle(entry["bundle"].encode()).payload
+            digests.add(manifest_of(parse_statement(payload, PREDICATE_TYPE)).digest)
     if len(digests) > 1:
         raise SubjectMismatch("the bundles are about different models", field="--bundle")
-    return next(iter(digests))
+    return digests.pop()
 
 
 def _check_gate(path: Path, envelope: str, digest: str) -> None:
-    statement = parse_statement(dsse.parse(envelope.encode()).payload, GATE_TYPE)
+    with _naming(path):
+        statement = parse_statement(dsse.parse(envelope.encode()).payload, GATE_TYPE)
     about = {f"sha256:{subject.digest.get('sha256')}" for subject in statement.subject}
     if digest not in about:
         raise SubjectMismatch("is about another model than the bundles", field=str(path))
