@@ -20,7 +20,7 @@ help: ## This list
 demo: venv ## Bring up a cluster, refuse a bad model, serve a good one (leaves the cluster up)
 	$(RUN) -m tools.demo up
 
-demo-down: venv ## Remove everything the demo made
+demo-down: venv ## Remove the cluster and all that runs in it (build/ and the caches stay)
 	$(RUN) -m tools.demo down
 
 test: venv ## Everything CI runs: lint, types, unit, property, contract, integration, end-to-end

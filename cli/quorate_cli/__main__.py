@@ -51,12 +51,18 @@ def _fail(error: QuorateError | OSError, *, as_json: bool) -> int:
     if as_json:
         _say(json.dumps({"error": _document(error)}, indent=2), sys.stdout)
     else:
-        _say(printable(f"error: {error}"), sys.stderr)
+        _say(printable(f"error: {_line(error)}"), sys.stderr)
     if isinstance(error, EvidenceError):
         return exit_codes.DENIED
     if isinstance(error, Unavailable):
         return exit_codes.UNREACHABLE
     return exit_codes.USAGE
+
+
+def _line(error: QuorateError | OSError) -> str:
+    if isinstance(error, QuorateError) or not (error.filename and error.strerror):
+        return str(error)
+    return f"{error.filename}: {error.strerror}"
 
 
 def _document(error: QuorateError | OSError) -> dict[str, Any]:

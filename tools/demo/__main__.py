@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tools.demo import chart, model, scene
 from tools.demo.cluster import ROOT, Cluster, CommandFailed, running_cluster
@@ -18,7 +19,7 @@ _EXAMPLES = """\
 examples:
   python -m tools.demo up      the whole story; leaves the cluster up; can be run again
   python -m tools.demo chart   only install or upgrade the chart
-  python -m tools.demo down    remove the cluster and everything the demo made
+  python -m tools.demo down    remove the cluster; build/ and the caches stay
 """
 
 
@@ -66,7 +67,7 @@ def up() -> None:
         scene.prepare(cluster, keys, model.suite_digest(report))
     refuse(cluster, spoilt_image)
     serve(cluster, good_image)
-    print(_CLOSING)
+    print(_CLOSING.format(path=_programs(cluster.kubectl_path)))
 
 
 def refuse(cluster: Cluster, image: str) -> None:
@@ -115,20 +116,28 @@ def attested_model(image: str) -> str:
 
 
 def down() -> None:
-    """Remove the cluster and what the demo wrote."""
+    """Remove the cluster. Caches and ``build/``, with the demo's model and keys, stay."""
     tool("tools.cluster", "down")
+
+
+def _programs(kubectl: str) -> str:
+    """Folders for PATH: the command line's, and that of a kubectl of the server's own version."""
+    folders = ["$PWD/.venv/bin"]
+    if Path(kubectl).is_absolute():
+        folders.append(str(Path(kubectl).parent))
+    return ":".join(folders)
 
 
 _CLOSING = """
 The cluster is up. Try next:
-  export KUBECONFIG=$(make kubeconfig) PATH="$PWD/.venv/bin:$PATH"
+  export KUBECONFIG=$(make kubeconfig) PATH="{path}:$PATH"
   quorate explain deployment/demo -n quorate-demo          # every requirement, and who signed
   quorate status                                           # one screen
   kubectl get attestedmodels -n quorate-demo -o yaml       # who vouched, and the certificate
   kubectl describe pod -n quorate-demo -l app=demo         # what was injected
   kubectl logs -n quorate-demo -l app=demo -c quorate-measure
   examples/01-first-light/README.md                        # every step by hand
-  make demo-down                                           # leaves nothing behind
+  make demo-down                                           # leaves nothing running
 """
 
 

@@ -1,14 +1,18 @@
 """``audit verify``: check the hash chain of a sidecar's audit log."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final, get_args
 
 from quorate.audit.chain import Chain, Report, Verifier
-from quorate.audit.records import LINE_BYTES
+from quorate.audit.records import LINE_BYTES, Outcome
 from quorate_cli import exit_codes
 from quorate_cli.command import Command, Result
 from quorate_cli.progress import Progress
+
+_OUTCOMES: Final = frozenset(get_args(Outcome))
+"""How requests ended: counted beside the records, one a close record."""
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -63,13 +67,21 @@ def _run(arguments: Namespace, _progress: Progress) -> Result:
 def _text(report: Report, problem: str) -> list[str]:
     if problem:
         return [f"DENIED: {problem}", f"records before it: {report.records}"]
-    counts = ", ".join(f"{number} {kind}" for kind, number in sorted(report.counts.items()))
-    lines = [f"intact: {report.records} records ({counts or 'none'})", f"head:   {report.head}"]
+    kinds = {kind: number for kind, number in report.counts.items() if kind not in _OUTCOMES}
+    ends = {kind: number for kind, number in report.counts.items() if kind in _OUTCOMES}
+    lines = [f"intact: {report.records} records ({_counted(kinds)})"]
+    if ends:
+        lines.append(f"closed: {_counted(ends)}")
+    lines.append(f"head:   {report.head}")
     if report.interrupted:
         lines.append(f"opened and never closed: {len(report.interrupted)}")
     if report.truncated_bytes:
         lines.append(f"unfinished last line: {report.truncated_bytes} bytes, left by a crash")
     return lines
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items())) or "none"
 
 
 COMMAND = Command(

@@ -2,6 +2,8 @@
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import yaml
 from quorate import names
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.meta import read
-from quorate.errors import InvalidInput, SubjectMismatch
+from quorate.errors import InvalidInput, QuorateError, SubjectMismatch
 from quorate.evidence.intoto import TYPES, read_document
 from quorate.evidence.model_signing import read_manifest
 from quorate.evidence.oci import parse_reference
@@ -22,11 +24,26 @@ from quorate_cli.progress import Progress
 _OWNERS = ("model", "safety", "infra")
 
 
-def _pair(text: str) -> tuple[str, str]:
-    left, equals, right = text.partition("=")
-    if not (left and equals and right):
-        raise ArgumentTypeError(f"must be written LEFT=RIGHT, not {text!r}")
-    return left, right
+def _pair(form: str) -> Callable[[str], tuple[str, str]]:
+    """A reader of two words with ``=`` between them, written as in ``form``."""
+
+    def read_pair(text: str) -> tuple[str, str]:
+        left, equals, right = text.partition("=")
+        if not (left and equals and right):
+            raise ArgumentTypeError(f"must be written {form}, not {text!r}")
+        return left, right
+
+    return read_pair
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Several files are given: put the one that is wrong before the field."""
+    try:
+        yield
+    except QuorateError as error:
+        field = f"{path}: {error.field}" if error.field else str(path)
+        raise type(error)(error.message, field=field, fix=error.fix) from None
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -69,7 +86,7 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--dataset",
         metavar="ID=DIGEST",
-        type=_pair,
+        type=_pair("ID=DIGEST"),
         action="append",
         default=[],
         help="dataset it was trained on, digest as sha256:…; repeatable",
@@ -78,7 +95,7 @@ def _arguments(parser: ArgumentParser) -> None:
         parser.add_argument(
             f"--owner-{owner}",
             metavar="TEAM=CONTACT",
-            type=_pair,
+            type=_pair("TEAM=CONTACT"),
             help=f"who answers for the {owner}; all three owners or none",
         )
 
@@ -86,7 +103,7 @@ def _arguments(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, _progress: Progress) -> Result:
     bundles = _documents(arguments.bundle, "bundle")
     gates = _documents(arguments.gate, "envelope")
-    digest = _manifest_digest(bundles, arguments.manifest_digest)
+    digest = _manifest_digest(arguments.bundle, bundles, arguments.manifest_digest)
     for path, gate in zip(arguments.gate, gates, strict=True):
         _check_gate(path, gate["envelope"], digest)
     spec: dict[str, Any] = {
@@ -164,20 +181,22 @@ def _place(text: str, number: int) -> dict[str, Any]:
     return {"name": f"registry-{number}", "ociReferrers": {"reference": reference}}
 
 
-def _manifest_digest(bundles: list[dict[str, str]], given: str | None) -> str:
+def _manifest_digest(paths: list[Path], bundles: list[dict[str, str]], given: str | None) -> str:
     """What the bundles are about. Who signed is not checked here: the cluster does."""
-    digests = {check_digest(given, "--manifest-digest"): "--manifest-digest"} if given else {}
-    for entry in bundles:
-        digests[read_manifest(entry["bundle"].encode()).digest] = entry["name"]
+    digests = {check_digest(given, "--manifest-digest")} if given else set()
+    for path, entry in zip(paths, bundles, strict=True):
+        with _naming(path):
+            digests.add(read_manifest(entry["bundle"].encode()).digest)
     if len(digests) > 1:
         raise SubjectMismatch("the bundles are about different models", field="--bundle")
     if not digests:
         raise InvalidInput("must name the model", field="--bundle, --manifest-digest")
-    return next(iter(digests))
+    return digests.pop()
 
 
 def _check_gate(path: Path, envelope: str, digest: str) -> None:
-    statement = read_document(envelope.encode()).statement
+    with _naming(path):
+        statement = read_document(envelope.encode()).statement
     if statement.predicate_type not in TYPES:
         raise SubjectMismatch("is of no type a gate may ask for", field=str(path))
     if digest not in statement.manifests:

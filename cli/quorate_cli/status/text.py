@@ -128,7 +128,7 @@ def _pods(overview: Overview, width: int) -> Iterator[str]:
 
 def _refused(refused: Sequence[RecentRefusal], width: int) -> Iterator[str]:
     rows = [
-        [r.last_seen[11:16], f"{r.namespace} {r.subject}", r.reason, f"{r.count}x", r.message]
+        [r.last_seen[11:16], f"{r.namespace} {r.subject}", r.reason, f"{r.count}x", _why(r)]
         for r in refused[:ROWS_MAX]
     ]
     if not rows:
@@ -136,6 +136,11 @@ def _refused(refused: Sequence[RecentRefusal], width: int) -> Iterator[str]:
         return
     yield from table(rows, width, indent=_STEP)
     yield from _more(len(refused))
+
+
+def _why(refusal: RecentRefusal) -> str:
+    """What comes after the reason: before it stand only the names of who refused."""
+    return refusal.message.partition(f"{refusal.reason}: ")[2] or refusal.message
 
 
 def _incidents(overview: Overview, width: int) -> Iterator[str]:

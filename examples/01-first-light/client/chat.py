@@ -2,7 +2,7 @@
 
     python3 chat.py http://demo.quorate-demo.svc "What is a safety gate?"
 
-Exit code 0 for an answer, 1 if the request was refused (the reason is printed).
+Exit code 0 for an answer, 1 if the request was refused or nobody listens (the reason is printed).
 """
 
 import json
@@ -30,7 +30,9 @@ def ask(base_url: str, question: str) -> int:
             return stream(response)
     except urllib.error.HTTPError as error:
         print(f"HTTP {error.code}: {error.read(4096).decode()}")
-        return 1
+    except urllib.error.URLError as error:
+        print(f"{base_url} cannot be reached: {error.reason}")
+    return 1
 
 
 def stream(response: object) -> int:

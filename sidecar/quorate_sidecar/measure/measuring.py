@@ -39,7 +39,7 @@ class Progress:
         share = 100 * done / total if total else 100.0
         rate = done / MIB / elapsed
         log.info(
-            "measured %d of %d MiB (%.0f %%, %.0f MiB/s)", done // MIB, total // MIB, share, rate
+            "measured %.1f of %.1f MiB (%.0f %%, %.0f MiB/s)", done / MIB, total / MIB, share, rate
         )
 
 

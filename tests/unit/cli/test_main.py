@@ -99,6 +99,15 @@ def test_errors_have_documented_exit_codes(
     assert len(ran.err.splitlines()) == 1
 
 
+def test_errors_of_the_system_name_the_file(
+    monkeypatch: pytest.MonkeyPatch, quorate: Quorate
+) -> None:
+    """A missing file is named first, as in every other error, without the system's number."""
+    missing = FileNotFoundError(2, "No such file or directory", "x.key")
+    monkeypatch.setattr(program, "COMMANDS", (failing(missing),))
+    assert quorate("fail").err == "error: x.key: No such file or directory\n"
+
+
 def test_errors_as_json_name_field_and_fix(
     monkeypatch: pytest.MonkeyPatch, quorate: Quorate
 ) -> None:

@@ -102,6 +102,20 @@ def test_gate_of_another_model_is_refused(
     assert "another model" in ran.err
 
 
+def test_the_document_that_is_wrong_is_named(
+    quorate: Quorate, line: list[object], tmp_path: Path
+) -> None:
+    """Several bundles and gates may be given, so an error says which one, and then the field."""
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    for option in ("--bundle", "--gate"):
+        ran = quorate(*line, option, other, "--source-pvc", "w")
+        assert ran.code == 2
+        assert ran.err.startswith(f"error: {other}: ")
+    ran = quorate(*line, "--source-pvc", "w", "--owner-model", "nobody")
+    assert "must be written TEAM=CONTACT, not 'nobody'" in ran.err
+
+
 @pytest.mark.parametrize(
     "extra",
     [

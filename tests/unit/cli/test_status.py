@@ -144,7 +144,7 @@ def test_recent_refusals_are_told_by_reason(installed: FakeInstallation) -> None
         ("replicaset/chat-5d", "AttestedModelNotFound", 6),
     ]
     assert "REFUSED IN THE LAST HOUR" in screen(installed)
-    assert "AttestedModelNotFound  6x" in screen(installed)
+    assert "AttestedModelNotFound  6x  no AttestedModel" in screen(installed)
 
 
 def test_refusal_of_an_unknown_reason_is_still_told() -> None:

@@ -100,7 +100,7 @@ def test_measuring_reports_progress(tmp_path: Path, caplog: pytest.LogCaptureFix
     found = measure(model_folder(tmp_path), 2, None)
     assert set(found.manifest.files) == set(found.marks) == {"config.json", "sub/weights.bin"}
     assert found.seconds > 0
-    assert "measured 2 of 2 MiB (100 %" in caplog.text
+    assert "measured 2.9 of 2.9 MiB (100 %" in caplog.text
 
 
 def test_progress_is_bounded(caplog: pytest.LogCaptureFixture) -> None:

@@ -188,6 +188,7 @@ async def test_a_body_that_does_not_come_is_refused_in_time() -> None:
     assert response["uid"] == UID
     raw = await found.raw(head(len(REVIEW), review.MUTATE) + REVIEW[:-1])
     assert answered(raw)["allowed"]
+    await found.server.close()
 
 
 @pytest.mark.requirement("an internal deadline answers DENY")
