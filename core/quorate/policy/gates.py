@@ -7,7 +7,7 @@ does not hold: saying no takes one voice.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from quorate import limits
@@ -139,6 +139,8 @@ def _remembered(
         if document.digest in carried:
             continue
         candidate = _candidate(gate, model, document, verifier)
+        if candidate is None or not candidate.failed:
+            candidate = _candidate(gate, model, document, _as_it_was(gate, document, verifier))
         if candidate is not None and candidate.failed:
             message = (
                 f"{candidate.message}; that result of {candidate.made_at.isoformat()} is "
@@ -148,6 +150,17 @@ def _remembered(
                 _Candidate(Reason.GATE_FAILED, message, candidate.facts, candidate.document)
             )
     return found
+
+
+def _as_it_was(gate: CompiledGate, document: Document, verifier: Verifier) -> Verifier:
+    """Judging when the statement says it was made: a failure that counted once is not forgotten
+    because its producer's certificate has expired since."""
+    try:
+        made_at = gate.type.read(document.statement.predicate).made_at
+    except QuorateError:
+        return verifier
+    context = verifier.context
+    return Verifier(replace(context, now=min(made_at, context.now)))
 
 
 def _candidate(

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from cryptography import x509
 from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy
 from quorate.api.v1alpha1.meta import read
 from quorate.evidence import dsse
-from quorate.evidence.intoto import Outcome
+from quorate.evidence.intoto import Outcome, read_document
 from quorate.evidence.model_signing import sign_model, statement_of
 from quorate.evidence.signatures import BUNDLE_TYPE
 from quorate.manifest import manifest
@@ -241,14 +241,13 @@ def test_shards_and_ignored_paths_are_the_policys_to_accept() -> None:
     assert judge_under(model, {"signers": signers(OWNER), "shardSizes": [size]}).verdict.allowed
 
 
-@pytest.mark.requirement("class 30: a gate's producer by certificate, and its end")
-def test_producers_may_sign_with_certificates() -> None:
-    """A gate signed with a certificate counts as long as the certificate."""
-    key, certificate = ROOT.signer(SAN, not_after=NOW + timedelta(minutes=5))
-    statement = base64.b64decode(json.loads(GOOD_GATE)["payload"])
+def certified_gate(gate_document: str, not_after: datetime) -> str:
+    """The statement of a gate, signed with a certificate until then."""
+    key, certificate = ROOT.signer(SAN, not_after=not_after)
+    statement = base64.b64decode(json.loads(gate_document)["payload"])
     material = {"certificate": {"rawBytes": base64.b64encode(der(certificate)).decode()}}
     signature = key.sign(dsse.pae(INTOTO_TYPE, statement))
-    signed = json.dumps(
+    return json.dumps(
         {
             "mediaType": BUNDLE_TYPE,
             "verificationMaterial": material,
@@ -259,8 +258,27 @@ def test_producers_may_sign_with_certificates() -> None:
             },
         }
     )
+
+
+@pytest.mark.requirement("class 30: a gate's producer by certificate, and its end")
+def test_producers_may_sign_with_certificates() -> None:
+    """A gate signed with a certificate counts as long as the certificate."""
+    signed = certified_gate(GOOD_GATE, NOW + timedelta(minutes=5))
     model = attested_model(FILES, bundles=(GOOD_BUNDLE,), gates=(signed,))
     asked = {"signers": signers(OWNER), "gates": [gate(LAB) | {"producers": CERTIFIED}]}
     result = judge_under(model, asked)
     assert result.verdict.allowed, result.verdict.text()
     assert result.not_after == NOW + timedelta(minutes=5)
+
+
+def test_a_remembered_failure_outlives_its_producers_certificate() -> None:
+    """A producer's certificate that expires does not bring back an older result that passed."""
+    failed = gate_result(FILES, LAB, result=Outcome.FAILED, finished_at=NOW - timedelta(minutes=30))
+    document = read_document(certified_gate(failed, NOW - timedelta(minutes=5)).encode())
+    model = attested_model(FILES, bundles=(GOOD_BUNDLE,), gates=(GOOD_GATE,))
+    producers = signers(LAB) | CERTIFIED
+    asked = {"signers": signers(OWNER), "gates": [gate(LAB) | {"producers": producers}]}
+    compiled = compile_policy(read(ClusterSafetyPolicy, policy({"model": asked})))
+    attested = read(AttestedModel, model)
+    assert evaluate(compiled, attested, NOW).verdict.allowed
+    assert reasons(evaluate(compiled, attested, NOW, (document,))) == [Reason.GATE_FAILED]
