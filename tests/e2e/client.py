@@ -12,7 +12,7 @@ NAMESPACE = "e2e-client"
 _SCRIPT = """
 import http.client, json, sys
 ask = json.load(sys.stdin)
-connection = http.client.HTTPConnection(ask["host"], 80, timeout=ask["timeout"])
+connection = http.client.HTTPConnection(ask["host"], timeout=ask["timeout"])
 body = ask["body"].encode()
 connection.request(ask["method"], ask["path"], body, {"Content-Type": "application/json"})
 answer = connection.getresponse()
@@ -93,7 +93,8 @@ class Client:
     def request(
         self, host: str, method: str, path: str, body: Any = None, *, timeout: float = 30
     ) -> Answer:
-        """One request to a Service; ``body`` is sent as JSON, or as it is if it is a string."""
+        """One request to a Service, or to ``address:port``; ``body`` is sent as JSON, or as it is if
+        it is a string."""
         text = body if isinstance(body, str) else json.dumps(body) if body is not None else ""
         ask = {"host": host, "method": method, "path": path, "body": text, "timeout": timeout}
         answer = json.loads(self.python(_SCRIPT, stdin=json.dumps(ask)))

@@ -25,10 +25,13 @@ CLAIM = "weights"
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
-    """A directory of the node, which the claim is bound to; this process is the other writer."""
+    """A directory of the node, which the claim is bound to; this process is the other writer.
+
+    The local provider's nodes share all of this machine's directories but /var and /run.
+    """
     if status().get("provider") == "kind":
         pytest.skip("the nodes' directories are inside containers")
-    folder = Path(tempfile.mkdtemp(prefix="quorate-e2e-", dir=os.environ.get("TMPDIR", "/var/tmp")))
+    folder = Path(tempfile.mkdtemp(prefix="quorate-e2e-"))
     folder.chmod(0o755)
     (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").write_bytes(os.urandom(1_000_000))
