@@ -216,8 +216,8 @@ class Installation:
 
     # Parts ------------------------------------------------------------------------------------
     @contextlib.contextmanager
-    def member(self) -> Iterator[Part]:
-        """Run the member; it has ended when the block has."""
+    def member(self, *, certificate_life: int = CERTIFICATE_LIFE) -> Iterator[Part]:
+        """Run the member; it has ended when the block has. The life is in seconds."""
         health = free_port()
         issuer = (self.folder / "token-keys" / "issuer").read_text()
         arguments = [
@@ -226,7 +226,7 @@ class Installation:
             *("--token-keys", self._path("token-keys/jwks.json")),
             *("--issuer", issuer, "--tls-name", "127.0.0.1"),
             *("--listen", f"127.0.0.1:{self.member_port}", "--health", f"127.0.0.1:{health}"),
-            *("--certificate-life", str(CERTIFICATE_LIFE)),
+            *("--certificate-life", str(certificate_life)),
         ]
         with self._running(arguments, health, {}) as part:
             eventually(part.ready, "the member is ready", START_SECONDS)
