@@ -18,7 +18,7 @@ from quorate.admission.snapshot import Snapshot
 from quorate.admission.templates import Templates
 from quorate_webhook import review
 from tests.fakes.vouching import MODEL_IMAGE, NOW, SERVER_DIGEST, policy, signers
-from tests.unit.admission.pod_builder import API_TOKEN_VOLUME, PodBuilder, bare_pod
+from tests.unit.admission.pod_builder import API_TOKEN_VOLUME, FETCHER_IMAGE, PodBuilder, bare_pod
 from tests.unit.admission.world import FLOOR, OWNER, World, good_world
 from tests.unit.webhook.requests import NoPods, encode, request
 
@@ -195,7 +195,7 @@ def written_pods(draw: st.DrawFn) -> Document:
     pod = bare_pod()
     spec, server = pod["spec"], pod["spec"]["containers"][0]
     init = [
-        {"name": f"init-{i}", "image": server["image"], "volumeMounts": []}
+        {"name": f"init-{i}", "image": FETCHER_IMAGE, "volumeMounts": []}
         for i in range(draw(st.integers(0, 3)))
     ]
     if init:

@@ -8,12 +8,13 @@ from typing import Any
 from quorate import names
 from quorate.admission import mutate
 from quorate.admission.snapshot import Snapshot
-from tests.fakes.vouching import EXEMPT_DIGEST, MODEL_IMAGE, SERVER_DIGEST
+from tests.fakes.vouching import EXEMPT_DIGEST, FETCHER_DIGEST, MODEL_IMAGE, SERVER_DIGEST
 
 Document = dict[str, Any]
 Change = Callable[[Document], None]
 PORT = 8000
 SERVER_IMAGE = f"registry.quorate.test:5000/server@{SERVER_DIGEST}"
+FETCHER_IMAGE = f"registry.quorate.test:5000/fetcher@{FETCHER_DIGEST}"
 EXEMPT_IMAGE = f"registry.quorate.test:5000/batch@{EXEMPT_DIGEST}"
 API_TOKEN_VOLUME: Document = {
     "name": "kube-api-access-x7x2q",

@@ -8,7 +8,7 @@ import pytest
 from quorate import names
 from quorate.admission import validate
 from quorate.verdict import Reason
-from tests.unit.admission.pod_builder import PodBuilder, server_container
+from tests.unit.admission.pod_builder import FETCHER_IMAGE, PodBuilder, server_container
 from tests.unit.admission.world import good_world
 
 Document = dict[str, Any]
@@ -46,7 +46,7 @@ def container(**fields: Any) -> Change:
 
 def init_container(first: bool = True, **fields: Any) -> Change:
     """Add an init container that would be allowed, with these fields."""
-    added = {"name": "fetch", "image": server_container()["image"], "volumeMounts": []} | fields
+    added = {"name": "fetch", "image": FETCHER_IMAGE, "volumeMounts": []} | fields
 
     def change(pod: Document) -> None:
         containers = pod["spec"].setdefault("initContainers", [])
@@ -192,6 +192,11 @@ WRITTEN: list[tuple[str, Change, set[Reason]]] = [
     (
         "an init container nobody named",
         init_container(image=OTHER_IMAGE),
+        {Reason.SERVER_NOT_ALLOWED},
+    ),
+    (
+        "a server that runs before the measurement",
+        init_container(image=server_container()["image"]),
         {Reason.SERVER_NOT_ALLOWED},
     ),
     (

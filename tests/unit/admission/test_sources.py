@@ -9,22 +9,20 @@ import pytest
 from quorate.admission import injection, validate
 from quorate.policy.intersect import allowed_sources
 from quorate.verdict import Reason
-from tests.fakes.vouching import policy
-from tests.unit.admission.pod_builder import PodBuilder
+from tests.fakes.vouching import FETCHER_DIGEST, policy
+from tests.unit.admission.pod_builder import FETCHER_IMAGE, PodBuilder
 from tests.unit.admission.world import FLOOR, World
 
 Document = dict[str, Any]
 Change = Callable[[Document], Any]
-FETCHER = f"sha256:{'f' * 64}"
-FETCHER_IMAGE = f"registry.quorate.test:5000/fetcher@{FETCHER}"
 ALL = ["Image", "ReadOnlyClaim", "ReadWriteClaim", "Directory", "HostPath"]
 
 
 def world(source: Document, sources: list[str] | None, *modes: str) -> World:
     """A model from ``source``, under a platform policy that allows ``sources``."""
     found = World()
-    model = FLOOR["model"] | {"downloaders": [{"name": "fetcher", "digest": FETCHER}]}
-    found.put_policy(policy(FLOOR | {"model": model | ({"sources": sources} if sources else {})}))
+    model = FLOOR["model"] | ({"sources": sources} if sources else {})
+    found.put_policy(policy(FLOOR | {"model": model}))
     found.put_model(source=source)
     if modes:
         metadata = {"namespace": "team-a", "name": "weights"}
@@ -234,6 +232,16 @@ def test_a_nodes_directory_is_never_written() -> None:
     """Not even by a downloader."""
     found = reasons(world(HOST, ALL), with_volume(NODE, fetcher()))
     assert found == [Reason.MODEL_MOUNT_WRITABLE]
+
+
+def test_a_downloader_that_is_a_server_too_runs_as_no_init_container() -> None:
+    """Named as both it would serve before anything was measured."""
+    found = world({"directory": {"volumeName": "model"}}, ALL)
+    servers = [{"name": "both", "digest": FETCHER_DIGEST}, *FLOOR["model"]["servers"]]
+    model = FLOOR["model"] | {"servers": servers, "sources": ALL}
+    found.put_policy(policy(FLOOR | {"model": model}))
+    found.put_model(source={"directory": {"volumeName": "model"}})
+    assert reasons(found, with_volume(EMPTY, fetcher())) == [Reason.SERVER_NOT_ALLOWED]
 
 
 @pytest.mark.parametrize("path", ["/srv/../etc", "/srv//x", "srv/x", "/", "/srv/", "/srv/./x"])

@@ -11,6 +11,7 @@ from quorate.certificate import PolicyRef
 from quorate.policy.compiled import CompiledPolicy
 from tests.fakes.vouching import (
     EXEMPT_DIGEST,
+    FETCHER_DIGEST,
     NOW,
     SERVER_DIGEST,
     Committee,
@@ -28,6 +29,7 @@ FLOOR: Document = {
     "model": {
         "signers": signers(OWNER),
         "servers": [{"name": "server", "digest": SERVER_DIGEST}],
+        "downloaders": [{"name": "fetcher", "digest": FETCHER_DIGEST}],
         "volumes": [{"name": "tmp", "kind": "emptyDir"}],
     },
     "runtime": {"upstream": {"port": 8000, "probePaths": ["/health"]}},

@@ -1,11 +1,15 @@
-"""One model server, by an image the policies name, started the way its image says."""
+"""One model server, by an image the policies name, started the way its image says.
+
+A server's image never runs as an init container: it would answer on the pod's address before
+anything was measured and before there is a sidecar, for as long as it likes.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
 from quorate.admission import pods
 from quorate.admission.rules.allowed import Allowed
-from quorate.admission.rules.subject import Subject
+from quorate.admission.rules.subject import INIT, Subject
 from quorate.verdict import Denial, Reason
 
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -24,17 +28,28 @@ def containers(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     if subject.spec.get("ephemeralContainers"):
         yield Denial(Reason.EPHEMERAL_CONTAINER, "a model pod must not hold ephemeral containers")
     for path, container in subject.users:
-        downloads = subject.downloads(path, container, allowed.downloaders)
-        if not downloads and pods.image_digest(container) not in allowed.servers:
-            yield Denial(
-                Reason.SERVER_NOT_ALLOWED,
-                f"{path}: image {container.get('image', '')!r} is not one the policies name",
-                requirement="model.servers",
-                fix="use an image of spec.model.servers, by digest",
-            )
+        yield from _image(path, container, allowed)
         if container.get("restartPolicy") == "Always":
             yield Denial(Reason.EXTRA_CONTAINER, f"{path} must not be a native sidecar")
         yield from _other_programs(path, container)
+
+
+def _image(path: str, container: dict[str, Any], allowed: Allowed) -> Iterator[Denial]:
+    """What serves is a server; what runs before the measurement is a downloader and no server."""
+    digest = pods.image_digest(container)
+    named, field = allowed.servers, "servers"
+    if path.startswith(INIT):
+        named, field = allowed.downloaders - allowed.servers, "downloaders"
+    if digest not in named:
+        yield Denial(
+            Reason.SERVER_NOT_ALLOWED,
+            f"{path}: image {container.get('image', '')!r} is not one of the policies' {field}",
+            requirement=f"model.{field}",
+            fix=f"use an image of spec.model.{field}, by digest"
+            + (
+                "; one that is a server too runs as no init container" if field != "servers" else ""
+            ),
+        )
 
 
 def _other_programs(path: str, container: dict[str, Any]) -> Iterator[Denial]:
