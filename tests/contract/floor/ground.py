@@ -35,7 +35,16 @@ PREVIOUS_IMAGE = f"registry.example.test/quorate/sidecar@sha256:{'b' * 64}"
 SERVER = f"registry.example.test/server@{SERVER_DIGEST}"
 EXEMPT = f"registry.example.test/batch@{EXEMPT_DIGEST}"
 LABEL = "contract-floor"
-PARTS = ("injection", "required", "gate", "token", "removal")
+PARTS = (
+    "injection",
+    "required",
+    "gate",
+    "labels",
+    "token",
+    "mode",
+    "configuration",
+    "removal",
+)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ CONFIG = InjectionConfig(
     drain_seconds=5,
 )
 FLOOR = floor.FloorConfig(CONFIG, CONFIG.image)
+CLUSTER_WIDE = ("token", "mode", "configuration", "removal")
 CLAIM = "injection.audit.persistentVolumeClaim"
 
 
@@ -57,18 +58,19 @@ def test_what_has_no_literal_is_refused() -> None:
 
 @pytest.mark.requirement("floor bound to mode=enforce only; token floor cluster-wide")
 def test_bindings_deny_where_they_should() -> None:
-    """Every binding denies; all but tokens and removal keep to enforced namespaces, not ours."""
+    """Every binding denies; all but the cluster-wide ones keep to enforced namespaces, not ours."""
     bindings = {
         document["metadata"]["name"]: document["spec"]
         for document in floor.policies(FLOOR)
         if document["kind"] == "ValidatingAdmissionPolicyBinding"
     }
     assert set(bindings) == {
-        f"quorate-floor-{p}" for p in ("injection", "required", "gate", "token", "removal")
+        f"quorate-floor-{part}"
+        for part in ("injection", "required", "gate", "labels", *CLUSTER_WIDE)
     }
     for name, spec in bindings.items():
         assert spec["validationActions"] == ["Deny"]
-        if name in ("quorate-floor-token", "quorate-floor-removal"):
+        if name.removeprefix("quorate-floor-") in CLUSTER_WIDE:
             assert "matchResources" not in spec
             continue
         selector = spec["matchResources"]["namespaceSelector"]["matchExpressions"]

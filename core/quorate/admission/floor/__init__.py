@@ -3,7 +3,7 @@
 Generated from :mod:`quorate.admission.injection`, like mutate and validate. The API server runs it
 *before* validating webhooks and stops at the first denial, so its messages begin with the same
 reason words as validate's. It knows no evidence: it holds the shape of what was injected, the gate
-that only the operator removes, and the tokens that only nodes may ask for.
+that only the operator removes, the tokens that only nodes may ask for, and who may end enforcement.
 """
 
 from quorate.admission.floor.config import (

@@ -4,6 +4,7 @@ from quorate import names
 from quorate.admission.floor.changes import changes
 from quorate.admission.floor.clauses import Document
 from quorate.admission.floor.config import EXCLUDED_NAMESPACES, GENESIS_SECRET, FloorConfig
+from quorate.admission.floor.guards import configurations, labels, mode
 from quorate.admission.floor.injected import injected
 from quorate.admission.floor.removal import removal
 from quorate.admission.floor.required import required
@@ -17,9 +18,12 @@ def policies(config: FloorConfig) -> list[Document]:
         ("injection", injected(config), _genesis_param(config)),
         ("required", required(config), _policies_param()),
         ("gate", changes(), {}),
+        ("labels", labels(), {}),
     ):
         documents += _pair(config, name, spec, binding | _enforced())
     documents += _pair(config, "token", tokens(), {})
+    documents += _pair(config, "mode", mode(), {})
+    documents += _pair(config, "configuration", configurations(), {})
     return documents + _pair(config, "removal", removal(), {})
 
 

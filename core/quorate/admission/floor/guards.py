@@ -1,0 +1,99 @@
+"""Guards of the switches: a namespace's mode, a pod's labels, and our webhook configurations.
+
+Whoever may turn one of them off decides about every pod behind it, so that takes the right to
+decide about the platform's policies: ``update`` on clustersafetypolicies.
+"""
+
+from quorate import names
+from quorate.admission.cel_literal import literal
+from quorate.admission.floor.clauses import Document, matching, validation, variable
+from quorate.verdict import Reason
+
+INSTALL_USER = f"system:serviceaccount:{names.NAMESPACE}:quorate-install"
+"""The install Job's account sets the webhooks' CA."""
+CONFIGURATION = "quorate"
+"""Name of both webhook configurations."""
+
+_TRUSTED = variable(
+    "trusted",
+    f"authorizer.group({literal(names.GROUP)}).resource('clustersafetypolicies')"
+    ".check('update').allowed()",
+)
+_ASK = "fix: ask somebody who may update ClusterSafetyPolicies"
+
+
+def mode() -> Document:
+    """Spec of the policy for namespaces: who may end enforcement.
+
+    Kubernetes lets a namespace's status and finalize subresources change its labels too.
+    """
+    key = literal(names.MODE_LABEL)
+
+    def enforces(namespace: str) -> str:
+        labels = f"{namespace}.metadata.labels"
+        return f"has({labels}) && {key} in {labels} && {labels}[{key}] == 'enforce'"
+
+    return {
+        **matching("UPDATE", "namespaces", "namespaces/status", "namespaces/finalize"),
+        "matchConditions": [
+            {
+                "name": "enforcement-ends",
+                "expression": f"({enforces('oldObject')})\n  && !({enforces('object')})",
+            }
+        ],
+        "variables": [_TRUSTED],
+        "validations": [
+            validation(
+                Reason.GUARDED_CHANGE,
+                "variables.trusted",
+                f"label {names.MODE_LABEL}=enforce is taken away only by those who may update "
+                f"ClusterSafetyPolicies; {_ASK}",
+            )
+        ],
+    }
+
+
+def labels() -> Document:
+    """Spec of the policy for a pod's status: a way to change labels that no webhook is asked about.
+
+    Labels say which policies select a pod and which model it serves.
+    """
+
+    def of(pod: str) -> str:
+        found = f"{pod}.metadata.labels"
+        return f"(has({found}) ? dyn({found}) : dyn({{}}))"
+
+    return {
+        **matching("UPDATE", "pods/status"),
+        "validations": [
+            validation(
+                Reason.GUARDED_CHANGE,
+                f"{of('object')} == {of('oldObject')}",
+                "labels must not change with a pod's status; fix: change the pod itself",
+            )
+        ],
+    }
+
+
+def configurations() -> Document:
+    """Spec of the policy for our webhook configurations: who may change or delete them."""
+    rule = {
+        "apiGroups": ["admissionregistration.k8s.io"],
+        "apiVersions": ["v1"],
+        "operations": ["UPDATE", "DELETE"],
+        "resources": ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
+        "resourceNames": [CONFIGURATION],
+    }
+    return {
+        "matchConstraints": {"resourceRules": [rule]},
+        "variables": [_TRUSTED],
+        "validations": [
+            validation(
+                Reason.GUARDED_CHANGE,
+                "variables.trusted\n  || (request.operation == 'UPDATE' "
+                f"&& request.userInfo.username == {literal(INSTALL_USER)})",
+                "our webhook configurations are changed only by those who may update "
+                f"ClusterSafetyPolicies; {_ASK}",
+            )
+        ],
+    }
