@@ -93,8 +93,8 @@ class Client:
     def request(
         self, host: str, method: str, path: str, body: Any = None, *, timeout: float = 30
     ) -> Answer:
-        """One request to a Service, or to ``address:port``; ``body`` is sent as JSON, or, if it is a
-        string, as it is."""
+        """One request to a Service or to ``address:port``; ``body`` is sent as JSON, a string as it
+        is."""
         text = body if isinstance(body, str) else json.dumps(body) if body is not None else ""
         ask = {"host": host, "method": method, "path": path, "body": text, "timeout": timeout}
         answer = json.loads(self.python(_SCRIPT, stdin=json.dumps(ask)))
