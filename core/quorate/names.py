@@ -12,6 +12,8 @@ AUDIENCE: Final = "quorate"
 
 MODE_LABEL: Final = f"{GROUP}/mode"
 """Namespace label: ``enforce``, ``warn`` or ``audit``."""
+CONNECT_LABEL: Final = f"{GROUP}/connect"
+"""Namespace label: with ``refuse``, the floor refuses every exec, attach and port-forward."""
 MODEL_LABEL: Final = f"{GROUP}/model"
 """Pod label: the AttestedModel of the same namespace that the pod serves."""
 SCHEDULING_GATE: Final = f"{GROUP}/verified"

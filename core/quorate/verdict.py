@@ -32,6 +32,7 @@ class Reason(StrEnum):
     GUARDED_CHANGE = "GuardedFieldChanged"
     EPHEMERAL_CONTAINER = "EphemeralContainer"
     TOKEN_AUDIENCE = "TokenAudienceReserved"
+    CONNECT_REFUSED = "ConnectRefused"
     # evidence
     NOT_SIGNED = "NotSigned"
     SIGNER_NOT_TRUSTED = "SignerNotTrusted"

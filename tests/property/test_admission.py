@@ -31,7 +31,7 @@ both_storages = pytest.mark.parametrize(
     "snapshot", [SNAPSHOT, ON_CLAIM], ids=["audit in the pod", "audit on a claim"]
 )
 GATED = PodBuilder(SNAPSHOT).build()
-LOOKED_AT = review.World(SNAPSHOT, NoPods())
+LOOKED_AT = review.World(SNAPSHOT, NoPods(), NoPods())
 KNOWN_VOLUMES = {"model", "tmp", API_TOKEN_VOLUME["name"]} | {
     volume["name"] for volume in injection.volumes(SNAPSHOT.injection)
 }
@@ -123,7 +123,7 @@ def test_the_oracle_knows_the_good_pod() -> None:
 @given(data=st.data(), junk=JUNK | st.just(...))
 def test_junk_anywhere_opens_nothing(snapshot: Snapshot, data: st.DataObject, junk: Any) -> None:
     """Any node of a good pod replaced by anything, or removed: refused, or still a good pod."""
-    gated, world = GATED_BY[snapshot.injection], review.World(snapshot, NoPods())
+    gated, world = GATED_BY[snapshot.injection], review.World(snapshot, NoPods(), NoPods())
     pod = replaced(gated, data.draw(st.sampled_from(paths(gated)[1:])), junk)
     document = request(gated)
     document["request"]["object"] = pod
@@ -323,4 +323,6 @@ def test_what_is_kept_of_one_pod_lets_no_other_in(pair: tuple[Document, Document
 
 def good_snapshot() -> review.World:
     """The same world without any memory."""
-    return review.World(replace(SNAPSHOT, admitted=Templates(), patches=Templates()), NoPods())
+    return review.World(
+        replace(SNAPSHOT, admitted=Templates(), patches=Templates()), NoPods(), NoPods()
+    )

@@ -8,6 +8,7 @@ The namespaces are those of the floor: both are made from ``quorate.admission.fl
 from typing import Any
 
 from quorate import names
+from quorate.admission.connect import SUBRESOURCES
 from quorate.admission.floor import enforced_namespaces
 from quorate.admission.floor.clauses import NOT_A_MIRROR
 from tools.gen.injection_template import LABELS
@@ -74,13 +75,13 @@ def _webhook(
     }
 
 
-def _rule(resource: str, *operations: str) -> list[Document]:
+def _rule(resource: str | list[str], *operations: str) -> list[Document]:
     return [
         {
             "apiGroups": [""],
             "apiVersions": ["v1"],
             "operations": list(operations),
-            "resources": [resource],
+            "resources": [resource] if isinstance(resource, str) else resource,
             "scope": "Namespaced",
         }
     ]
@@ -107,6 +108,7 @@ def _validate() -> list[Document]:
         ("ephemeralcontainers", _rule("pods/ephemeralcontainers", "UPDATE"), []),
         ("podbinding", _rule("pods/binding", "CREATE"), []),
         ("bindings", _rule("bindings", "CREATE"), []),
+        ("connect", _rule([f"pods/{name}" for name in SUBRESOURCES], "CONNECT"), []),
     )
     return [
         _webhook(

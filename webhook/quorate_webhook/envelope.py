@@ -54,6 +54,10 @@ class Binding(msgspec.Struct):
     metadata: Metadata
 
 
+class _Connection(msgspec.Struct):
+    container: str = ""
+
+
 class _Pod(msgspec.Struct):
     metadata: Metadata
     spec: dict[str, Any]
@@ -102,6 +106,13 @@ class Request(msgspec.Struct, rename="camel"):
         self._check_namespace(binding.metadata)
         return binding
 
+    def container(self) -> str:
+        """Which container an exec or attach names; empty if none. Raises Malformed."""
+        try:
+            return _CONNECTION.decode(self.object).container
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise Malformed(str(error), self.uid) from None
+
     def _pod(self, raw: msgspec.Raw) -> Pod:
         try:
             pod = _POD.decode(raw)
@@ -136,6 +147,7 @@ _REVIEW = msgspec.json.Decoder(_Review)
 _POD = msgspec.json.Decoder(_Pod)
 _WRITTEN = msgspec.json.Decoder(_Written)
 _BINDING = msgspec.json.Decoder(Binding)
+_CONNECTION = msgspec.json.Decoder(_Connection)
 
 
 def decode(body: bytes) -> Request:

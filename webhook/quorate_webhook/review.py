@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from quorate.admission import mutate, report, update, validate
+from quorate.admission import connect, mutate, report, update, validate
 from quorate.admission.injection import Pod
 from quorate.admission.snapshot import Snapshot
 from quorate.admission.validate import Judgement
@@ -31,7 +31,7 @@ PATHS = (MUTATE, VALIDATE, REPORT, REPORT_WARN, REPORT_AUDIT)
 
 
 class PodLookup(Protocol):
-    """Pods that wait for a node, as last seen."""
+    """Pods that wait for a node, or those that have one, as last seen."""
 
     def find(self, namespace: str, name: str, uid: str) -> Pod | None:
         """The pod; None if it is not known, or is another one than ``uid`` (if not empty)."""
@@ -42,6 +42,9 @@ class World(msgspec.Struct, frozen=True):
 
     snapshot: Snapshot
     pods: PodLookup
+    """Those that wait for a node."""
+    bound: PodLookup
+    """Those that have one."""
     not_ready: str = ""
     """Why nothing may be decided from it; empty if all is well."""
 
@@ -101,7 +104,7 @@ _JUNK = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueE
 
 
 class _Unknown(Exception):
-    """The pod to be bound is not known (yet)."""
+    """The pod a request is about is not known (yet)."""
 
 
 def _brief(error: BaseException) -> str:
@@ -134,6 +137,14 @@ def _bind(request: Request, world: World, now: datetime) -> Judgement:
     return update.bind(pod, binding.metadata.labels or {}, world.snapshot, now)
 
 
+def _connect(request: Request, world: World, now: datetime) -> Judgement:
+    pod = world.bound.find(request.namespace, request.name, "")
+    if pod is None:
+        raise _Unknown(f"pod {request.namespace}/{request.name} is not known to have a node")
+    how = request.sub_resource or ""
+    return connect.connect(pod, how, request.container(), world.snapshot)
+
+
 _JUDGES = {
     ("pods", "", "CREATE"): _create,
     ("pods", "", "UPDATE"): _update,
@@ -141,6 +152,7 @@ _JUDGES = {
     ("pods", "ephemeralcontainers", "UPDATE"): _ephemeral,
     ("pods", "binding", "CREATE"): _bind,
     ("bindings", "", "CREATE"): _bind,
+    **{("pods", name, "CONNECT"): _connect for name in connect.SUBRESOURCES},
 }
 
 

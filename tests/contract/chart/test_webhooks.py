@@ -34,6 +34,7 @@ def test_failure_policies() -> None:
         "validate-ephemeralcontainers.quorate.dev": "Fail",
         "validate-podbinding.quorate.dev": "Fail",
         "validate-bindings.quorate.dev": "Fail",
+        "validate-connect.quorate.dev": "Fail",
         "report-warn.quorate.dev": "Ignore",
         "report-audit.quorate.dev": "Ignore",
     }
@@ -84,6 +85,7 @@ def test_each_shape_has_its_entry() -> None:
         "validate-ephemeralcontainers": [(["pods/ephemeralcontainers"], ["UPDATE"])],
         "validate-podbinding": [(["pods/binding"], ["CREATE"])],
         "validate-bindings": [(["bindings"], ["CREATE"])],
+        "validate-connect": [(["pods/exec", "pods/attach", "pods/portforward"], ["CONNECT"])],
         "report-warn": [(["pods"], ["CREATE"])],
         "report-audit": [(["pods"], ["CREATE"])],
     }

@@ -40,6 +40,7 @@ PARTS = (
     "required",
     "gate",
     "labels",
+    "connect",
     "token",
     "mode",
     "configuration",

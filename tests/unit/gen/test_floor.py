@@ -66,7 +66,7 @@ def test_bindings_deny_where_they_should() -> None:
     }
     assert set(bindings) == {
         f"quorate-floor-{part}"
-        for part in ("injection", "required", "gate", "labels", *CLUSTER_WIDE)
+        for part in ("injection", "required", "gate", "connect", "labels", *CLUSTER_WIDE)
     }
     for name, spec in bindings.items():
         assert spec["validationActions"] == ["Deny"]

@@ -16,7 +16,7 @@ TENANT = "system:serviceaccount:team-a:editor"
 
 
 class NoPods:
-    """Nothing waits for a node."""
+    """There are none."""
 
     def find(self, namespace: str, name: str, uid: str) -> Pod | None:
         return None
@@ -24,7 +24,7 @@ class NoPods:
 
 @dataclass
 class SomePods:
-    """Pods that wait for a node."""
+    """These pods."""
 
     pods: dict[tuple[str, str], Pod] = field(default_factory=dict)
 
@@ -86,11 +86,12 @@ def response(
     path: str = review.VALIDATE,
     *,
     pods: review.PodLookup | None = None,
+    bound: review.PodLookup | None = None,
     not_ready: str = "",
     now: datetime = NOW,
 ) -> Document:
     """The response to a review; checks that it is one."""
-    world = review.World(cluster.snapshot, pods or NoPods(), not_ready)
+    world = review.World(cluster.snapshot, pods or NoPods(), bound or NoPods(), not_ready)
     body = document if isinstance(document, bytes) else encode(document)
     answer = json.loads(review.handle(path, body, world, now))
     assert set(answer) == {"apiVersion", "kind", "response"}

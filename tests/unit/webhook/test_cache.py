@@ -13,6 +13,7 @@ import pytest
 from quorate.admission.store import Store
 from quorate.errors import Unavailable
 from quorate_webhook.cache import reflector
+from quorate_webhook.cache.bound_pods import BoundPods
 from quorate_webhook.cache.cache import Cache, build_cache
 from quorate_webhook.cache.client import Refused
 from quorate_webhook.cache.kinds import CLUSTER_POLICY, KINDS, MODEL, POD, POLICY, Kind
@@ -373,3 +374,31 @@ def test_pending_pods_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not pods.put(("n", "b"), raw)
     assert pods.put(("n", "a"), raw)
     assert list(pods.keys()) == [("n", "a")]
+
+
+def test_bound_pods_keep_labels_and_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every kind of container and image volume, and nothing else; bounded like the others."""
+    monkeypatch.setattr("quorate.limits.PODS_PER_CLUSTER", 1)
+    whole = {
+        "metadata": {"uid": "u", "labels": {"a": "b"}},
+        "spec": {
+            "initContainers": [{"name": "i", "image": "init", "env": []}],
+            "containers": [{"name": "c", "image": "main"}, {"name": "d", "image": "main"}],
+            "ephemeralContainers": [{"name": "e", "image": "debug"}],
+            "volumes": [{"name": "v", "emptyDir": {}}, {"name": "w", "image": {"reference": "r"}}],
+            "nodeName": "n",
+        },
+    }
+    pods = BoundPods()
+    assert pods.put(("team-a", "a"), msgspec.Raw(json.dumps(whole).encode()))
+    assert not pods.put(("team-a", "b"), msgspec.Raw(b"{}"))
+    assert pods.find("team-a", "a", "u") == {
+        "metadata": {"namespace": "team-a", "name": "a", "uid": "u", "labels": {"a": "b"}},
+        "spec": {
+            "containers": [{"image": "main"}, {"image": "init"}, {"image": "debug"}],
+            "volumes": [{"image": {"reference": "r"}}],
+        },
+    }
+    assert pods.find("team-a", "a", "another") is None
+    pods.remove(("team-a", "a"))
+    assert (len(pods), pods.find("team-a", "a", "")) == (0, None)

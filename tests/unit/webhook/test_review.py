@@ -415,3 +415,24 @@ def test_dry_run_is_answered_alike() -> None:
     """An answer never writes anything, so a dry run gets the same one."""
     for pod in (GATED, bare_pod()):
         assert response(WORLD, request(pod, dryRun=True)) == response(WORLD, request(pod))
+
+
+BOUND = SomePods({("team-a", "chat-5d4c-x1"): RUNNING, ("team-a", "batch"): exempt_pod()})
+
+
+def connection(name: str = "chat-5d4c-x1", how: str = "exec", **options: Any) -> Any:
+    """A review of a connection, as the API server sends it: with options instead of a pod."""
+    body = {"kind": "PodExecOptions", "apiVersion": "v1", "stdin": True, "command": ["sh"]}
+    return request(None, "CONNECT", sub_resource=how, name=name, object=body | options)
+
+
+@pytest.mark.requirement("exec, attach and port-forward into a model pod are refused")
+def test_connections_are_judged_by_the_pod_they_are_to() -> None:
+    """Refused to a model pod, allowed to an exempt one; one that is not known may come."""
+    for how in ("exec", "attach", "portforward"):
+        text = message(response(WORLD, connection(how=how), bound=BOUND))
+        assert text.startswith("ConnectRefused")
+        assert response(WORLD, connection("batch", how), bound=BOUND)["allowed"]
+        assert message(response(WORLD, connection("new", how), bound=BOUND)).startswith("NotReady")
+    odd = connection(container=["a"])
+    assert message(response(WORLD, odd, bound=BOUND)).startswith("Malformed")

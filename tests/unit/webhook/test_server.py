@@ -50,7 +50,7 @@ class Running:
         self.port = 0
 
     def world(self) -> World:
-        return World(CLUSTER.snapshot, self.pods, self.not_ready)
+        return World(CLUSTER.snapshot, self.pods, NoPods(), self.not_ready)
 
     async def start(self, context: ssl.SSLContext | None = None) -> None:
         self.port = await self.server.listen("127.0.0.1", 0, context)

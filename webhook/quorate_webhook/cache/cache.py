@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 
 from quorate.admission.store import Store
+from quorate_webhook.cache.bound_pods import BoundPods
 from quorate_webhook.cache.intake import Intake
-from quorate_webhook.cache.kinds import KINDS
+from quorate_webhook.cache.kinds import BOUND_POD, KINDS, POD
 from quorate_webhook.cache.pending_pods import PendingPods
 from quorate_webhook.cache.reflector import Meter, Reflector, Source
 from quorate_webhook.review import World
@@ -23,6 +24,7 @@ class Cache:
         self,
         store: Store,
         pods: PendingPods,
+        bound: BoundPods,
         reflectors: Sequence[Reflector],
         monotonic: Callable[[], float],
         stale_seconds: float = STALE_SECONDS,
@@ -31,6 +33,7 @@ class Cache:
         self._well_until = 0.0
         self._store = store
         self._pods = pods
+        self._bound = bound
         self._reflectors = reflectors
         self._stale_seconds = stale_seconds
 
@@ -52,7 +55,7 @@ class Cache:
 
     def world(self) -> World:
         """What is known now. Use it at once: it changes with the cluster."""
-        return World(self._store.snapshot(), self._pods, self._why_not())
+        return World(self._store.snapshot(), self._pods, self._bound, self._why_not())
 
     def not_ready(self) -> list[str]:
         """Why nothing may be decided; empty if all is well."""
@@ -71,7 +74,7 @@ class Cache:
     def counts(self) -> dict[str, int]:
         """How many objects of each kind are known."""
         counts = {kind.name: len(self._store.keys(kind.name)) for kind in KINDS}
-        return counts | {"Pod": len(self._pods)}
+        return counts | {POD.name: len(self._pods), BOUND_POD.name: len(self._bound)}
 
     def _why_not(self) -> str:
         """Asked for every review, so looked up at most once a second while all is well."""
@@ -95,6 +98,7 @@ def build_cache(
     stale_seconds: float = STALE_SECONDS,
 ) -> Cache:
     """A cache of every kind from one source."""
-    intake = Intake(store, pods, now)
+    bound = BoundPods()
+    intake = Intake(store, pods, bound, now)
     reflectors = [Reflector(kind, source, intake, meter, monotonic) for kind in KINDS]
-    return Cache(store, pods, reflectors, monotonic, stale_seconds)
+    return Cache(store, pods, bound, reflectors, monotonic, stale_seconds)

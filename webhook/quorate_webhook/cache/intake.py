@@ -1,4 +1,4 @@
-"""Where watched objects go: into the store, or among the pods that wait for a node.
+"""Where watched objects go: into the store, or among the pods that wait for a node or have one.
 
 An object that cannot be taken in is treated so that what depends on it is denied.
 """
@@ -12,7 +12,8 @@ import msgspec
 from quorate.admission.store import Key, Store
 from quorate.errors import LimitExceeded
 from quorate_webhook.cache import documents
-from quorate_webhook.cache.kinds import CLAIM, MODEL, POD, Kind
+from quorate_webhook.cache.bound_pods import BoundPods
+from quorate_webhook.cache.kinds import BOUND_POD, CLAIM, MODEL, POD, Kind
 from quorate_webhook.cache.pending_pods import PendingPods
 
 log = logging.getLogger(__name__)
@@ -21,9 +22,11 @@ log = logging.getLogger(__name__)
 class Intake:
     """Takes objects of all kinds, in any order."""
 
-    def __init__(self, store: Store, pods: PendingPods, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, pods: PendingPods, bound: BoundPods, now: Callable[[], datetime]
+    ) -> None:
         self._store = store
-        self._pods = pods
+        self._pods: dict[Kind, PendingPods | BoundPods] = {POD: pods, BOUND_POD: bound}
         self._now = now
         self._versions: dict[Key, str] = {}
         """Versions of models, so that a list read again verifies no signature again."""
@@ -45,18 +48,19 @@ class Intake:
     def remove(self, kind: Kind, key: Key) -> None:
         """Forget an object that was deleted."""
         self._versions.pop(key, None) if kind is MODEL else None
-        if kind is POD:
-            self._pods.remove(key)
+        if kind in self._pods:
+            self._pods[kind].remove(key)
         else:
             self._store.remove(kind.name, key)
 
     def keys(self, kind: Kind) -> Iterable[Key]:
         """Every object of the kind that is known."""
-        return self._pods.keys() if kind is POD else self._store.keys(kind.name)
+        known = self._pods.get(kind)
+        return self._store.keys(kind.name) if known is None else known.keys()
 
     def _put(self, kind: Kind, key: Key, version: str, raw: msgspec.Raw) -> bool:
-        if kind is POD:
-            return self._pods.put(key, raw)
+        if kind in self._pods:
+            return self._pods[kind].put(key, raw)
         if kind is MODEL and self._versions.get(key) == version:
             return True
         document = documents.whole(raw) | {"kind": kind.name, "apiVersion": kind.api_version}
@@ -76,7 +80,7 @@ class Intake:
         return known is not None
 
     def _refuse(self, kind: Kind, key: Key, error: Exception) -> None:
-        if kind in (CLAIM, MODEL, POD):
+        if kind in (CLAIM, MODEL, *self._pods):
             self.remove(kind, key)
         else:
             # A policy that is left out would be one that no longer asks for anything.

@@ -27,5 +27,7 @@ MODEL = Kind("AttestedModel", names.API_VERSION, f"{_OWN}/attestedmodels", 20)
 CLAIM = Kind("PersistentVolumeClaim", "v1", "/api/v1/persistentvolumeclaims", 250)
 # A pod is bound once: afterwards nothing is asked about it, and it leaves this watch.
 POD = Kind("Pod", "v1", "/api/v1/pods", 100, "spec.nodeName=")
+# Whom somebody wants to exec into: of these only labels and images are kept.
+BOUND_POD = Kind("BoundPod", "v1", "/api/v1/pods", 100, "spec.nodeName!=")
 
-KINDS = (CLUSTER_POLICY, POLICY, MODEL, CLAIM, POD)
+KINDS = (CLUSTER_POLICY, POLICY, MODEL, CLAIM, POD, BOUND_POD)

@@ -23,6 +23,9 @@ VALIDATING: Final = {
     ),
     "validate-podbinding.quorate.dev": ("Fail", "enforce", "CREATE pods/binding"),
     "validate-bindings.quorate.dev": ("Fail", "enforce", "CREATE bindings"),
+    "validate-connect.quorate.dev": (
+        *("Fail", "enforce", "CONNECT pods/exec,pods/attach,pods/portforward"),
+    ),
     "report-warn.quorate.dev": ("Ignore", "warn", "CREATE pods"),
     "report-audit.quorate.dev": ("Ignore", "audit", "CREATE pods"),
 }

@@ -4,6 +4,7 @@ from quorate import names
 from quorate.admission.floor.changes import changes
 from quorate.admission.floor.clauses import Document
 from quorate.admission.floor.config import EXCLUDED_NAMESPACES, GENESIS_SECRET, FloorConfig
+from quorate.admission.floor.connections import connections
 from quorate.admission.floor.guards import configurations, labels, mode
 from quorate.admission.floor.injected import injected
 from quorate.admission.floor.removal import removal
@@ -18,6 +19,7 @@ def policies(config: FloorConfig) -> list[Document]:
         ("injection", injected(config), _genesis_param(config)),
         ("required", required(config), _policies_param()),
         ("gate", changes(), {}),
+        ("connect", connections(), {}),
         ("labels", labels(), {}),
     ):
         documents += _pair(config, name, spec, binding | _enforced())
