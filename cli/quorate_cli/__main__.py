@@ -6,9 +6,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+import yaml
+
 from quorate.errors import EvidenceError, QuorateError, Unavailable
 from quorate_cli import exit_codes
-from quorate_cli.command import Command
+from quorate_cli.command import Command, Result
 from quorate_cli.commands import COMMANDS
 from quorate_cli.parser import build_parser, program_name
 from quorate_cli.printable import encodable, printable
@@ -25,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parser.parse_args(argv)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else exit_codes.USAGE
-    as_json = arguments.output == "json"
+    form = arguments.output
+    as_json = form == "json"
     command: Command = arguments.command
     try:
         result = command.run(arguments, Progress(quiet=as_json))
@@ -34,9 +37,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except (QuorateError, OSError) as error:
         return _fail(error, as_json=as_json)
-    text = "\n".join(result.lines)
-    _say(json.dumps(result.document, indent=2) if as_json else printable(text), sys.stdout)
+    _say(_formed(result, form), sys.stdout)
     return result.exit_code
+
+
+def _formed(result: Result, form: str) -> str:
+    """The result as ``--output`` asks for it."""
+    if form == "json":
+        return json.dumps(result.document, indent=2)
+    if form == "yaml":
+        # What ``json`` makes of it first: dates are text in both.
+        return yaml.safe_dump(result.document, sort_keys=False, width=100).rstrip("\n")
+    text = result.texts.get(form)
+    return printable("\n".join(result.lines) if text is None else text)
 
 
 def _say(text: str, stream: TextIO) -> None:

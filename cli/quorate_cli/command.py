@@ -1,7 +1,7 @@
 """What a subcommand is: its words, its arguments and a function from arguments to a result."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,10 @@ class Result:
 
     lines: list[str]
     document: dict[str, Any] = field(default_factory=dict)
+    """What ``--output json`` and ``yaml`` print."""
     exit_code: int = exit_codes.OK
+    texts: Mapping[str, str] = field(default_factory=dict)
+    """The result in further forms, by the name of the form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +36,5 @@ class Command:
     arguments: Callable[[ArgumentParser], None]
     run: Callable[[Namespace, Progress], Result]
     notes: str = ""
+    forms: tuple[str, ...] = ("text", "json")
+    """What ``--output`` may ask for; the first is the default."""

@@ -6,6 +6,12 @@ from pathlib import Path
 from quorate_cli import exit_codes
 from quorate_cli.command import Command
 
+_FORMS = {
+    ("text", "json"): "text for people, json for programs",
+    ("table", "json", "yaml"): "a table for people, json or yaml for programs",
+    ("table", "json", "yaml", "csv"): "a table for people, json or yaml for programs, csv to sort",
+    ("yaml", "json", "table"): "objects to apply as yaml or json, or a table for people",
+}
 _GROUPS = {"model": "describe models", "audit": "read audit logs"}
 
 
@@ -48,10 +54,11 @@ def build_parser(commands: tuple[Command, ...], program: str) -> argparse.Argume
         )
         command.arguments(sub)
         sub.add_argument(
+            "-o",
             "--output",
-            choices=("text", "json"),
-            default="text",
-            help="text for people, json for programs (default: text)",
+            choices=command.forms,
+            default=command.forms[0],
+            help=f"{_FORMS.get(command.forms, 'form')} (default: {command.forms[0]})",
         )
         sub.set_defaults(command=command)
     return parser

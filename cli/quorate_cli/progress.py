@@ -9,6 +9,7 @@ from quorate.limits import MIB
 
 _QUIET_BYTES = 64 * MIB
 """Less than this is over before anyone wonders."""
+_QUIET_COUNT = 1_000
 _INTERVAL_TERMINAL = 0.5
 _INTERVAL_LOG = 10.0
 
@@ -39,5 +40,15 @@ class Progress:
             return
         self._next = now + self._interval
         text = f"hashed {done // MIB:,} of {total // MIB:,} MiB ({100 * done // total} %)"
-        end = "\r" if self._terminal and done < total else "\n"
-        print(text, end=end, file=self._stream, flush=True)
+        self._show(text, done < total)
+
+    def read(self, count: int, what: str) -> None:
+        """Say that ``count`` objects are read, not more often than is useful."""
+        now = self._clock()
+        if self._quiet or count < _QUIET_COUNT or now < self._next:
+            return
+        self._next = now + self._interval
+        self._show(f"read {count:,} {what}", self._terminal)
+
+    def _show(self, text: str, again: bool) -> None:
+        print(text, end="\r" if self._terminal and again else "\n", file=self._stream, flush=True)

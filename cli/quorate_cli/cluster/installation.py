@@ -36,6 +36,18 @@ def read_injection(reader: Reader, genesis_digest: str) -> InjectionConfig:
         raise NotInstalled(f"ConfigMap {INJECTION}: {error}", fix=_FIX) from None
 
 
+def read_previous(reader: Reader, genesis_digest: str) -> tuple[InjectionConfig, ...]:
+    """What the release before injected, during an upgrade; else empty. Raises as read_injection."""
+    text = str(_data(reader, INJECTION).get("previous.json", ""))
+    if not text:
+        return ()
+    try:
+        document = parse_object(text.encode(), what="previous injection")
+        return (parse_config(document | {"genesisDigest": genesis_digest}),)
+    except QuorateError as error:
+        raise NotInstalled(f"ConfigMap {INJECTION}: {error}", fix=_FIX) from None
+
+
 def previous_image(reader: Reader) -> str:
     """The sidecar image of the release before, during an upgrade; empty otherwise.
 

@@ -10,6 +10,7 @@ from quorate_cli import exit_codes
 from quorate_cli.cluster import connection
 from quorate_cli.cluster.reader import Reader
 from quorate_cli.command import Command, Result
+from quorate_cli.commands import preview
 from quorate_cli.explain.chain import explain
 from quorate_cli.explain.explanation import Explanation
 from quorate_cli.explain.facts import Facts, gather_named, gather_template
@@ -18,6 +19,8 @@ from quorate_cli.explain.subject import parse_subject
 from quorate_cli.explain.target import Target
 from quorate_cli.explain.text import render
 from quorate_cli.layout import terminal_width
+from quorate_cli.preview.run import preview_applied
+from quorate_cli.preview.subject import names_policy, parse_preview
 from quorate_cli.progress import Progress
 
 
@@ -27,7 +30,8 @@ def _arguments(parser: ArgumentParser) -> None:
         "subject",
         nargs="?",
         metavar="KIND/NAME",
-        help="pod/NAME, model/NAME, or a workload: deployment/NAME, statefulset/NAME, …",
+        help="pod/NAME, model/NAME, a workload (deployment/NAME, …), or a policy: "
+        "safetypolicy/NAME, clustersafetypolicy/NAME",
     )
     what.add_argument(
         "-f",
@@ -39,8 +43,13 @@ def _arguments(parser: ArgumentParser) -> None:
     connection.add_arguments(parser, namespace=True)
 
 
-def _run(arguments: Namespace, _progress: Progress) -> Result:
+def _run(arguments: Namespace, progress: Progress) -> Result:
     connected = connection.connect(arguments)
+    if arguments.subject is not None and names_policy(arguments.subject):
+        named, now = parse_preview(arguments.subject, connected.namespace), datetime.now(UTC)
+        only = None if named.namespace else arguments.namespace
+        found = preview_applied(connected.reader, named, only, None, now, progress)
+        return preview.result(found, terminal_width())
     facts = _facts(connected.reader, arguments, connected.namespace)
     return result(explain(facts, datetime.now(UTC)), terminal_width())
 
@@ -84,13 +93,15 @@ COMMAND = Command(
         "Signatures and certificates are verified again here, from what the API server holds: a\n"
         "wrong status cannot make this say yes. What you may not read is listed, and the verdict\n"
         "is then `not known`, never `yes`. With -f, the pod is completed as the webhook would\n"
-        "complete it, and what would be injected is listed. Nothing is changed."
+        "complete it, and what would be injected is listed. Of a policy, it says what the policy\n"
+        "refuses today, as preview does. Nothing is changed."
     ),
     examples=(
         "explain pod/chat-5d4c7b-x2x1n -n team-a",
         "explain deployment/chat -n team-a",
         "explain model/demo -n team-a --output json",
         "explain -f pod.yaml -n team-a",
+        "explain clustersafetypolicy/platform-floor",
     ),
     notes=(
         "Three questions: may it be created, may it run, and, once it is let go, does it serve.\n"

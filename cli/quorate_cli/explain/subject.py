@@ -45,7 +45,7 @@ def parse_subject(text: str, namespace: str) -> Named:
     if kind is None:
         raise InvalidInput(
             f"{word[:80]!r} is no kind that can be explained",
-            fix="use pod/NAME, model/NAME, or a workload such as deployment/NAME",
+            fix="use pod/NAME, model/NAME, safetypolicy/NAME, or a workload: deployment/NAME",
         )
     if len(rest) == 2:
         namespace, rest = rest[0], rest[1:]

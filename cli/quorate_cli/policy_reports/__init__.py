@@ -1,0 +1,1 @@
+"""Policy reports: the verdicts of a preview as OpenReports objects, for other dashboards."""

@@ -1,0 +1,1 @@
+"""Previews: what policies, or another mode, would refuse today, and what each owner must do."""
