@@ -34,6 +34,7 @@ REMEDIES: Final[Mapping[Reason, Callable[[Denial, Context], Remedy]]] = {
     Reason.GUARDED_CHANGE: of_pod.recreated,
     Reason.EPHEMERAL_CONTAINER: of_pod.recreated,
     Reason.TOKEN_AUDIENCE: of_pod.edited,
+    Reason.CONNECT_REFUSED: of_pod.connected,
     Reason.NOT_SIGNED: of_evidence.signed,
     Reason.SIGNER_NOT_TRUSTED: of_evidence.signed,
     Reason.SIGNATURE_INVALID: of_evidence.signed,

@@ -31,6 +31,15 @@ def recreated(denial: Denial, context: Context) -> Remedy:
     )
 
 
+def connected(denial: Denial, context: Context) -> Remedy:
+    """Look from outside: logs and events need no connection."""
+    target = context.target.ref if context.target else f"POD {context.where}"
+    return Remedy(
+        text=denial.fix or "use the logs and the events; nobody connects to a model pod",
+        commands=(f"kubectl logs {target}", f"kubectl describe {target}"),
+    )
+
+
 def labelled(denial: Denial, context: Context) -> Remedy:
     """Say which model the pod serves; which one, if only one can be meant."""
     meant = _meant_model(context)
