@@ -12,7 +12,11 @@ _FORMS = {
     ("table", "json", "yaml", "csv"): "a table for people, json or yaml for programs, csv to sort",
     ("yaml", "json", "table"): "objects to apply as yaml or json, or a table for people",
 }
-_GROUPS = {"model": "describe models", "audit": "read audit logs"}
+_GROUPS = {
+    "model": "describe models",
+    "audit": "read audit logs",
+    "exception": "lift one requirement for one workload, for some days",
+}
 
 
 def program_name(invoked_as: str) -> str:

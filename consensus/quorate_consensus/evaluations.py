@@ -2,6 +2,7 @@
 
 from quorate.errors import InvalidInput
 from quorate.policy.compiled import CompiledPolicy
+from quorate.policy.exceptions import EXCEPTED
 from quorate.policy.requirement import Requirement
 from quorate_consensus.issuing import Standing
 from quorate_consensus.observed import ObservedModel
@@ -46,8 +47,13 @@ def _result(requirement: Requirement) -> RequirementResult:
     if denial is None:
         count = len(requirement.shown_by)
         message = f"shown by {count} signed document{'' if count == 1 else 's'}"
+        reason = VERIFIED
+        if requirement.lifted_by:
+            end = requirement.not_after.isoformat() if requirement.not_after else "then"
+            reason = EXCEPTED
+            message = f"not shown; lifted by SafetyException/{requirement.lifted_by} until {end}"
         return RequirementResult(
-            name=requirement.name, status="True", reason=VERIFIED, message=message
+            name=requirement.name, status="True", reason=reason, message=message
         )
     return RequirementResult(
         name=requirement.name,

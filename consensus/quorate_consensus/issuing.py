@@ -10,6 +10,7 @@ from quorate.evidence.intoto import Document
 from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import Evaluation, evaluate
+from quorate.policy.exceptions import lifted
 from quorate.ports import Signer, Sigstore
 from quorate.statements import encode
 from quorate_consensus.observed import ObservedModel
@@ -80,7 +81,9 @@ def judge(
     A certificate of ``previous`` for the same policy and model is kept if a new one would not live
     longer, as when the age of the evidence bounds both.
     """
-    evaluation = evaluate(policy, model.model, now, remembered, committee.sigstore)
+    workload = (model.namespace, model.name, model.model.spec.manifest_digest)
+    approved = lifted(model.exceptions, policy, workload, committee.genesis.cluster_id, now)
+    evaluation = evaluate(policy, model.model, now, remembered, committee.sigstore, approved)
     if not evaluation.verdict.allowed:
         renew_at = now + timedelta(seconds=DENIED_SECONDS)
         return Standing(policy.digest, model.digest, evaluation, None, renew_at, remembered)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from quorate import limits
 from quorate.admission.snapshot import BrokenPolicy
-from quorate.api.v1alpha1 import AttestedModel
+from quorate.api.v1alpha1 import AttestedModel, SafetyException
 from quorate.certificate import PolicyRef
 from quorate.policy.compiled import CompiledPolicy
 from quorate_io.member_api import ObservedPod
@@ -26,6 +26,8 @@ class ObservedModel:
 
     model: AttestedModel
     digest: str
+    exceptions: tuple[SafetyException, ...] = ()
+    """What somebody may have approved for it. Verified with each policy."""
     unread: bool = False
     """Whether the operator does not know yet what a source of the model holds."""
 
@@ -49,12 +51,18 @@ class UnreadableModel:
     message: str
 
 
-def observe_model(model: AttestedModel) -> ObservedModel:
-    """Compute the digest of a model's spec. It stays in this process: any stable form will do."""
+def observe_model(
+    model: AttestedModel, exceptions: tuple[SafetyException, ...] = ()
+) -> ObservedModel:
+    """Compute the digest of what a judgement on a model depends on: its spec and exceptions.
+
+    It stays in this process: any stable form will do.
+    """
     spec = model.spec.model_dump(mode="json", by_alias=True)
-    text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
+    others = [one.model_dump(mode="json", by_alias=True) for one in exceptions]
+    text = json.dumps([spec, others], sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    return ObservedModel(model, digest, unread=bool(model.unread))
+    return ObservedModel(model, digest, exceptions, unread=bool(model.unread))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,20 @@ are numbered within a session, a gap is answered ResyncNeeded, and a session's f
 takes effect at once, when it is complete.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from quorate import names
+from quorate import limits, names
 from quorate.admission.snapshot import BrokenPolicy
-from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy, SafetyPolicy
+from quorate.api.v1alpha1 import (
+    AttestedModel,
+    ClusterSafetyPolicy,
+    SafetyException,
+    SafetyPolicy,
+)
 from quorate.api.v1alpha1.meta import read
 from quorate.certificate import PolicyRef
 from quorate.errors import InvalidInput, QuorateError
@@ -59,11 +65,20 @@ def read_policy(document: Mapping[str, Any]) -> CompiledPolicy:
 
 
 def read_model(document: Mapping[str, Any]) -> ObservedModel:
-    """Read a model. Raises InvalidInput."""
+    """Read a model, with the exceptions that came with it. Raises InvalidInput."""
     model = read(AttestedModel, document)
     if not model.metadata.namespace:
         raise InvalidInput("must be set", field="model.metadata.namespace")
-    return observe_model(model)
+    return observe_model(model, _exceptions(document.get("exceptions")))
+
+
+def _exceptions(documents: Any) -> tuple[SafetyException, ...]:
+    """Those that can be read: one that cannot lifts nothing."""
+    found = []
+    for document in documents if isinstance(documents, list) else ():
+        with contextlib.suppress(InvalidInput):
+            found.append(read(SafetyException, document))
+    return tuple(found[: limits.EXCEPTIONS_PER_WORKLOAD])
 
 
 def read_batch(body: bytes) -> Changes:

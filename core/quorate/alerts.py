@@ -26,6 +26,7 @@ class Rule(StrEnum):
     FOREIGN_LISTENER = "ForeignListener"
     AUDIT_LOG_NOT_WRITTEN = "AuditLogNotWritten"
     MODEL_MISMATCH = "ModelMismatch"
+    EXCEPTION_ACTIVE = "ExceptionActive"
 
 
 class Source(StrEnum):
@@ -122,6 +123,14 @@ CATALOGUE: Final = (
         "Pod",
         "The mounted model is not the certified one: the model server is not started; or it was "
         "changed while it was served: the sidecar is unready and denies until the pod is deleted.",
+    ),
+    Alert(
+        Rule.EXCEPTION_ACTIVE,
+        "High",
+        Source.OPERATOR,
+        "SafetyException",
+        "A requirement of a ClusterSafetyPolicy is lifted for one workload. The incident holds who "
+        "approved and why, and is closed when the exception ends.",
     ),
 )
 

@@ -51,6 +51,8 @@ SOURCE_KEPT: Final = 24 * 3600
 # Objects --------------------------------------------------------------------------------------
 POLICIES_PER_POD: Final = 16
 """Policies that may select one pod. More is a DENY: nobody could say why a pod was refused."""
+EXCEPTIONS_PER_WORKLOAD: Final = 16
+"""SafetyExceptions that may count for one model; the first by name."""
 MODELS_PER_CLUSTER: Final = 10_000
 PODS_PER_CLUSTER: Final = 50_000
 OBJECT_BYTES: Final = 1_536 * KIB
@@ -67,6 +69,8 @@ CERTIFICATE_LIFE: Final = 3600
 """The longest life of a certificate; a shorter one may be configured."""
 STATE_LIFE: Final = 600
 """The longest life of a signed state: beyond it a sidecar denies."""
+EXCEPTION_LIFE: Final = 7 * 24 * 3600
+"""The longest life of a SafetyException, from when it was decided."""
 CLOCK_SKEW: Final = 30
 """How far in the future a document's time may lie before it is refused."""
 

@@ -44,6 +44,8 @@ FIELD_MANAGER: Final = "quorate-operator"
 
 MANIFEST_SUBJECT: Final = "quorate-manifest.json"
 """Name of the in-toto subject that carries a model's manifest digest."""
+EXCEPTION_SUBJECT: Final = "quorate-exception.json"
+"""Name of the in-toto subject that carries the digest of an exception's terms."""
 CERTIFICATE_TYPE: Final = "application/vnd.quorate.certificate.v1alpha1+json"
 STATE_TYPE: Final = "application/vnd.quorate.state.v1alpha1+json"
 INTOTO_TYPE: Final = "application/vnd.in-toto+json"

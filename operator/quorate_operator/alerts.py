@@ -8,12 +8,12 @@ import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from quorate import names
-from quorate.errors import QuorateError
+from quorate.errors import QuorateError, Unavailable
 from quorate.ports import Clock
 from quorate_operator.effects.api_server import ApiRefused, ApiServer
 from quorate_operator.effects.events import Events
@@ -30,6 +30,8 @@ EPISODES_MAX = 100
 """Incidents of one rule and subject that may have been settled before the one that is open."""
 ACTIONS_MAX = 32
 """What a SafetyIncident's status takes."""
+OPEN = "Open"
+"""Condition of an incident; False once what it is about has ended."""
 RUNBOOKS = "https://quorate.dev/runbooks"
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,8 @@ def incident(alert: RaiseAlert, name: str) -> Document:
     }
     if alert.owners is not None:
         spec["owners"] = alert.owners.model_dump(mode="json", by_alias=True)
+    if alert.approvals:
+        spec["approvals"] = [asdict(approval) for approval in alert.approvals]
     return {
         "apiVersion": names.API_VERSION,
         "kind": SAFETY_INCIDENT.name,
@@ -89,6 +93,11 @@ def with_action(status: Document | None, done: Done, now: datetime) -> Document:
         "message": clipped(done.message),
     }
     return {**before, "actions": [*(before.get("actions") or []), action][:ACTIONS_MAX]}
+
+
+def _is_closed(found: Document) -> bool:
+    conditions = (found.get("status") or {}).get("conditions") or []
+    return any(c["type"] == OPEN and c["status"] == "False" for c in conditions)
 
 
 class Alerts:
@@ -140,6 +149,29 @@ class Alerts:
         )
         return True
 
+    async def opened(self, alert: RaiseAlert) -> str:
+        """Raise the alert; returns its incident's name. Raises QuorateError if it has none."""
+        if not await self.raise_alert(alert):
+            raise Unavailable(f"no SafetyIncident for {alert.subject.key}")
+        return str((await self._find_or_create(alert))["metadata"]["name"])
+
+    async def close(self, found: Document, why: str) -> None:
+        """Write into an incident that what it is about has ended, once. Raises QuorateError."""
+        status = found.get("status") or {}
+        if _is_closed(found):
+            return
+        now = self._clock.now()
+        closed = {
+            "type": OPEN,
+            "status": "False",
+            "observedGeneration": found["metadata"].get("generation", 0),
+            "lastTransitionTime": timestamp(now),
+            "reason": "Ended",
+            "message": why,
+        }
+        status = with_action(status, Done("Closed", why), now) | {"conditions": [closed]}
+        await self._apply(found["metadata"]["namespace"], found["metadata"]["name"], status)
+
     async def record(self, alert: RaiseAlert, done: Done) -> None:
         """Write into the alert's incident what was done. Raises QuorateError."""
         found = await self._find_or_create(alert)
@@ -151,7 +183,10 @@ class Alerts:
         return found
 
     async def _write(self, alert: RaiseAlert, found: Document, status: Document) -> None:
-        key = Key(SAFETY_INCIDENT.name, alert.namespace, found["metadata"]["name"])
+        await self._apply(alert.namespace, found["metadata"]["name"], status)
+
+    async def _apply(self, namespace: str, name: str, status: Document) -> None:
+        key = Key(SAFETY_INCIDENT.name, namespace, name)
         document = {
             "apiVersion": names.API_VERSION,
             "kind": SAFETY_INCIDENT.name,
@@ -172,6 +207,6 @@ class Alerts:
                 if error.status != 409:
                     raise
             found = await self._api.get(SAFETY_INCIDENT.path(alert.namespace, name))
-            if not (found.get("spec") or {}).get("resolution"):
+            if not (found.get("spec") or {}).get("resolution") and not _is_closed(found):
                 return found
         raise ApiRefused(409, "TooManyEpisodes", f"{EPISODES_MAX} settled incidents of this kind")

@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from quorate import names
-from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy, SafetyIncident, SafetyPolicy
+from quorate.api.v1alpha1 import (
+    AttestedModel,
+    ClusterSafetyPolicy,
+    SafetyException,
+    SafetyIncident,
+    SafetyPolicy,
+)
+from quorate.api.v1alpha1.meta import Resource
 
 
 class Key(NamedTuple):
@@ -44,7 +51,7 @@ class Kind:
         return "/".join([*parts, *(part for part in (name, subresource) if part)])
 
 
-def _own(kind: type[AttestedModel | SafetyPolicy | ClusterSafetyPolicy | SafetyIncident]) -> Kind:
+def _own(kind: type[Resource]) -> Kind:
     return Kind(kind.kind_name, names.GROUP, names.VERSION, kind.plural, kind.namespaced)
 
 
@@ -52,6 +59,7 @@ SAFETY_POLICY: Final = _own(SafetyPolicy)
 CLUSTER_SAFETY_POLICY: Final = _own(ClusterSafetyPolicy)
 ATTESTED_MODEL: Final = _own(AttestedModel)
 SAFETY_INCIDENT: Final = _own(SafetyIncident)
+SAFETY_EXCEPTION: Final = _own(SafetyException)
 POD: Final = Kind("Pod", "", "v1", "pods", True, names.MODEL_LABEL)
 NAMESPACE: Final = Kind("Namespace", "", "v1", "namespaces", False, names.MODE_LABEL)
 CLAIM: Final = Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims", True)
@@ -64,6 +72,7 @@ WATCHED: Final = (
     NAMESPACE,
     CLUSTER_SAFETY_POLICY,
     SAFETY_POLICY,
+    SAFETY_EXCEPTION,
     ATTESTED_MODEL,
     CLAIM,
     POD,

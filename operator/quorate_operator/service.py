@@ -26,6 +26,7 @@ from quorate_operator.effects.leaf import WebhookLeaf
 from quorate_operator.effects.member import Questions
 from quorate_operator.effects.relay import Relay
 from quorate_operator.effects.removal import Removals
+from quorate_operator.exceptions import ExceptionKeeper
 from quorate_operator.intake import Intake, Queues
 from quorate_operator.kinds import LEASE, WATCHED, Key
 from quorate_operator.lease import Lease, LeaseLost
@@ -91,6 +92,7 @@ class Operator:
         self._reports = ReportReader(member, world, alerts, removals, clock, time.monotonic)
         place, urls = config.namespace, config.member_urls
         self._lookout = Lookout(api, place, urls, alerts, clock, time.monotonic)
+        self._exceptions = ExceptionKeeper(world, api, lease, alerts, events, clock, intake.arrived)
         self._supervision = Supervision(
             config.namespace, relay, alerts, ages, queues, lease, metrics
         )
@@ -138,6 +140,7 @@ class Operator:
                 self._leaf.run(),
                 self._supervision.run(),
                 self._lookout.run(),
+                self._exceptions.run(),
                 self._gatherer.run(),
                 *(watch_files(*files, CONFIG_SECONDS) for files in self._watched),
             )

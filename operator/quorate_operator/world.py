@@ -8,13 +8,23 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from quorate import limits
+from quorate import limits, names
 from quorate.admission.snapshot import BrokenPolicy
 from quorate.admission.store import Store
+from quorate.canonical import digest_of
 from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
 from quorate_io.member_api import ObservedPod
-from quorate_operator.kinds import ATTESTED_MODEL, CLAIM, NAMESPACE, POD, POLICY_KINDS, Key, Kind
+from quorate_operator.kinds import (
+    ATTESTED_MODEL,
+    CLAIM,
+    NAMESPACE,
+    POD,
+    POLICY_KINDS,
+    SAFETY_EXCEPTION,
+    Key,
+    Kind,
+)
 from quorate_operator.known_pods import KnownPods, know_pod
 from quorate_operator.model_view import ModelView, view_model
 from quorate_operator.relayed import relayed, relayed_pod
@@ -42,6 +52,8 @@ class Known:
     """For a model: what is relayed, without what its sources hold."""
     gathered: Gathered | None = None
     """For a model: what its sources hold."""
+    exceptions: tuple[Document, ...] = ()
+    """For a model: SafetyExceptions that may lift a requirement."""
 
     @property
     def unread(self) -> bool:
@@ -50,8 +62,17 @@ class Known:
 
     @property
     def documents(self) -> str:
-        """Stands for the set of documents that were fetched for this model."""
-        return self.gathered.version if self.gathered else ""
+        """Stands for what this model is judged with besides itself: documents that were fetched
+        for it, and exceptions."""
+        fetched = self.gathered.version if self.gathered else ""
+        return f"{fetched}|{digest_of(list(self.exceptions))}" if self.exceptions else fetched
+
+    def completed(self) -> "Known":
+        """A model with what is relayed of it, made of its parts."""
+        whole = complete(self.declared, self.gathered)
+        if self.exceptions:
+            whole = whole | {"exceptions": list(self.exceptions)}
+        return replace(self, relayed=whole)
 
 
 class World:
@@ -68,6 +89,8 @@ class World:
         self.protected: dict[str, ObservedPod] = {}
         """Pods whose containers may ask the member, by UID."""
         self.changed_pods: dict[str, None] = {}
+        self.exceptions: dict[Key, Document] = {}
+        """SafetyExceptions as the API server gave them."""
         self._objects: dict[str, dict[Key, Known]] = {kind: {} for kind in _OWN}
         self._uids: dict[Key, str] = {}
 
@@ -100,6 +123,8 @@ class World:
             return {Key(kind, "", name) for name in self.modes}
         if kind == CLAIM.name:
             return {Key(kind, *key) for key in self.store.keys(kind)}
+        if kind == SAFETY_EXCEPTION.name:
+            return set(self.exceptions)
         return set(self._objects[kind])
 
     def put(self, kind: Kind, document: Document, now: datetime) -> set[Key]:
@@ -117,6 +142,11 @@ class World:
         if kind is CLAIM:
             self.store.put_claim(document)
             return self.pods.gated(key.namespace)
+        if kind is SAFETY_EXCEPTION:
+            document = {**document, "kind": kind.name, "apiVersion": kind.api_version}
+            self.exceptions[key] = document
+            self.store.put_exception(document)
+            return self._with_exceptions()
         return self._put_own(kind, key, document, now)
 
     def put_gathered(self, key: Key, gathered: Gathered) -> set[Key]:
@@ -124,9 +154,9 @@ class World:
         known = self._objects[ATTESTED_MODEL.name].get(key)
         if known is None or known.gathered == gathered:
             return set()
-        relayed = complete(known.declared, gathered)
-        self._objects[ATTESTED_MODEL.name][key] = replace(known, gathered=gathered, relayed=relayed)
-        if relayed != known.relayed:
+        now = replace(known, gathered=gathered).completed()
+        self._objects[ATTESTED_MODEL.name][key] = now
+        if now.relayed != known.relayed:
             self.changed[key] = None
         return {key}
 
@@ -142,6 +172,9 @@ class World:
         self.store.remove(key.kind, (key.namespace, key.name))
         if key.kind == CLAIM.name:
             return self.pods.gated(key.namespace)
+        if key.kind == SAFETY_EXCEPTION.name:
+            self.exceptions.pop(key, None)
+            return self._with_exceptions()
         if self._objects[key.kind].pop(key, None) is None:
             return set()
         self.changed[key] = None
@@ -201,15 +234,33 @@ class World:
             view = view_model(document, self.genesis, now)
             same = before is not None and before.uid == known.uid
             gathered = begin(view.sources, before.gathered if before and same else None)
-            return replace(
+            whole = replace(
                 known,
                 model=view,
                 declared=known.relayed,
                 gathered=gathered,
-                relayed=complete(known.relayed, gathered),
+                exceptions=self._exceptions_for(metadata["namespace"], metadata["name"]),
             )
+            return whole.completed()
         policy = self.store.put_policy(document)
         return replace(known, policy=policy, policy_status=document.get("status"))
+
+    def _exceptions_for(self, namespace: str, name: str) -> tuple[Document, ...]:
+        found = self.store.snapshot().exceptions.get((namespace, name), ())
+        keys = (Key(SAFETY_EXCEPTION.name, names.NAMESPACE, e.metadata.name) for e in found)
+        return tuple(relayed(self.exceptions[key], key.kind) for key in keys)
+
+    def _with_exceptions(self) -> set[Key]:
+        """Exceptions came or went: the models that must be judged again with others."""
+        concerned = set()
+        for key, known in self._objects[ATTESTED_MODEL.name].items():
+            exceptions = self._exceptions_for(key.namespace, key.name)
+            if exceptions != known.exceptions:
+                now = replace(known, exceptions=exceptions).completed()
+                self._objects[ATTESTED_MODEL.name][key] = now
+                self.changed[key] = None
+                concerned.add(key)
+        return concerned
 
     def _concerned(self, key: Key) -> set[Key]:
         """What must be judged again because a policy or model changed or went."""

@@ -121,6 +121,13 @@ RULES: tuple[Rule, ...] = (
         "The model mounted in a protected pod is not the certified one.",
         "Its model server is not started. The SafetyIncident names the pod and what differs.",
     ),
+    Rule(
+        Name.EXCEPTION_ACTIVE,
+        _raised(Name.EXCEPTION_ACTIVE),
+        "0m",
+        "A requirement of a ClusterSafetyPolicy was lifted for one workload.",
+        "Approvers agreed to it for a few days. The SafetyIncident says who, and why.",
+    ),
 )
 
 _SEVERITY: dict[alerts.Severity, str] = {"Critical": "critical", "High": "warning"}

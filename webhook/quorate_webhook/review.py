@@ -142,7 +142,7 @@ def _connect(request: Request, world: World, now: datetime) -> Judgement:
     if pod is None:
         raise _Unknown(f"pod {request.namespace}/{request.name} is not known to have a node")
     how = request.sub_resource or ""
-    return connect.connect(pod, how, request.container(), world.snapshot)
+    return connect.connect(pod, how, request.container(), world.snapshot, now)
 
 
 _JUDGES = {

@@ -3,10 +3,16 @@
 ``pods/proxy`` is not among them: it dials the pod's address, where only the sidecar listens.
 """
 
+from datetime import datetime
+
 from quorate.admission import pods
 from quorate.admission.injection import Pod
+from quorate.admission.model import KnownModel
 from quorate.admission.snapshot import Snapshot
 from quorate.admission.validate import Judgement, is_exempt, selected
+from quorate.api.v1alpha1.safety_exception import CONNECT
+from quorate.policy.compiled import CompiledPolicy
+from quorate.policy.exceptions import lifted
 from quorate.verdict import ALLOW, Reason, deny
 
 SUBRESOURCES = {"exec": "exec into", "attach": "attach to", "portforward": "port-forward to"}
@@ -18,8 +24,14 @@ _ASK = (
 )
 
 
-def connect(pod: Pod, subresource: str, container: str, snapshot: Snapshot) -> Judgement:
-    """May somebody connect to this pod so? ``container`` is empty where none was named."""
+def connect(
+    pod: Pod, subresource: str, container: str, snapshot: Snapshot, now: datetime
+) -> Judgement:
+    """May somebody connect to this pod so? ``container`` is empty where none was named.
+
+    An exception lifts the refusal of one ClusterSafetyPolicy: all that select the pod must be
+    lifted.
+    """
     selection = selected(pod, snapshot)
     if is_exempt(pod, selection):
         return Judgement(ALLOW, exempt=True)
@@ -32,11 +44,23 @@ def connect(pod: Pod, subresource: str, container: str, snapshot: Snapshot) -> J
             fix="kubectl logs shows what it says",
         )
         return Judgement(verdict, selection=selection)
+    known = snapshot.models.get((pods.namespace(pod), pods.model_name(pod)))
+    floors = [policy for policy in selection.policies if policy.is_cluster]
+    refusing = [p for p in floors if known is None or not _lifted(known, p, snapshot, now)]
+    if floors and not refusing and selection.verdict.allowed:
+        warning = f"SafetyException: this connection to {name} is one; there is an incident"
+        return Judgement(ALLOW, (warning,), False, selection, known)
     verdict = deny(
         Reason.CONNECT_REFUSED,
         f"nobody may {how} model pod {name}: it would reach the model behind its sidecar",
-        policy=selection.names,
+        policy=", ".join(str(policy.ref) for policy in refusing) or selection.names,
         owner=selection.owner,
         fix=_ASK.format(name=name),
     )
     return Judgement(verdict, selection=selection)
+
+
+def _lifted(known: KnownModel, policy: CompiledPolicy, snapshot: Snapshot, now: datetime) -> bool:
+    workload = (known.namespace, known.name, known.manifest_digest)
+    exceptions = snapshot.exceptions.get(workload[:2], ())
+    return CONNECT in lifted(exceptions, policy, workload, snapshot.cluster_id, now)

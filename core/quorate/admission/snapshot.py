@@ -10,6 +10,7 @@ from quorate.admission.injection import InjectionConfig
 from quorate.admission.model import KnownModel
 from quorate.admission.selection import Selections
 from quorate.admission.templates import Templates
+from quorate.api.v1alpha1 import SafetyException
 from quorate.policy.compiled import CompiledPolicy
 
 
@@ -44,6 +45,10 @@ class Snapshot:
     """By (namespace, name)."""
     claims: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     """Access modes of persistent volume claims, by (namespace, name)."""
+    exceptions: Mapping[tuple[str, str], tuple[SafetyException, ...]] = field(default_factory=dict)
+    """By the workload's (namespace, name). Their approvals are verified where they are used."""
+    cluster_id: str = ""
+    """Whose exceptions count."""
     admitted: Templates[bool] = field(default_factory=Templates, repr=False, compare=False)
     """Pods that were found good under these policies."""
     patches: Templates[bytes] = field(default_factory=Templates, repr=False, compare=False)

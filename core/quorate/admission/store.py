@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from quorate import limits
+from quorate.admission.exceptions import Exceptions
 from quorate.admission.injection import InjectionConfig
 from quorate.admission.model import KnownModel, know_model
 from quorate.admission.snapshot import BrokenPolicy, Policies, Snapshot
-from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy, SafetyPolicy
+from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy, SafetyException, SafetyPolicy
 from quorate.api.v1alpha1.meta import read
 from quorate.api.v1alpha1.safety_policy import AnyPolicy
 from quorate.errors import LimitExceeded, QuorateError
@@ -39,6 +40,7 @@ class Store:
         self._policies: dict[tuple[str, Key], CompiledPolicy | BrokenPolicy] = {}
         self._models: dict[Key, KnownModel] = {}
         self._claims: dict[Key, tuple[str, ...]] = {}
+        self._exceptions = Exceptions()
         self._snapshot: Snapshot | None = None
 
     def put_policy(self, document: Document) -> CompiledPolicy | BrokenPolicy:
@@ -91,9 +93,15 @@ class Store:
         modes = (document.get("spec") or {}).get("accessModes") or []
         self._claims[key] = tuple(sorted(str(mode) for mode in modes))
 
+    def put_exception(self, document: Document) -> None:
+        """Take in a SafetyException; one that is malformed lifts nothing."""
+        self._exceptions.put(_key(document), document)
+
     def remove(self, kind: str, key: Key) -> None:
         """Forget an object that was deleted."""
-        if kind == "AttestedModel":
+        if kind == SafetyException.kind_name:
+            self._exceptions.remove(key)
+        elif kind == "AttestedModel":
             self._models.pop(key, None)
         elif kind == "PersistentVolumeClaim":
             self._claims.pop(key, None)
@@ -104,6 +112,8 @@ class Store:
         """Which objects of a kind are known, to find those a new list no longer holds."""
         if kind == "AttestedModel":
             return set(self._models)
+        if kind == SafetyException.kind_name:
+            return self._exceptions.keys()
         if kind == "PersistentVolumeClaim":
             return set(self._claims)
         return {key for policy_kind, key in self._policies if policy_kind == kind}
@@ -117,7 +127,13 @@ class Store:
                 broken=tuple(p for p in found if isinstance(p, BrokenPolicy)),
             )
             self._snapshot = Snapshot(
-                self._injection, policies, self._models, self._claims, previous=self._previous
+                self._injection,
+                policies,
+                self._models,
+                self._claims,
+                self._exceptions.by_workload,
+                self._genesis.cluster_id,
+                previous=self._previous,
             )
         return self._snapshot
 

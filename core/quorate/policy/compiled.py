@@ -11,6 +11,7 @@ from quorate.api.v1alpha1.safety_policy import (
     Mode,
     SafetyPolicySpec,
 )
+from quorate.api.v1alpha1.signers import Signers
 from quorate.canonical import digest_of
 from quorate.certificate import PolicyRef
 from quorate.errors import InvalidInput
@@ -30,6 +31,8 @@ class CompiledPolicy:
     spec: SafetyPolicySpec
     signers: SignerSet | None
     gates: tuple[CompiledGate, ...]
+    approvers: SignerSet | None = None
+    """Who may approve exceptions. Only a cluster policy has any."""
 
     @property
     def is_cluster(self) -> bool:
@@ -94,17 +97,29 @@ def compile_policy(policy: AnyPolicy) -> CompiledPolicy:
         gates=tuple(
             compile_gate(gate, f"{where}.spec.model.gates[{gate.name}]") for gate in model.gates
         ),
+        approvers=_approvers(spec, f"{where}.spec.exceptions"),
     )
 
 
+def _approvers(spec: SafetyPolicySpec, where: str) -> SignerSet | None:
+    if not isinstance(spec, ClusterSafetyPolicySpec) or spec.exceptions is None:
+        return None
+    listed = spec.exceptions
+    return signer_set(Signers(threshold=listed.threshold, keys=listed.keys), where)
+
+
 def _digest(ref: PolicyRef, spec: SafetyPolicySpec) -> str:
+    said = spec.model_dump(mode="json", by_alias=True)
+    if said.get("exceptions") is None:
+        # As it was before there were any: an upgrade must not void what was certified.
+        said.pop("exceptions", None)
     return digest_of(
         {
             "apiVersion": names.API_VERSION,
             "kind": ref.kind,
             "namespace": ref.namespace,
             "name": ref.name,
-            "spec": spec.model_dump(mode="json", by_alias=True),
+            "spec": said,
         }
     )
 

@@ -4,19 +4,21 @@ Monotonic: a requirement holds only if a valid document shows it, whatever else 
 FAILED result at least as new as the newest PASSED one denies.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from quorate.api.v1alpha1 import AttestedModel
+from quorate.api.v1alpha1.safety_exception import SIGNER_THRESHOLD
 from quorate.canonical import digest_of, parse
 from quorate.errors import QuorateError, SignatureError
 from quorate.evidence.intoto import Document, read_document
 from quorate.evidence.model_signing import verify_bundles
-from quorate.evidence.signatures import Context
+from quorate.evidence.signatures import Context, SignerSet
 from quorate.manifest import Manifest
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.denials import denial
+from quorate.policy.exceptions import NOTHING, Lifted, without
 from quorate.policy.gates import Failure, Reading, judge_gate
 from quorate.policy.requirement import Requirement
 from quorate.policy.verifier import Verifier
@@ -58,19 +60,21 @@ def evaluate(
     now: datetime,
     remembered: Sequence[Document] = (),
     sigstore: Sigstore | None = None,
+    lifted: Mapping[str, Lifted] = NOTHING,
 ) -> Evaluation:
     """Judge ``model`` under ``policy``. Never raises for evidence: what is wrong is a denial.
 
     A policy that names no signers still needs one that does (see quorate.policy.intersect); here
     its signature requirement is absent, not met. ``remembered`` are statements that failed this
     model before: they count against it although it may no longer carry them. Without ``sigstore``,
-    keyless signatures and trusted timestamps count for nothing.
+    keyless signatures and trusted timestamps count for nothing. ``lifted`` are the requirements
+    of this policy that need not hold for this model (see quorate.policy.exceptions).
     """
     context = Context(now, sigstore)
     requirements: list[Requirement] = []
     manifest: Manifest | None = None
     if policy.signers is not None:
-        signed, manifest = _signed(policy, model, context)
+        signed, manifest = _signed(policy, model, context, lifted.get(SIGNER_THRESHOLD))
         requirements.append(signed)
     readings = [_read(evidence.envelope) for evidence in model.spec.evidence]
     verifier = Verifier(context)
@@ -78,7 +82,7 @@ def evaluate(
         judge_gate(policy, gate, model, readings, remembered, verifier) for gate in policy.gates
     ]
     return Evaluation(
-        (*requirements, *(requirement for requirement, _ in gates)),
+        (*requirements, *(without(requirement, lifted) for requirement, _ in gates)),
         manifest,
         tuple(failure for _, failure in gates if failure is not None),
     )
@@ -92,9 +96,24 @@ def _read(envelope: str) -> Reading:
 
 
 def _signed(
-    policy: CompiledPolicy, model: AttestedModel, context: Context
+    policy: CompiledPolicy, model: AttestedModel, context: Context, lifted: Lifted | None
 ) -> tuple[Requirement, Manifest | None]:
+    """Whether enough signed; if not and somebody lifts the threshold, whether anybody did."""
     assert policy.signers is not None  # noqa: S101 - the caller looked
+    found, manifest = _signed_by(policy, policy.signers, model, context)
+    if lifted is None or found.denial is None:
+        return found, manifest
+    fewer, manifest = _signed_by(policy, policy.signers.needing(1), model, context)
+    if fewer.denial is not None:
+        return found, None
+    shown_by = (*fewer.shown_by, lifted.digest)
+    until = min(lifted.not_after, fewer.not_after or lifted.not_after)
+    return Requirement(SIGNED, None, shown_by, until, lifted.exception), manifest
+
+
+def _signed_by(
+    policy: CompiledPolicy, signers: SignerSet, model: AttestedModel, context: Context
+) -> tuple[Requirement, Manifest | None]:
     spec = model.spec
     fix = f"quorate sign DIR --key KEY, then add the bundle to {model.ref}.spec.signatures"
 
@@ -105,7 +124,7 @@ def _signed(
         return denied(Reason.NOT_SIGNED, "the model has no signature")
     bundles = [signature.bundle.encode("utf-8") for signature in spec.signatures]
     try:
-        signed = verify_bundles(bundles, policy.signers, context, accepted=policy.accepted)
+        signed = verify_bundles(bundles, signers, context, accepted=policy.accepted)
     except SignatureError as error:
         return denied(Reason.SIGNER_NOT_TRUSTED, str(error))
     except QuorateError as error:
@@ -117,5 +136,5 @@ def _signed(
             f"spec.manifestDigest says {spec.manifest_digest}",
         )
     shown_by = tuple(digest_of(parse(bundles[index])) for index in signed.counted)
-    until = signed.holds_until(policy.signers.threshold)
+    until = signed.holds_until(signers.threshold)
     return Requirement(SIGNED, None, shown_by, until), signed.manifest

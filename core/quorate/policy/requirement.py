@@ -16,3 +16,5 @@ class Requirement:
     """Digests of the documents that show it."""
     not_after: datetime | None = None
     """When what shows it stops counting."""
+    lifted_by: str = ""
+    """Name of the SafetyException, if it holds only because of that."""

@@ -58,6 +58,15 @@ class EmitEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Approved:
+    """Somebody's signed agreement to what an alert is about."""
+
+    approver: str
+    time: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RaiseAlert:
     """Open or repeat an incident; see :mod:`quorate_operator.alerts`."""
 
@@ -66,6 +75,7 @@ class RaiseAlert:
     namespace: str
     summary: str
     owners: Owners | None = None
+    approvals: tuple[Approved, ...] = ()
 
     @property
     def severity(self) -> Severity:

@@ -13,6 +13,7 @@ from quorate.certificate import Certificate
 from quorate.errors import SubjectMismatch
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import SIGNED
+from quorate.policy.exceptions import EXCEPTED
 from quorate.verdict import Reason
 from quorate_operator.reconcile.outcome import (
     Outcome,
@@ -132,7 +133,8 @@ def _report(status: AttestedModelStatus | None, question: Question) -> PolicySta
     ref = question.policy.ref
     for entry in status.policies:
         if (entry.kind, entry.name, entry.digest) == (ref.kind, ref.name, question.policy.digest):
-            return entry
+            # What was lifted then may not be now: the member is asked.
+            return None if any(r.reason == EXCEPTED for r in entry.requirements) else entry
     return None
 
 

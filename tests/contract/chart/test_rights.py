@@ -24,6 +24,8 @@ EXPECTED: dict[str, set[Right]] = {
         ("quorate.dev/safetypolicies/status", "", "patch"),
         ("quorate.dev/clustersafetypolicies/status", "", "patch"),
         ("quorate.dev/attestedmodels/status", "", "patch"),
+        ("quorate.dev/safetyexceptions", "", READ),
+        ("quorate.dev/safetyexceptions/status", "", "patch"),
         ("quorate.dev/safetyincidents", "", "create,get"),
         ("quorate.dev/safetyincidents/status", "", "patch"),
         ("events.k8s.io/events", "", "create,patch"),
@@ -34,6 +36,7 @@ EXPECTED: dict[str, set[Right]] = {
         ("secrets", "quorate-webhook-ca", "get"),
         ("secrets", "quorate-webhook-tls", "get,update"),
         ("discovery.k8s.io/endpointslices", "", "list"),
+        ("quorate.dev/safetyincidents", "", "list"),
     },
     # Bound by namespaces, for the ConfigMaps that their models name.
     "ClusterRole/quorate-evidence-reader": {("configmaps", "", "get")},
@@ -44,6 +47,7 @@ EXPECTED: dict[str, set[Right]] = {
         ("pods", "", "list,watch"),
         ("persistentvolumeclaims", "", "list,watch"),
     },
+    "Role/quorate-webhook": {("quorate.dev/safetyexceptions", "", "list,watch")},
     "ClusterRole/quorate-install": {
         ("namespaces", "kube-system", "get"),
         ("admissionregistration.k8s.io/mutatingwebhookconfigurations", "quorate", "get,patch"),
@@ -65,6 +69,7 @@ EXPECTED: dict[str, set[Right]] = {
         ("quorate.dev/clustersafetypolicies", "", READ),
         ("quorate.dev/attestedmodels", "", READ),
         ("quorate.dev/safetyincidents", "", READ),
+        ("quorate.dev/safetyexceptions", "", READ),
     },
     "ClusterRole/quorate-edit": {
         ("quorate.dev/safetypolicies", "", "create,delete,patch,update"),

@@ -13,7 +13,7 @@ from quorate.admission.store import Key, Store
 from quorate.errors import LimitExceeded
 from quorate_webhook.cache import documents
 from quorate_webhook.cache.bound_pods import BoundPods
-from quorate_webhook.cache.kinds import BOUND_POD, CLAIM, MODEL, POD, Kind
+from quorate_webhook.cache.kinds import BOUND_POD, CLAIM, EXCEPTION, MODEL, POD, Kind
 from quorate_webhook.cache.pending_pods import PendingPods
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,9 @@ class Intake:
         if kind is CLAIM:
             self._store.put_claim(document)
             return True
+        if kind is EXCEPTION:
+            self._store.put_exception(document)
+            return True
         if kind is not MODEL:
             self._store.put_policy(document)
             return True
@@ -80,7 +83,7 @@ class Intake:
         return known is not None
 
     def _refuse(self, kind: Kind, key: Key, error: Exception) -> None:
-        if kind in (CLAIM, MODEL, *self._pods):
+        if kind in (CLAIM, EXCEPTION, MODEL, *self._pods):
             self.remove(kind, key)
         else:
             # A policy that is left out would be one that no longer asks for anything.

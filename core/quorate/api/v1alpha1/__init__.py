@@ -1,9 +1,17 @@
 """``quorate.dev/v1alpha1``: these models are the one source of the CRDs and the reference docs."""
 
 from quorate.api.v1alpha1.attested_model import AttestedModel
+from quorate.api.v1alpha1.safety_exception import SafetyException
 from quorate.api.v1alpha1.safety_incident import SafetyIncident
 from quorate.api.v1alpha1.safety_policy import ClusterSafetyPolicy, SafetyPolicy
 
-KINDS = (SafetyPolicy, ClusterSafetyPolicy, AttestedModel, SafetyIncident)
+KINDS = (SafetyPolicy, ClusterSafetyPolicy, AttestedModel, SafetyIncident, SafetyException)
 
-__all__ = ["KINDS", "AttestedModel", "ClusterSafetyPolicy", "SafetyIncident", "SafetyPolicy"]
+__all__ = [
+    "KINDS",
+    "AttestedModel",
+    "ClusterSafetyPolicy",
+    "SafetyException",
+    "SafetyIncident",
+    "SafetyPolicy",
+]

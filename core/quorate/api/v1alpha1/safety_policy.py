@@ -20,7 +20,7 @@ from quorate.api.v1alpha1.meta import (
 )
 from quorate.api.v1alpha1.runtime_requirements import RuntimeRequirements
 from quorate.api.v1alpha1.serving_requirements import Downloader, OtherVolume, Server, SourceKind
-from quorate.api.v1alpha1.signers import Signers
+from quorate.api.v1alpha1.signers import Approvers, Signers
 
 LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=317)]
 LabelValue = Annotated[str, StringConstraints(max_length=63)]
@@ -189,6 +189,10 @@ class ClusterSafetyPolicySpec(SafetyPolicySpec):
         description="A pod is no model pod if every cluster policy that selects it lists all its "
         "images here.",
         json_schema_extra=list_map("digest"),
+    )
+    exceptions: Approvers | None = Field(
+        default=None,
+        description="Who may approve a SafetyException to this policy. Unset: nobody.",
     )
 
 

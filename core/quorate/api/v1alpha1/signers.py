@@ -86,6 +86,30 @@ class KeylessIdentity(Model):
     )
 
 
+class Approvers(Model):
+    """Who may approve an exception to the policy. Keys only: admission verifies them itself."""
+
+    threshold: int = Field(
+        default=1, ge=1, le=limits.SIGNATURES, description="How many different keys must approve."
+    )
+    keys: list[NamedKey] = Field(
+        min_length=1,
+        max_length=limits.SIGNATURES,
+        description="Keys of people who may approve. One key listed twice counts once.",
+        json_schema_extra=list_map("name"),
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("self.threshold <= size(self.keys)", "threshold must not exceed the number of keys"),
+            (
+                "self.keys.all(key, self.keys.exists_one(other, other.publicKey == key.publicKey))",
+                "keys must be different: one key listed twice counts once",
+            ),
+        )
+    )
+
+
 class Signers(Model):
     """Whose signatures count, and how many different signers there must be."""
 

@@ -2,6 +2,7 @@
 
 Who approved is the signing key, and nothing inside says otherwise. An approval is for named gates,
 perhaps for certain namespaces only, gives a reason, and ends. A rejection is evidence as well.
+That of an exception (quorate.policy.exceptions) may be for no gate: as evidence it counts for none.
 """
 
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ class Decision(StrEnum):
 
 
 class _Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    gates: Annotated[tuple[_Name, ...], msgspec.Meta(min_length=1, max_length=16)]
+    gates: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=16)]
     namespaces: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=64)] = ()
 
 
@@ -90,8 +91,10 @@ def parse(predicate: Mapping[str, Any]) -> Approval:
 
 
 def read(predicate: Mapping[str, Any]) -> Facts:
-    """Read a predicate as evidence. Raises InvalidInput."""
+    """Read a predicate as evidence. Raises InvalidInput, also if it is for no gate."""
     approval = parse(predicate)
+    if not approval.gates:
+        raise InvalidInput("must name a gate", field="scope.gates")
     approved = approval.decision is Decision.APPROVED
     return Facts(
         result=Outcome.PASSED if approved else Outcome.FAILED,
