@@ -83,7 +83,7 @@ COMMAND = Command(
     ),
     examples=(
         "exception approve exception.yaml --key chief.key --hours 48",
-        "exception approve exception.yaml --key deputy.key && kubectl apply -f exception.yaml",
+        "exception approve exception.yaml --key deputy.key",
     ),
     arguments=_arguments,
     run=_run,

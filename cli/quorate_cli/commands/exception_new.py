@@ -64,9 +64,10 @@ COMMAND = Command(
     examples=(
         "exception new --name late-red-team --policy standard --requirement Gate/red-team \\\n"
         "      --namespace team-a --model-name demo --manifest-digest sha256:… \\\n"
-        "      --cluster $(kubectl get ns kube-system -o jsonpath={.metadata.uid}) \\\n"
+        "      --cluster 0f8fad5b-d9cb-469f-a165-70867728950e \\\n"
         "      --reason 'the lab is moving; ticket 42' --out exception.yaml",
     ),
     arguments=_arguments,
     run=_run,
+    notes="The cluster's UID: kubectl get namespace kube-system -o jsonpath={.metadata.uid}",
 )

@@ -26,7 +26,7 @@ COMMAND = Command(
     ),
     examples=(
         "exception show exception.yaml",
-        "exception show <(kubectl get safetyexception late-red-team -n quorate-system -o yaml)",
+        "exception show exception.yaml --output json",
     ),
     arguments=_arguments,
     run=_run,
