@@ -12,5 +12,5 @@ exit codes:
   0  done, or verified
   1  denied, or the verification failed
   2  wrong usage, or bad input
-  3  the cluster could not be reached, or something needed may not be read
+  3  cluster or endpoint could not be reached, or something needed may not be read
 """

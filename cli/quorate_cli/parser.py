@@ -1,6 +1,8 @@
 """The argument parser, built from the registry of commands."""
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from quorate_cli import exit_codes
@@ -13,6 +15,7 @@ _FORMS = {
     ("yaml", "json", "table"): "objects to apply as yaml or json, or a table for people",
 }
 _GROUPS = {
+    "gate": "safety gates",
     "model": "describe models",
     "audit": "read audit logs",
     "exception": "lift one requirement for one workload, for some days",
@@ -25,9 +28,24 @@ def program_name(invoked_as: str) -> str:
     return "kubectl quorate" if name.startswith(("kubectl-", "kubectl_")) else "quorate"
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reads two words as one command where the first by itself is one as well."""
+
+    joined: frozenset[tuple[str, ...]] = frozenset()
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As the base class, the first two words joined if they name a command."""
+        words = list(sys.argv[1:] if args is None else args)
+        if tuple(words[:2]) in self.joined:
+            words[:2] = [" ".join(words[:2])]
+        return super().parse_known_args(words, namespace)
+
+
 def build_parser(commands: tuple[Command, ...], program: str) -> argparse.ArgumentParser:
     """A parser whose result has ``command``, the chosen :class:`Command`."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=program,
         description=(
             "Sign AI models and the results of their safety gates, verify both, and ask a cluster\n"
@@ -37,12 +55,22 @@ def build_parser(commands: tuple[Command, ...], program: str) -> argparse.Argume
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    top = parser.add_subparsers(metavar="COMMAND", required=True)
+    top = parser.add_subparsers(
+        metavar="COMMAND", required=True, parser_class=argparse.ArgumentParser
+    )
+    alone = {command.words[0] for command in commands if len(command.words) == 1}
+    parser.joined = frozenset(
+        command.words
+        for command in commands
+        if len(command.words) > 1 and command.words[0] in alone
+    )
     groups = {}
     for command in commands:
         *group, name = command.words
         holder = top
-        if group:
+        if command.words in parser.joined:
+            name = " ".join(command.words)
+        elif group:
             word = group[0]
             if word not in groups:
                 grouped = top.add_parser(word, help=_GROUPS[word], allow_abbrev=False)

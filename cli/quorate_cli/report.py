@@ -6,11 +6,14 @@ A report is JSON::
      "subject": {"files": [{"name": "config.json", "sha256": "…"}]},
      "startedAt": "2026-01-31T11:59:00Z", "finishedAt": "2026-01-31T12:00:00Z",
      "result": "PASSED", "passedTests": ["…"], "warnedTests": [], "failedTests": [],
-     "metrics": {"perplexity": 2.1}}
+     "metrics": {"perplexity": 2.1}, "details": {…}}
 
-``subject``, ``startedAt``, the lists and ``metrics`` are optional. With ``subject``, the harness
+``subject``, ``startedAt``, the lists, ``metrics`` and ``details`` are optional; ``details`` are for
+people and are not signed. With ``subject``, the harness
 says which files it really ran; they must then be the model that the verdict is signed over.
 """
+
+from typing import Any
 
 import msgspec
 
@@ -54,6 +57,7 @@ class _Report(
     warned_tests: tuple[str, ...] = ()
     failed_tests: tuple[str, ...] = ()
     metrics: dict[str, float] = {}
+    details: dict[str, Any] = {}
 
 
 def parse_report(data: bytes) -> tuple[GateRun, Manifest | None]:

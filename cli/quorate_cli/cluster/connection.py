@@ -4,13 +4,16 @@ import os
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from quorate import names
 from quorate.errors import InvalidInput, Unavailable
 from quorate_cli.cluster.reader import Reader
+
+if TYPE_CHECKING:
+    from quorate_cli.cluster.config_map_writer import ConfigMapWriter
 
 DEFAULT_KUBECONFIG = "~/.kube/config"
 _MISSHAPEN = (ValueError, KeyError, TypeError, AttributeError)
@@ -38,6 +41,22 @@ def add_arguments(parser: ArgumentParser, *, namespace: bool) -> None:
 
 def connect(arguments: Namespace) -> Connection:
     """Connect as the flags say. Raises Unavailable without a usable configuration."""
+    api, namespace = api_client(arguments)
+    from quorate_cli.cluster.api_reader import ApiReader
+
+    return Connection(ApiReader(api), namespace)
+
+
+def connect_writer(arguments: Namespace) -> "tuple[ConfigMapWriter, str]":
+    """A writer of ConfigMaps and the namespace that is meant. Raises as :func:`connect`."""
+    api, namespace = api_client(arguments)
+    from quorate_cli.cluster.config_map_writer import ApiConfigMapWriter
+
+    return ApiConfigMapWriter(api), namespace
+
+
+def api_client(arguments: Namespace) -> tuple[Any, str]:
+    """The official client as the flags say, and the namespace that is meant."""
     # Late, because it takes a second to load and the offline commands do without.
     try:
         from kubernetes import client, config
@@ -45,8 +64,6 @@ def connect(arguments: Namespace) -> Connection:
         raise Unavailable(
             f"the Kubernetes client cannot be imported: {error}", fix="pip install 'quorate[cli]'"
         ) from None
-    from quorate_cli.cluster.api_reader import ApiReader
-
     settings = client.Configuration()
     try:
         default = _load(config, settings, arguments.kubeconfig, arguments.context)
@@ -57,7 +74,7 @@ def connect(arguments: Namespace) -> Connection:
         ) from None
     settings.retries = False
     namespace = getattr(arguments, "namespace", None) or default
-    return Connection(ApiReader(client.ApiClient(settings)), _checked(namespace))
+    return client.ApiClient(settings), _checked(namespace)
 
 
 def _load(config: Any, settings: Any, kubeconfig: str | None, context: str | None) -> str:

@@ -24,7 +24,16 @@ def test_every_argument_has_a_description() -> None:
     assert re.search(r"\| `[^`]+` \|  ?\|", reference()) is None
 
 
-@pytest.mark.parametrize("page", ["sign-and-gate.md", "explain-a-denial.md", "preview-a-policy.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "sign-and-gate.md",
+        "explain-a-denial.md",
+        "preview-a-policy.md",
+        "run-a-gate.md",
+        "write-a-suite.md",
+    ],
+)
 def test_command_lines_in_guides_parse(page: str) -> None:
     """What a guide tells a reader to type is a command line of this version."""
     text = (DOCS / "howto" / page).read_text("utf-8")

@@ -1,0 +1,1 @@
+"""Reports of a run for people: rows, a page with a plot, JSON. Pure."""

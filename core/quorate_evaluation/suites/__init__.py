@@ -1,0 +1,1 @@
+"""The five suites that ship, a file each."""
