@@ -27,12 +27,15 @@ test: venv ## Everything CI runs: lint, types, unit, property, contract, integra
 	$(RUN) -m tools.stages test
 
 ##@ Development
-.PHONY: test-fast test-full check format bench
+.PHONY: test-fast test-full bypass check format bench
 test-fast: check ## Lint, types, imports, unit and property tests: no cluster, under two minutes
 	$(RUN) -m pytest -q -n 2 -m "not cluster and not training" tests/unit tests/property
 
 test-full: venv ## Like test, with nothing sampled and the default expiries
 	$(RUN) -m tools.stages test-full
+
+bypass: venv ## Try every known way around the door on a real cluster; writes build/bypass.json
+	$(RUN) -m tools.stages bypass
 
 check: venv ## Lint, types, import contracts, drift of generated files
 	$(VENV)/bin/ruff check .

@@ -1,4 +1,4 @@
-"""``make test`` and ``make test-full``: every stage, its minutes, and a clean end.
+"""``make test``, ``make test-full`` and ``make bypass``: every stage, its minutes, and a clean end.
 
 Go builds and the training environment are made behind the checks and the unit tests; there is one
 cluster a run, and it goes down whatever happened.
@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PYTHON = sys.executable
 TRAINING_PYTHON = str(ROOT / ".venv-training" / "bin" / "python")
 PYTEST = ("-m", "pytest", "-q", "--durations=5")
+BYPASS = ("-p", "tests.bypass.report")
 BACKGROUND_SECONDS = 45 * 60
 
 _minutes: list[tuple[str, float]] = []
@@ -53,29 +54,48 @@ def offline_stages() -> None:
         run(PYTHON, *PYTEST, "-n", "2", *selection)
 
 
-def cluster_stages(full: bool) -> None:
-    """What needs the cluster: contract, integration and end-to-end tests."""
-    mode = {"QUORATE_TEST_FULL": "1"} if full else {}
+@contextmanager
+def cluster() -> Iterator[None]:
+    """A cluster with the images, for a while."""
     try:
         with stage("cluster up"):
             run(PYTHON, "-m", "tools.cluster", "up")
         with stage("images"):
             run(PYTHON, "-m", "tools.images", "build")
             run(PYTHON, "-m", "tools.images", "load")
-        with stage("contract and integration tests"):
-            run(PYTHON, *PYTEST, "tests/contract", "tests/integration", **mode)
-        with stage("end-to-end tests"):
-            run(PYTHON, *PYTEST, "tests/e2e", **mode)
+        yield
     finally:
         with stage("cluster down"):
             run(PYTHON, "-m", "tools.cluster", "down")
 
 
+def cluster_stages(full: bool) -> None:
+    """What needs the cluster: contract, integration, bypass and end-to-end tests."""
+    mode = {"QUORATE_TEST_FULL": "1"} if full else {}
+    with cluster():
+        with stage("contract and integration tests"):
+            run(PYTHON, *PYTEST, "tests/contract", "tests/integration", **mode)
+        # First: the last of the end-to-end tests uninstalls.
+        with stage("bypass and end-to-end tests"):
+            run(PYTHON, *PYTEST, *BYPASS, "tests/bypass", "tests/e2e", **mode)
+
+
+def bypass() -> None:
+    """Every bypass class on a cluster of its own; a class without a test fails."""
+    with cluster(), stage("bypass classes"):
+        selection = ("-m", "bypass", "--bypass-complete", "tests/bypass", "tests/e2e")
+        run(PYTHON, *PYTEST, *BYPASS, *selection)
+
+
 def main() -> int:
     """Run the stages that were asked for."""
     parser = argparse.ArgumentParser(prog="python -m tools.stages", description=__doc__)
-    parser.add_argument("what", choices=["test", "test-full"])
-    full = parser.parse_args().what == "test-full"
+    parser.add_argument("what", choices=["test", "test-full", "bypass"])
+    what = parser.parse_args().what
+    if what == "bypass":
+        bypass()
+        return 0
+    full = what == "test-full"
     logs = ROOT / "build" / "logs"
     waiting = [
         Background("Go builds", [PYTHON, "-m", "tools.cluster", "binaries"], logs / "binaries.log"),

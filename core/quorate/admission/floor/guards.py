@@ -82,10 +82,16 @@ def configurations() -> Document:
         "apiVersions": ["v1"],
         "operations": ["UPDATE", "DELETE"],
         "resources": ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
-        "resourceNames": [CONFIGURATION],
     }
     return {
         "matchConstraints": {"resourceRules": [rule]},
+        # Not by resourceNames: who deletes the collection names none.
+        "matchConditions": [
+            {
+                "name": "ours",
+                "expression": f"oldObject.metadata.name == {literal(CONFIGURATION)}",
+            }
+        ],
         "variables": [_TRUSTED],
         "validations": [
             validation(
