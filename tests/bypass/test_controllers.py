@@ -1,6 +1,8 @@
 """Pods that somebody else creates: controllers, later admission, parents admitted long ago."""
 
 import copy
+import json
+import time
 from datetime import timedelta
 from typing import Any
 
