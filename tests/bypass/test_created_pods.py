@@ -247,3 +247,17 @@ def test_class_e27_fetching_at_run_time(ground: Ground) -> None:
         value = "0" if name == "HF_HUB_OFFLINE" else "1"
         cases[name] = (server(args=local, env=[{"name": name, "value": value}]), (SERVER,))
     tried(ground, cases)
+
+
+@pytest.mark.bypass("E26")
+def test_class_e26_connections(ground: Ground) -> None:
+    """No exec, attach or port-forward into a model pod, its sidecar included."""
+    pod = ground.path("pods", "demo")
+    for container in ("server", names.SIDECAR_CONTAINER):
+        options = f"container={container}&stdin=true&stdout=true"
+        for method in ("GET", "POST"):
+            for path in (f"{pod}/exec?command=id&{options}", f"{pod}/attach?{options}"):
+                denied(ground.attacker.request(method, path), "ConnectRefused")
+    for method in ("GET", "POST"):
+        forward = f"{pod}/portforward?ports={PORT}"
+        denied(ground.attacker.request(method, forward), "ConnectRefused")

@@ -18,6 +18,7 @@ EXPECTED = {
 @pytest.mark.requirement(
     "one byte changed, a file added, renamed or symlinked → the model container never starts"
 )
+@pytest.mark.bypass("E32", "P01")
 def test_spoilt_models_never_start(tenant: Tenant) -> None:
     """Each spoilt copy is refused on the node, with the file in the termination message."""
     for name in SPOILERS:

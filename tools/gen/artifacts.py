@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from quorate.api.v1alpha1 import KINDS
-from tools.gen import matrix
+from tools.gen import bypass_reference, matrix
 from tools.gen.alert_reference import alert_reference
 from tools.gen.alert_rules import rule_file, rule_template
 from tools.gen.api_reference import api_reference
@@ -30,6 +30,7 @@ def generate() -> dict[Path, str]:
         Path("observability/rules/quorate.yaml"): HEADER + rule_file(),
         Path("docs/reference/alerts.md"): alert_reference(),
         Path("docs/reference/api.md"): api_reference(documents),
+        Path("docs/reference/bypass-classes.md"): bypass_reference.render(ROOT),
         Path("docs/reference/servers.md"): server_reference(),
         Path("docs/reference/test-matrix.md"): matrix.render(ROOT),
     }

@@ -10,7 +10,7 @@ from quorate.admission.floor.clauses import Document, matching, validation, vari
 from quorate.verdict import Reason
 
 INSTALL_USER = f"system:serviceaccount:{names.NAMESPACE}:quorate-install"
-"""The install Job's account sets the webhooks' CA."""
+"""The install Job's account sets the webhooks' CA, and nothing else of them."""
 CONFIGURATION = "quorate"
 """Name of both webhook configurations."""
 
@@ -75,6 +75,19 @@ def labels() -> Document:
     }
 
 
+def _without_authority(configuration: str) -> str:
+    """What a configuration says of each of its webhooks, but for whom to believe that it is it."""
+    fields = ("rules", "failurePolicy", "matchPolicy", "namespaceSelector", "objectSelector",
+              "sideEffects", "timeoutSeconds", "admissionReviewVersions")  # fmt: skip
+    said = ["dyn(w.name)", *(f"dyn(w.{field})" for field in fields)]
+    said += [
+        "has(w.matchConditions) ? dyn(w.matchConditions) : dyn([])",
+        "has(w.clientConfig.service) ? dyn(w.clientConfig.service) : dyn(0)",
+        "has(w.clientConfig.url) ? dyn(w.clientConfig.url) : dyn(0)",
+    ]
+    return f"{configuration}.webhooks.map(w, [\n      {', '.join(said)}])"
+
+
 def configurations() -> Document:
     """Spec of the policy for our webhook configurations: who may change or delete them."""
     rule = {
@@ -96,8 +109,10 @@ def configurations() -> Document:
         "validations": [
             validation(
                 Reason.GUARDED_CHANGE,
-                "variables.trusted\n  || (request.operation == 'UPDATE' "
-                f"&& request.userInfo.username == {literal(INSTALL_USER)})",
+                f"variables.trusted\n  || (request.userInfo.username == {literal(INSTALL_USER)}\n"
+                "    && request.operation == 'UPDATE'\n"
+                f"    && {_without_authority('object')}\n"
+                f"      == {_without_authority('oldObject')})",
                 "our webhook configurations are changed only by those who may update "
                 f"ClusterSafetyPolicies; {_ASK}",
             )
