@@ -20,6 +20,8 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 ATTACKER = "attacker"
+ATTACK = "attack"
+"""Name of the pods that are tried."""
 
 
 def denied(answer: Answer, *reasons: str) -> str:
@@ -99,7 +101,7 @@ class Ground:
         **pod: Any,
     ) -> Answer:
         """Create a pod as the attacker; ``change`` edits its spec, None takes a label away."""
-        document = self.tenant.pod("attack", change=change, **pod)
+        document = self.tenant.pod(ATTACK, change=change, **pod)
         for key, value in (labels or {}).items():
             document["metadata"]["labels"].pop(key, None)
             if value is not None:
@@ -107,6 +109,12 @@ class Ground:
         if annotations:
             document["metadata"]["annotations"] = dict(annotations)
         return self.attacker.request("POST", self.path("pods"), document)
+
+    def withdraw(self) -> None:
+        """Delete the attempted pod, if it is there, and wait until it is gone."""
+        path = self.path("pods", ATTACK)
+        self.admin.request("DELETE", path + "?gracePeriodSeconds=0")
+        eventually(lambda: not self.admin.request("GET", path).accepted, "the pod is gone")
 
     def patch(
         self, path: str, patch: Any, kind: str = MERGE_PATCH, *, api: Api | None = None
@@ -151,9 +159,9 @@ class Ground:
             said = self.try_pod(model=name).message
             if not any(reason in said for reason in reasons):
                 wrong.append(f"{title}: none of {reasons} in: {said or 'accepted'}")
-            if model["status"].get("certificates"):
-                wrong.append(f"{title}: certified")
-        assert wrong == []
+            if condition(model, "Ready") != "False":
+                wrong.append(f"{title}: Ready is {condition(model, 'Ready')}")
+        assert not wrong, "\n".join(wrong)
 
     def answering(self) -> list[str]:
         """Pods besides the meant ones whose containers, apart from ours, run."""

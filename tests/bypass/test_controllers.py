@@ -155,9 +155,7 @@ def test_class_e22_another_webhook_after_ours(ground: Ground) -> None:
             def judged() -> bool:
                 answer = ground.try_pod()
                 if answer.accepted:
-                    ground.attacker.request(
-                        "DELETE", ground.path("pods", "attack") + "?gracePeriodSeconds=0"
-                    )
+                    ground.withdraw()
                 return any(reason in answer.message for reason in reasons)
 
             eventually(judged, f"{title}: the final pod is refused", seconds=30)

@@ -108,7 +108,7 @@ def test_class_e08_a_forged_verdict(ground: Ground) -> None:
     def refused() -> bool:
         answer = ground.try_pod(model="forged", annotations=WEAKEN)
         if answer.accepted:
-            ground.attacker.request("DELETE", ground.path("pods", "attack"))
+            ground.withdraw()
         return "SignerNotTrusted" in answer.message
 
     eventually(refused, "the operator wrote the truth again", seconds=30)

@@ -166,7 +166,7 @@ def test_operators_token_relays_a_weaker_policy(ground: Ground) -> None:
             pod = ground.path("pods", "attack")
             if held.accepted:
                 denied(ground.patch(pod, removal, JSON_PATCH, api=api), "Certificate", "Signer")
-                ground.attacker.request("DELETE", pod + "?gracePeriodSeconds=0")
+                ground.withdraw()
 
 
 @pytest.mark.requirement("stolen token of the webhook: what still holds, what is gained")

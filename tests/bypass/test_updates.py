@@ -103,7 +103,7 @@ def test_class_p08_stale_old_object(ground: Ground) -> None:
         assert spec["containers"] == answer.body["spec"]["containers"]
         assert gate in spec["schedulingGates"]
     finally:
-        ground.attacker.request("DELETE", pod + "?gracePeriodSeconds=0")
+        ground.withdraw()
 
 
 @pytest.mark.bypass("E24")
@@ -138,7 +138,7 @@ def test_class_e24_around_the_scheduler(ground: Ground) -> None:
             removal = [{"op": "remove", "path": "/spec/schedulingGates"}]
             denied(ground.patch(pod, removal, JSON_PATCH), "SchedulingGateHeld")
     finally:
-        ground.attacker.request("DELETE", pod + "?gracePeriodSeconds=0")
+        ground.withdraw()
 
 
 @pytest.mark.bypass("E17")

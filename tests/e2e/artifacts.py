@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from quorate.manifest import Manifest
@@ -90,3 +92,10 @@ def build_models(scratch: Path) -> dict[str, ModelImage]:
         spoil(folder)
         models[name] = ModelImage(pack(folder, f"e2e-{name}"), meant)
     return models
+
+
+@cache
+def models_once() -> dict[str, ModelImage]:
+    """:func:`build_models`, once a run."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return build_models(Path(scratch))

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.artifacts import ModelImage, build_models
+from tests.e2e.artifacts import ModelImage, models_once
 from tests.e2e.client import Client
+from tests.e2e.installation import installed_once
 from tests.e2e.tenant import Tenant
-from tools.demo import chart
-from tools.demo.cluster import Cluster, images, running_cluster
+from tools.demo.cluster import Cluster, images
 
 FULL = os.environ.get("QUORATE_TEST_FULL") == "1"
 STATE_SECONDS = 600 if FULL else 60
@@ -31,15 +31,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     """The running cluster with the chart installed."""
-    running = running_cluster()
-    chart.install(running, values=VALUES)
-    return running
+    return installed_once(tuple(VALUES.items()))
 
 
 @pytest.fixture(scope="session")
-def models(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelImage]:
+def models(cluster: Cluster) -> dict[str, ModelImage]:
     """The packed models."""
-    return build_models(tmp_path_factory.mktemp("models"))
+    return models_once()
 
 
 @pytest.fixture(scope="session")

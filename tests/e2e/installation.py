@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from quorate.admission.injection import InjectionConfig, parse_config
 from tests.e2e.tenant import eventually
 from tools.demo import chart
-from tools.demo.cluster import Cluster
+from tools.demo.cluster import Cluster, running_cluster
 
 SYSTEM = ("-n", chart.NAMESPACE)
 
@@ -33,6 +34,14 @@ def scale(cluster: Cluster, deployment: str, replicas: int) -> None:
         return (present, status.get("readyReplicas", 0)) == (replicas, replicas)
 
     eventually(done, f"{deployment} has {replicas} replicas", seconds=150)
+
+
+@cache
+def installed_once(values: tuple[tuple[str, str], ...]) -> Cluster:
+    """The running cluster, with the chart installed once a run with these values."""
+    running = running_cluster()
+    chart.install(running, values=dict(values))
+    return running
 
 
 @contextmanager

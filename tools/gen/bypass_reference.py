@@ -1,4 +1,4 @@
-"""docs/reference/bypass-classes.md: each class of ways around the door, and the tests that try it."""
+"""docs/reference/bypass-classes.md: each class of ways around the door, and who tries it."""
 
 import ast
 from collections import defaultdict

@@ -111,6 +111,7 @@ def configurations() -> Document:
                 Reason.GUARDED_CHANGE,
                 f"variables.trusted\n  || (request.userInfo.username == {literal(INSTALL_USER)}\n"
                 "    && request.operation == 'UPDATE'\n"
+                "    && has(object.webhooks) && has(oldObject.webhooks)\n"
                 f"    && {_without_authority('object')}\n"
                 f"      == {_without_authority('oldObject')})",
                 "our webhook configurations are changed only by those who may update "
