@@ -6,6 +6,7 @@ from aiohttp import web
 
 from quorate.errors import InvalidInput, LimitExceeded, QuorateError, Unavailable
 from quorate_consensus.judging import Overloaded
+from quorate_consensus.receipts import ReceiptDenied
 from quorate_consensus.relay import ResyncNeeded
 from quorate_consensus.shedding import TooManyRequests
 from quorate_consensus.states import NotFound, PodUnknown
@@ -30,6 +31,7 @@ _ANSWERS: tuple[tuple[type[QuorateError], int, Failure], ...] = (
     (Unauthenticated, 401, Failure.UNAUTHENTICATED),
     (Forbidden, 403, Failure.FORBIDDEN),
     (PodUnknown, 403, Failure.POD_UNKNOWN),
+    (ReceiptDenied, 403, Failure.RECEIPT_DENIED),
     (NotFound, 404, Failure.NOT_FOUND),
     (ResyncNeeded, 409, Failure.RESYNC_NEEDED),
     (LimitExceeded, 413, Failure.TOO_LARGE),

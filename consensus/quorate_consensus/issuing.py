@@ -32,12 +32,15 @@ class Committee:
     certificate_life: int
     state_life: int
     sigstore: Sigstore | None = None
+    receipt_life: int = limits.RECEIPT_LIFE
 
     def __post_init__(self) -> None:
         if not 1 <= self.certificate_life <= limits.CERTIFICATE_LIFE:
             raise InvalidInput(f"must be 1 to {limits.CERTIFICATE_LIFE}", field="certificate life")
         if not 1 <= self.state_life <= limits.STATE_LIFE:
             raise InvalidInput(f"must be 1 to {limits.STATE_LIFE}", field="state life")
+        if not 1 <= self.receipt_life <= limits.RECEIPT_LIFE:
+            raise InvalidInput(f"must be 1 to {limits.RECEIPT_LIFE}", field="receipt life")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from quorate_consensus.judging import Judge
 from quorate_consensus.leaf import MemberCertificate
 from quorate_consensus.listening import listening
 from quorate_consensus.metrics import Metrics
+from quorate_consensus.receipts import Receipts
 from quorate_consensus.relay import Relay
 from quorate_consensus.reports import Reports
 from quorate_consensus.server import MemberServer, Parts
@@ -88,6 +89,7 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
             settings.certificate_life,
             settings.state_life,
             OfflineSigstore(),
+            settings.receipt_life,
         )
         relay = Relay()
         failed_gates = _failed_gates(settings.failed_gates)
@@ -99,6 +101,7 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
             relay=relay,
             judge=judge,
             states=States(committee, relay, judge, clock),
+            receipts=Receipts(committee, relay, judge, clock, metrics),
             reports=Reports(),
             clock=clock,
             readers=readers,

@@ -18,6 +18,7 @@ class Metrics:
         self._requests = _counter(names.MEMBER_REQUESTS, registry)
         self._judgements = _counter(names.MEMBER_JUDGEMENTS, registry)
         self._revocations = _counter(names.MEMBER_REVOCATIONS, registry)
+        self._receipts = _counter(names.MEMBER_RECEIPTS, registry)
         seconds = names.MEMBER_JUDGE_SECONDS
         self._seconds = Histogram(
             seconds.name, seconds.help, registry=registry, buckets=seconds.buckets
@@ -39,6 +40,10 @@ class Metrics:
     def revoked(self, count: int) -> None:
         """Certificates were revoked."""
         self._revocations.inc(count)
+
+    def answered(self, reason: str) -> None:
+        """A receipt was issued, or denied for a reason."""
+        self._receipts.labels("denied" if reason else "issued", reason).inc()
 
     def observed(self, relay: Relay) -> None:
         """A batch was accepted."""

@@ -15,10 +15,12 @@ from quorate.errors import InvalidInput, LimitExceeded, QuorateError
 from quorate.genesis import Genesis
 from quorate.manifest import check_digest
 from quorate.ports import Clock
+from quorate.receipt import REQUEST_BYTES
 from quorate_consensus import evaluations, relay
 from quorate_consensus.auth import Authenticator
 from quorate_consensus.failures import SERVER, Forbidden, Unauthenticated, respond
 from quorate_consensus.judging import Judge
+from quorate_consensus.receipts import Receipts
 from quorate_consensus.reports import CURSOR_CHARS, Reports
 from quorate_consensus.shedding import Lane, PodRate
 from quorate_consensus.states import States, protected_pod
@@ -60,6 +62,7 @@ class Parts:
     relay: relay.Relay
     judge: Judge
     states: States
+    receipts: Receipts
     reports: Reports
     clock: Clock
     readers: Executor
@@ -93,6 +96,8 @@ class MemberServer:
         )
         app.router.add_post(member_api.EVALUATE_PATH, self._post_evaluate)
         app.router.add_post(member_api.OBSERVED_PATH, self._post_observed)
+        app.router.add_post(member_api.OBSERVED_PATH_BEFORE, self._post_observed)
+        app.router.add_post(member_api.RECEIPTS_PATH, self._post_receipt)
         app.router.add_post(member_api.REPORTS_PATH, self._post_report)
         app.router.add_get(member_api.REPORTS_PATH, self._get_reports, allow_head=False)
         app.on_shutdown.append(self._end_waiting)
@@ -129,6 +134,13 @@ class MemberServer:
         with self._sidecars.enter():
             async with asyncio.timeout(SIDECAR_SECONDS):
                 return _json(await self._parts.states.manifest(caller, digest))
+
+    async def _post_receipt(self, request: web.Request) -> web.Response:
+        caller = self._sidecar(request)
+        with self._sidecars.enter():
+            async with asyncio.timeout(SIDECAR_SECONDS):
+                body = await _body(request, REQUEST_BYTES)
+                return _json(await self._parts.receipts.envelope(caller, body))
 
     async def _post_evaluate(self, request: web.Request) -> web.Response:
         self._operator(request)

@@ -10,6 +10,7 @@ from quorate.errors import InvalidInput
 
 CERTIFICATE_LIFE_MIN = 20
 STATE_LIFE_MIN = 10
+RECEIPT_LIFE_MIN = 10
 """Below these a sidecar could not renew in time at its poll of ten seconds, or in tests of one."""
 LEAF_LIFE = 24 * 3600
 LEAF_LIFE_MIN = 3
@@ -37,6 +38,7 @@ class Settings:
     tls_names: tuple[str, ...]
     certificate_life: int
     state_life: int
+    receipt_life: int
     leaf_life: int
     workers: int
     failed_gates: Path | None
@@ -65,6 +67,7 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         tls_names=tls_names,
         certificate_life=found.certificate_life,
         state_life=found.state_life,
+        receipt_life=found.receipt_life,
         leaf_life=found.leaf_life,
         workers=found.workers,
         failed_gates=found.failed_gates,
@@ -82,6 +85,7 @@ def _check(settings: Settings) -> None:
             limits.CERTIFICATE_LIFE,
         ),
         ("--state-life", settings.state_life, STATE_LIFE_MIN, limits.STATE_LIFE),
+        ("--receipt-life", settings.receipt_life, RECEIPT_LIFE_MIN, limits.RECEIPT_LIFE),
         ("--leaf-life", settings.leaf_life, LEAF_LIFE_MIN, 90 * 24 * 3600),
         ("--workers", settings.workers, 1, 32),
     ):
@@ -116,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     for option, default, text in (
         ("--certificate-life", limits.CERTIFICATE_LIFE, "life of a certificate"),
         ("--state-life", limits.STATE_LIFE, "life of a signed state"),
+        ("--receipt-life", limits.RECEIPT_LIFE, "life of a pod's receipt"),
         ("--leaf-life", LEAF_LIFE, "life of the TLS certificate"),
     ):
         serve.add_argument(option, default=default, help=text, type=int, metavar="SECONDS")

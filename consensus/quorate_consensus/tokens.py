@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from joserfc import jws
@@ -59,6 +59,9 @@ class Caller:
     pod_uid: str
     expires_at: int
     """Unix time, in seconds."""
+    node_name: str = ""
+    node_uid: str = ""
+    """The node the pod was on when the token was made; empty if the token does not say."""
 
     @property
     def is_operator(self) -> bool:
@@ -71,10 +74,17 @@ class _Bound(msgspec.Struct, frozen=True):
     uid: Identifier
 
 
+class _Node(msgspec.Struct, frozen=True):
+    name: Identifier
+    # An API server that does not find the node leaves its UID out.
+    uid: Annotated[str, msgspec.Meta(max_length=253)] = ""
+
+
 class _Kubernetes(msgspec.Struct, frozen=True):
     namespace: Identifier
     pod: _Bound
     serviceaccount: _Bound
+    node: _Node | None = None
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -199,4 +209,13 @@ def _caller(payload: bytes, issuer: str, now: int) -> Caller:
         raise Expired("token is from the future")
     if claims.exp - claims.iat > TOKEN_LIFE:
         raise Expired(f"token lives longer than {TOKEN_LIFE} s")
-    return Caller(claims.sub, bound.namespace, bound.pod.name, bound.pod.uid, claims.exp)
+    node = bound.node
+    return Caller(
+        claims.sub,
+        bound.namespace,
+        bound.pod.name,
+        bound.pod.uid,
+        claims.exp,
+        node_name=node.name if node else "",
+        node_uid=node.uid if node else "",
+    )

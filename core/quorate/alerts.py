@@ -21,6 +21,7 @@ class Rule(StrEnum):
     OPERATOR_WATCH_STALE = "OperatorWatchStale"
     MEMBER_UNAVAILABLE = "MemberUnavailable"
     STATE_AGE_HIGH = "StateAgeHigh"
+    RECEIPT_RENEWAL_LATE = "ReceiptRenewalLate"
     CERTIFICATE_RENEWAL_LATE = "CertificateRenewalLate"
     SERVING_CERTIFICATE_RENEWAL_LATE = "ServingCertificateRenewalLate"
     FOREIGN_LISTENER = "ForeignListener"
@@ -86,6 +87,14 @@ CATALOGUE: Final = (
         "Pod",
         "Half of the signed state's life has passed without a newer one; told when a member is "
         "reachable again.",
+    ),
+    Alert(
+        Rule.RECEIPT_RENEWAL_LATE,
+        "Critical",
+        Source.POD,
+        "Pod",
+        "A pod's receipt, due at 60 % of its life, was not renewed at 80 %; at its end the pod "
+        "denies and is unready. Told when a member is reachable again.",
     ),
     Alert(
         Rule.CERTIFICATE_RENEWAL_LATE,

@@ -55,6 +55,8 @@ EXCEPTIONS_PER_WORKLOAD: Final = 16
 """SafetyExceptions that may count for one model; the first by name."""
 MODELS_PER_CLUSTER: Final = 10_000
 PODS_PER_CLUSTER: Final = 50_000
+CONTAINERS_PER_POD: Final = 64
+"""Containers of one pod, of any kind, that a member hears of. A model pod has a handful."""
 OBJECT_BYTES: Final = 1_536 * KIB
 """etcd's own bound on one object."""
 
@@ -71,6 +73,10 @@ STATE_LIFE: Final = 600
 """The longest life of a signed state: beyond it a sidecar denies."""
 EXCEPTION_LIFE: Final = 7 * 24 * 3600
 """The longest life of a SafetyException, from when it was decided."""
+RECEIPT_LIFE: Final = 900
+"""The longest life of a pod's receipt; a sidecar renews it at 60 % of its life."""
+RECEIPT_REQUEST_LIFE: Final = 120
+"""How long a sidecar's signed request for a receipt counts: an exchange, and clocks that differ."""
 CLOCK_SKEW: Final = 30
 """How far in the future a document's time may lie before it is refused."""
 

@@ -48,6 +48,8 @@ EXCEPTION_SUBJECT: Final = "quorate-exception.json"
 """Name of the in-toto subject that carries the digest of an exception's terms."""
 CERTIFICATE_TYPE: Final = "application/vnd.quorate.certificate.v1alpha1+json"
 STATE_TYPE: Final = "application/vnd.quorate.state.v1alpha1+json"
+RECEIPT_TYPE: Final = "application/vnd.quorate.receipt.v1alpha1+json"
+RECEIPT_REQUEST_TYPE: Final = "application/vnd.quorate.receipt-request.v1alpha1+json"
 INTOTO_TYPE: Final = "application/vnd.in-toto+json"
 
 GIT_PATHS: Final = (".git", ".gitattributes", ".github", ".gitignore")

@@ -55,6 +55,13 @@ class Reason(StrEnum):
     STATE_MISSING = "StateMissing"
     STATE_EXPIRED = "StateExpired"
     STATE_INVALID = "StateInvalid"
+    # receipts
+    TOKEN_WITHOUT_NODE = "TokenWithoutNode"
+    TOKEN_OTHER_NODE = "TokenOfAnotherNode"
+    SESSION_KEY_NOT_PROVEN = "SessionKeyNotProven"
+    REQUEST_OTHER_POD = "RequestForAnotherPod"
+    IMAGES_UNKNOWN = "ImagesUnknown"
+    IMAGE_DIFFERS = "RunningImageDiffers"
     # everything else
     MALFORMED = "Malformed"
     NOT_READY = "NotReady"

@@ -18,10 +18,13 @@ from quorate.statements import DigestText, Identifier, Instant, convert
 
 GENESIS_PATH: Final = "/v1/genesis"
 EVALUATE_PATH: Final = "/v1/evaluate"
-OBSERVED_PATH: Final = "/v1/observed"
+OBSERVED_PATH: Final = "/v2/observed"
+OBSERVED_PATH_BEFORE: Final = "/v1/observed"
+"""Of operators of the release before, whose pods have no node and no containers."""
 STATE_PATH: Final = "/v1/state"
 MANIFEST_PATH: Final = "/v1/manifests/"
 REPORTS_PATH: Final = "/v1/reports"
+RECEIPTS_PATH: Final = "/v1/receipts"
 
 EVALUATE_BYTES: Final = 2 * limits.OBJECT_BYTES + limits.FETCHED_BYTES + 64 * limits.KIB
 """A policy, and a model with what its sources hold."""
@@ -47,6 +50,7 @@ LABELS_MAX: Final = 512
 _LabelKey = Annotated[str, msgspec.Meta(min_length=1, max_length=317)]
 _LabelValue = Annotated[str, msgspec.Meta(max_length=63)]
 _Labels = Annotated[dict[_LabelKey, _LabelValue], msgspec.Meta(max_length=LABELS_MAX)]
+_DigestOrNone = Annotated[str, msgspec.Meta(pattern=r"^(sha256:[0-9a-f]{64})?\Z")]
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -58,6 +62,7 @@ class Failure(StrEnum):
     UNAUTHENTICATED = "Unauthenticated"
     FORBIDDEN = "Forbidden"
     POD_UNKNOWN = "PodUnknown"
+    RECEIPT_DENIED = "ReceiptDenied"
     NOT_FOUND = "NotFound"
     RESYNC_NEEDED = "ResyncNeeded"
     TOO_MANY_REQUESTS = "TooManyRequests"
@@ -121,13 +126,34 @@ class EvaluateAnswer(Body, frozen=True):
     renew_at: datetime
 
 
-class ObservedPod(Body, frozen=True):
-    """A protected pod. Its containers may ask a member for its state."""
+class ObservedContainer(Body, frozen=True, omit_defaults=True):
+    """A container of a pod: which image was asked for, and which one the kubelet says it runs.
+
+    Both are digests of a manifest; empty where the reference has none, or none was reported.
+    """
+
+    name: Identifier
+    init: bool = False
+    asked: _DigestOrNone = ""
+    runs: _DigestOrNone = ""
+
+
+_Containers = Annotated[
+    tuple[ObservedContainer, ...], msgspec.Meta(max_length=limits.CONTAINERS_PER_POD)
+]
+
+
+class ObservedPod(Body, frozen=True, omit_defaults=True):
+    """A protected pod. Its containers may ask a member for its state, and for a receipt."""
 
     uid: Identifier
     namespace: Identifier
     name: Identifier
     labels: _Labels
+    node: Annotated[str, msgspec.Meta(max_length=253)] = ""
+    """The node's name; empty until the pod is bound to one."""
+    containers: _Containers = ()
+    """All of them; none if they could not be relayed: then there is no receipt."""
 
 
 class ObjectKey(Body, frozen=True):

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from quorate import limits, signed_state
+from quorate import limits, receipt, signed_state
 from quorate.canonical import parse
 from quorate.errors import EvidenceError, InvalidInput, SubjectMismatch, Unavailable
 from quorate.genesis import Genesis
@@ -136,6 +136,14 @@ class MemberClient:
             bytes_max=member_api.ANSWER_BYTES,
             what="observed answer",
         )
+
+    async def receipt(self, request: bytes) -> bytes:
+        """Ask for a receipt with a signed request; the answer is for the caller to verify.
+
+        MemberRefused with reason ReceiptDenied says why there is none.
+        """
+        path, bytes_max = member_api.RECEIPTS_PATH, receipt.RECEIPT_BYTES
+        return await self._call(Request("POST", path, bytes_max, self._timeout, request))
 
     async def report(self, reports: Sequence[member_api.Report]) -> int:
         """Say what holds now in the pod that the token is bound to; how much the member then holds.

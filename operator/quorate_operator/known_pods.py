@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from quorate.admission import pods
+from quorate_io.member_api import ObservedContainer
 from quorate_operator.kinds import POD, Key
+from quorate_operator.observed_images import observe_containers
 
 Document = Mapping[str, Any]
 K = TypeVar("K")
@@ -26,6 +28,10 @@ class KnownPod:
     controller: str
     """UID of the object that made it and would make another; empty without one."""
     document: dict[str, Any] | None
+    node: str = ""
+    """The node it is bound to; empty before."""
+    containers: tuple[ObservedContainer, ...] = ()
+    """Which images it was written with, and which the kubelet reports."""
 
     @property
     def runs(self) -> bool:
@@ -48,6 +54,8 @@ def know_pod(document: dict[str, Any]) -> KnownPod:
         finished=phase in _FINISHED,
         controller=_controller(metadata),
         document=_trimmed(document) if gated else None,
+        node=document["spec"].get("nodeName") or "",
+        containers=observe_containers(document),
     )
 
 

@@ -51,4 +51,11 @@ def relayed_pod(pod: KnownPod, namespace: str, name: str) -> ObservedPod | None:
     labels = dict(pod.labels)
     if len(labels) > member_api.LABELS_MAX or len({k.casefold() for k in labels}) != len(labels):
         return None
-    return ObservedPod(uid=pod.uid, namespace=namespace, name=name, labels=labels)
+    return ObservedPod(
+        uid=pod.uid,
+        namespace=namespace,
+        name=name,
+        labels=labels,
+        node=pod.node,
+        containers=pod.containers,
+    )

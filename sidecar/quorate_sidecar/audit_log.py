@@ -1,10 +1,11 @@
 """The audit log as the proxy sees it: a record is written, or the pod stops serving."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
-from quorate.audit.records import Body
+from quorate.audit.records import Body, ReceiptTaken
 from quorate.errors import QuorateError
 from quorate.telemetry import names
 from quorate_sidecar.audit_writer import FLUSH_SECONDS, AuditWriter, flush
@@ -38,11 +39,14 @@ class AuditLog:
         self._metrics = metrics
         self._report = report
         self._claim = claim
+        self._receipt: ReceiptTaken | None = None
 
     def open(self) -> None:
         """Begin, or begin again after a failure."""
         try:
             self._writer.open()
+            if self._receipt is not None:
+                self._writer.append(self._receipt)
         except (OSError, QuorateError) as error:
             self._fail(error)
         else:
@@ -61,6 +65,15 @@ class AuditLog:
             message = unwritten(self._standing.audit_failure)
             raise Refusal(503, Code.AUDIT, message, retry_after=5)
         self._metrics.count(names.SIDECAR_AUDIT_RECORDS, type(body).__name__.lower())
+
+    def take_receipt(self, receipt: ReceiptTaken) -> None:
+        """Write which receipt the pod serves with from here on.
+
+        If that fails the pod denies, and the next file that can be begun says it first.
+        """
+        self._receipt = receipt
+        with contextlib.suppress(Refusal):
+            self.write(receipt)
 
     async def run(self) -> None:
         """Bring records to the disk, and after a failure try again, for ever."""

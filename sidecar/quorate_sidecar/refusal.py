@@ -27,6 +27,9 @@ class Code(StrEnum):
     # this pod
     NOT_READY = "NotReady"
     STATE_EXPIRED = "StateExpired"
+    RECEIPT_MISSING = "ReceiptMissing"
+    RECEIPT_EXPIRED = "ReceiptExpired"
+    RECEIPT_INVALID = "ReceiptInvalid"
     FOREIGN_LISTENER = "ForeignListener"
     MODEL_CHANGED = "ModelChanged"
     AUDIT = "AuditUnavailable"

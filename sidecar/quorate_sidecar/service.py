@@ -25,6 +25,7 @@ from quorate_sidecar.listener_watch import ListenerWatch
 from quorate_sidecar.measure.keeper import ModelKeeper
 from quorate_sidecar.metrics import Metrics
 from quorate_sidecar.proxy import Proxy
+from quorate_sidecar.receipt_keeper import ReceiptKeeper, ReceiptSource
 from quorate_sidecar.recorder import Recorder
 from quorate_sidecar.reporter import Reporter, ReportSink
 from quorate_sidecar.server import BoundedServer
@@ -45,7 +46,7 @@ AGE_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
-class Member(StateSource, ReportSink, Protocol):
+class Member(StateSource, ReceiptSource, ReportSink, Protocol):
     """Who is asked and told: :class:`quorate_io.member_client.MemberClient`."""
 
 
@@ -70,6 +71,14 @@ class Service:
         )
         report = partial(self._reporter.note, Rule.AUDIT_LOG_NOT_WRITTEN)
         self._audit = AuditLog(writer, self._standing, metrics, report, claim=settings.audit_claim)
+        self._receipts = ReceiptKeeper(
+            source,
+            self._standing,
+            pod.uid,
+            metrics,
+            self._audit.take_receipt,
+            partial(self._reporter.note, Rule.RECEIPT_RENEWAL_LATE),
+        )
         self._health = HealthServer(
             ready=self._standing.unready, probes={"/startupz": self._standing.unstarted}
         )
@@ -92,6 +101,7 @@ class Service:
             await self._listen(server, port)
             await self._listen_health()
             self._spawn(self._keeper.run())
+            self._spawn(self._receipts.run())
             self._spawn(self._audit.run())
             self._spawn(ListenerWatch(self._foreign, settings.proc_net).run())
             self._spawn(self._watch_age())
@@ -190,6 +200,7 @@ class Service:
         """Let the metrics read what there is to read."""
         standing, metrics = self._standing, self._metrics
         metrics.gauge(names.SIDECAR_STATE_EXPIRY, standing.expiry)
+        metrics.gauge(names.SIDECAR_RECEIPT_EXPIRY, standing.receipt_expiry)
         metrics.gauge(names.SIDECAR_READY, lambda: 0 if standing.unready() else 1)
         metrics.gauge(names.SIDECAR_FOREIGN_LISTENERS, lambda: len(standing.foreign))
         metrics.gauge(names.SIDECAR_IN_FLIGHT, lambda: self._capacity.requests)

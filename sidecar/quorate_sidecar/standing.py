@@ -5,11 +5,14 @@ reason; what is wrong with this pod (a lapse) makes it unready too, so that a Se
 Both deny every request.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from quorate import limits
 from quorate.ports import Clock
+from quorate.receipt import Receipt
 from quorate.signed_state import PodState
 from quorate_sidecar.refusal import Code, Refusal
 
@@ -44,6 +47,16 @@ class Standing:
     """Why it is not known now whether the model is what was measured."""
     audit_failure: str = ""
     draining: bool = False
+    monotonic: Callable[[], float] = time.monotonic
+    """Seconds of a clock that nobody sets: the receipt's end is counted by it."""
+    receipt: Receipt | None = None
+    """The last one that was verified; it may have ended."""
+    receipt_until: float = 0.0
+    """When it ends, by ``monotonic``: all that a request has to compare."""
+    receipt_problem: str = "it was not asked for yet"
+    """Why the last request for one failed; empty if it did not."""
+    receipt_invalid: bool = False
+    """Whether it failed because the answer was no receipt of this pod."""
 
     def accept(self, state: PodState) -> bool:
         """Take a newer state. False for one that is older than what is known: a replay."""
@@ -60,6 +73,11 @@ class Standing:
         """Take the committee's denial."""
         if self.denial is None or (self.denial.reason, self.denial.message) != (reason, message):
             self.denial = CommitteeDenial(reason, message, self.clock.now())
+
+    def take_receipt(self, receipt: Receipt, until: float) -> None:
+        """Take a verified receipt, which ends at ``until`` by the monotonic clock."""
+        self.receipt, self.receipt_until = receipt, until
+        self.receipt_problem, self.receipt_invalid = "", False
 
     def refusal(self) -> Refusal | None:
         """Why a request is denied now, or None."""
@@ -82,8 +100,21 @@ class Standing:
         """When the state expires, in Unix time; 0 if there is none."""
         return self.state.expires_at.timestamp() if self.state else 0.0
 
+    def receipt_expiry(self) -> float:
+        """When the receipt expires, in Unix time; 0 without one, or if none is to be had."""
+        if self.receipt is None or self.denial is not None:
+            return 0.0
+        return self.receipt.statement.expires_at.timestamp()
+
     def unstarted(self) -> list[str]:
         """Reasons for not having started: the model server waits for this to be empty."""
+        reasons = self._unprepared()
+        if self.receipt is None:
+            reasons.append(f"no receipt yet: {self.receipt_problem}")
+        return reasons
+
+    def _unprepared(self) -> list[str]:
+        """What is missing before a receipt can be asked for."""
         reasons = []
         if self.state is None and self.denial is None:
             reasons.append("no signed state yet")
@@ -95,8 +126,8 @@ class Standing:
 
     def _lapse(self) -> Refusal | None:
         """What is wrong with this pod itself."""
-        if unstarted := self.unstarted():
-            return _lapse(Code.NOT_READY, "; ".join(unstarted))
+        if unprepared := self._unprepared():
+            return _lapse(Code.NOT_READY, "; ".join(unprepared))
         if self.foreign:
             message = (
                 f"{'; '.join(self.foreign[:5])}: the pod can be reached around its sidecar. "
@@ -109,8 +140,21 @@ class Standing:
             return _lapse(Code.MODEL_CHANGED, self.unsure)
         if self.audit_failure:
             return _lapse(Code.AUDIT, unwritten(self.audit_failure))
-        # With a denial there may be no state; the denial itself is what is answered then.
-        return self._state_lapse(self.state) if self.state is not None else None
+        # With a denial there may be no state, and no receipt is to be had; the denial itself is
+        # what is answered then.
+        lapse = self._state_lapse(self.state) if self.state is not None else None
+        if lapse or self.monotonic() < self.receipt_until or self.denial is not None:
+            return lapse
+        return self._receipt_lapse()
+
+    def _receipt_lapse(self) -> Refusal:
+        why = f": {self.receipt_problem}" if self.receipt_problem else ""
+        if self.receipt_invalid:
+            return _lapse(Code.RECEIPT_INVALID, f"this pod has no valid receipt{why}")
+        if self.receipt is None:
+            return _lapse(Code.RECEIPT_MISSING, f"this pod has no receipt{why}")
+        at = self.receipt.statement.expires_at.isoformat(timespec="seconds")
+        return _lapse(Code.RECEIPT_EXPIRED, f"the receipt expired at {at}{why}")
 
     def _state_lapse(self, state: PodState) -> Refusal | None:
         if self.clock.now() >= state.expires_at:

@@ -15,7 +15,17 @@ from tools.demo.cluster import Cluster, images
 FULL = os.environ.get("QUORATE_TEST_FULL") == "1"
 STATE_SECONDS = 600 if FULL else 60
 """Hard expiry of the signed state: the default, or a tenth of it."""
-VALUES = {} if FULL else {"member.stateLifeSeconds": "60", "member.certificateLifeSeconds": "360"}
+RECEIPT_SECONDS = 900 if FULL else 90
+"""Hard expiry of a pod's receipt."""
+VALUES = (
+    {}
+    if FULL
+    else {
+        "member.stateLifeSeconds": f"{STATE_SECONDS}",
+        "member.receiptLifeSeconds": f"{RECEIPT_SECONDS}",
+        "member.certificateLifeSeconds": "360",
+    }
+)
 """What the session's installation sets: the defaults, or a tenth of every expiry. A test that
 changes it puts it back."""
 

@@ -26,6 +26,7 @@ from quorate.predicates import PredicateUri as Uri
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 SUITE, DATASET, HARNESS = (f"sha256:{char * 64}" for char in "123")
 SERVER_DIGEST = f"sha256:{'a' * 64}"
+SIDECAR_DIGEST = f"sha256:{'d' * 64}"
 EXEMPT_DIGEST = f"sha256:{'e' * 64}"
 FETCHER_DIGEST = f"sha256:{'f' * 64}"
 MODEL_IMAGE = f"registry.quorate.test:5000/models/demo@sha256:{'b' * 64}"

@@ -16,6 +16,7 @@ RUNBOOKS = "https://quorate.dev/runbooks"
 """Serves docs/howto/runbooks; the operator's SafetyIncidents link there too."""
 
 HALF_STATE_LIFE = str(limits.STATE_LIFE // 2)
+FIFTH_RECEIPT_LIFE = str(limits.RECEIPT_LIFE // 5)
 WEBHOOK_STALE_SECONDS = 90
 OPERATOR_STALE_SECONDS = 120
 """Silence of a watch. Something comes every 60 s; the webhook gives up at 120 s, the operator at
@@ -41,6 +42,8 @@ def _raised(rule: Name) -> str:
 
 _HALF = "@half@"
 """Stands for half of the state's life until that is known."""
+_FIFTH = "@fifth@"
+"""Stands for a fifth of the receipt's life: half of what is left when its renewal is due."""
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -81,6 +84,14 @@ RULES: tuple[Rule, ...] = (
         "1m",
         "Half of the signed state's life has passed without a renewal.",
         "At its end sidecars deny every request with the reason StateExpired.",
+    ),
+    Rule(
+        Name.RECEIPT_RENEWAL_LATE,
+        f"({metrics.SIDECAR_RECEIPT_EXPIRY.name} > 0) - time() < {_FIFTH}\n"
+        f"  or {_raised(Name.RECEIPT_RENEWAL_LATE)}",
+        "0m",
+        "A pod's receipt was not renewed in time.",
+        "At its end the pod is unready and denies every request with the reason ReceiptExpired.",
     ),
     Rule(
         Name.CERTIFICATE_RENEWAL_LATE,
@@ -134,8 +145,10 @@ _SEVERITY: dict[alerts.Severity, str] = {"Critical": "critical", "High": "warnin
 """Prometheus' customary words for ours."""
 
 
-def rule_group(half_state_life: str = HALF_STATE_LIFE) -> dict[str, Any]:
-    """The rules as Prometheus reads them; ``half_state_life`` in seconds, or a Helm expression."""
+def rule_group(
+    half_state_life: str = HALF_STATE_LIFE, fifth_receipt_life: str = FIFTH_RECEIPT_LIFE
+) -> dict[str, Any]:
+    """The rules as Prometheus reads them; the lives in seconds, or Helm expressions."""
     return {
         "groups": [
             {
@@ -143,7 +156,9 @@ def rule_group(half_state_life: str = HALF_STATE_LIFE) -> dict[str, Any]:
                 "rules": [
                     {
                         "alert": rule.name.value,
-                        "expr": rule.expression.replace(_HALF, half_state_life),
+                        "expr": rule.expression.replace(_HALF, half_state_life).replace(
+                            _FIFTH, fifth_receipt_life
+                        ),
                         "for": rule.lasting,
                         "labels": {"severity": _SEVERITY[alerts.BY_RULE[rule.name].severity]},
                         "annotations": {
@@ -166,8 +181,9 @@ def rule_file() -> str:
 
 def rule_template() -> str:
     """The chart's PrometheusRule. Prometheus' own braces are kept from Helm."""
-    spec = dump(rule_group(_HALF), width=10_000).replace("{{", '{{ "{{" }}')
+    spec = dump(rule_group(_HALF, _FIFTH), width=10_000).replace("{{", '{{ "{{" }}')
     spec = spec.replace(_HALF, "{{ div .Values.member.stateLifeSeconds 2 }}")
+    spec = spec.replace(_FIFTH, "{{ div .Values.member.receiptLifeSeconds 5 }}")
     indented = "".join(f"  {line}\n" for line in spec.splitlines())
     return f"""{{{{- if .Values.metrics.prometheusRule.enabled }}}}
 apiVersion: monitoring.coreos.com/v1

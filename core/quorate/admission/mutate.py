@@ -1,8 +1,10 @@
-"""Mutate: the JSON patch that injects what a model pod needs. Idempotent, adds only.
+"""Mutate: the JSON patch that injects what a model pod needs. Idempotent; it adds, and writes
+digests to tags that a policy pins, from the policies in memory.
 
 It decides nothing: validate, which sees the completed pod, says what is wrong with it.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from quorate import names
@@ -20,12 +22,25 @@ def complete(pod: Pod, snapshot: Snapshot) -> list[Operation]:
     validate refuses it in any case, and left as it is the API server's floor would refuse it
     first, without the reason a person can act on.
     """
-    if validate.is_exempt(pod, validate.selected(pod, snapshot)):
+    selection = validate.selected(pod, snapshot)
+    if validate.is_exempt(pod, selection):
         return []
     known = snapshot.models.get((pods.namespace(pod), pods.model_name(pod)))
     found = pods.model_volumes(pod, known.source) if known else []
     volume = found[0]["name"] if len(found) == 1 else _stand_in(pod)
-    return patch(pod, volume, snapshot.injection)
+    return [*pin(pod, selection.pins), *patch(pod, volume, snapshot.injection)]
+
+
+def pin(pod: Pod, pins: Mapping[str, Mapping[str, str]]) -> list[Operation]:
+    """Operations that write its digest to each server's image whose tag is pinned to one."""
+    operations: list[Operation] = []
+    for index, container in enumerate(pod["spec"].get("containers") or []):
+        image = str(container.get("image", ""))
+        digests = list(pins.get(image, ()))
+        if len(digests) == 1:
+            path = f"/spec/containers/{index}/image"
+            operations.append({"op": "replace", "path": path, "value": f"{image}@{digests[0]}"})
+    return operations
 
 
 def _stand_in(pod: Pod) -> str:
@@ -53,9 +68,9 @@ def patch(pod: Pod, model_volume: str, config: InjectionConfig) -> list[Operatio
 
 
 def apply(pod: Pod, operations: list[Operation]) -> Pod:
-    """The pod with the operations of :func:`patch` applied; the one given stays as it was.
+    """The pod with the operations of :func:`complete` applied; the one given stays as it was.
 
-    It knows the paths that :func:`patch` writes, not JSON Patch.
+    It knows the paths that :func:`complete` writes, not JSON Patch.
     """
     spec = {key: _copy(value) for key, value in pod["spec"].items()}
     for operation in operations:

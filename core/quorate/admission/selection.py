@@ -29,6 +29,8 @@ class Selection:
     servers: frozenset[str]
     kinds: Mapping[str, tuple[str | None, ...]]
     """Which server each image is, as every policy that names it says."""
+    pins: Mapping[str, Mapping[str, str]]
+    """Digests that tagged images are pinned to, with the policy that says so."""
     sources: frozenset[str]
     downloaders: frozenset[str]
     volumes: frozenset[tuple[str, str]]
@@ -84,6 +86,7 @@ def _select(
         exempt=frozenset.intersection(*floors) if floors else frozenset(),
         servers=intersect.allowed_servers(selected.policies),
         kinds=intersect.server_kinds(selected.policies),
+        pins=intersect.image_pins(selected.policies),
         sources=intersect.allowed_sources(selected.policies),
         downloaders=intersect.allowed_downloaders(selected.policies),
         volumes=intersect.allowed_volumes(selected.policies),

@@ -180,6 +180,7 @@ def _against_rules(pod: Pod, context: Context, snapshot: Snapshot) -> Verdict:
         rules=selection.rules,
         injections=_injections(snapshot),
         claim_modes=claim_modes,
+        pins=selection.pins,
     )
     denials = rules.check(pod, allowed)
     if not denials:

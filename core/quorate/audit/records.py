@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-FORMAT = 1
+FORMAT = 2
 """Raised when a reader of the old format would misread the new one."""
 
 LINE_BYTES = 64 * 1024
@@ -112,7 +112,20 @@ class Deny(_Body, frozen=True, tag="deny"):
     manifest_digest: Digest
 
 
-Body = Head | Open | Close | Deny
+class ReceiptTaken(_Body, frozen=True, tag="receipt"):
+    """The pod's receipt from here on: everything below was served with it, until the next one."""
+
+    receipt_digest: Digest
+    """Of the signed statement."""
+    node_uid: Text
+    image_digests: tuple[Digest, ...]
+    manifest_digest: Digest
+    policy_digests: tuple[Digest, ...]
+    certificate_ids: tuple[Digest, ...]
+    expires_at: Text
+
+
+Body = Head | Open | Close | Deny | ReceiptTaken
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

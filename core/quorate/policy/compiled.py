@@ -85,6 +85,8 @@ def compile_policy(policy: AnyPolicy) -> CompiledPolicy:
         if check.name not in CHECKS:
             raise InvalidInput(f"no check is named {check.name}", field=f"{where}.spec.runtime")
     model = spec.model
+    pinned = {(server.image, server.digest) for server in model.servers or () if server.image}
+    _check_unique(sorted(image for image, _ in pinned), f"{where}.spec.model.servers[].image")
     namespace = policy.metadata.namespace if policy.namespaced else None
     ref = PolicyRef(kind=policy.kind_name, namespace=namespace, name=policy.metadata.name)
     return CompiledPolicy(

@@ -87,6 +87,19 @@ def server_kinds(policies: Iterable[CompiledPolicy]) -> dict[str, tuple[str | No
     return {digest: tuple(found) for digest, found in kinds.items()}
 
 
+def image_pins(policies: Iterable[CompiledPolicy]) -> dict[str, dict[str, str]]:
+    """By tagged image, the digests it is pinned to and the policy that says so first.
+
+    More than one digest is a conflict: such a tag stands for nothing.
+    """
+    pins: dict[str, dict[str, str]] = {}
+    for policy in policies:
+        for server in policy.spec.model.servers or ():
+            if server.image is not None:
+                pins.setdefault(server.image, {}).setdefault(server.digest, str(policy.ref))
+    return pins
+
+
 def allowed_downloaders(policies: Iterable[CompiledPolicy]) -> frozenset[str]:
     """Digests of images every policy that names downloaders allows. Empty if none names any."""
     named = [

@@ -75,6 +75,18 @@ SIDECAR_STATE_EXPIRY: Final = Metric(
     "gauge",
     "When the signed state expires and requests are denied, in Unix time; 0 if there is none.",
 )
+SIDECAR_RECEIPT_EXPIRY: Final = Metric(
+    "quorate_sidecar_receipt_expires_timestamp_seconds",
+    "gauge",
+    "When the pod's receipt expires and requests are denied, in Unix time; 0 if there is none, or "
+    "the committee denies the pod.",
+)
+SIDECAR_RECEIPTS: Final = Metric(
+    "quorate_sidecar_receipts_total",
+    "counter",
+    "Requests for a receipt, by outcome (taken, denied, invalid, unanswered).",
+    ("outcome",),
+)
 SIDECAR_READY: Final = Metric(
     "quorate_sidecar_ready", "gauge", "1 if the sidecar is ready, 0 during a local lapse."
 )
@@ -121,6 +133,12 @@ MEMBER_REVOCATIONS: Final = Metric(
     "quorate_member_revocations_total",
     "counter",
     "Certificates revoked before they expired, because their requirements no longer hold.",
+)
+MEMBER_RECEIPTS: Final = Metric(
+    "quorate_member_receipts_total",
+    "counter",
+    "Requests for a pod's receipt, by outcome (issued, denied) and reason of the denial.",
+    ("outcome", "reason"),
 )
 MEMBER_HEARD: Final = Metric(
     "quorate_member_operator_heard_timestamp_seconds",

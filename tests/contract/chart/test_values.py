@@ -12,6 +12,7 @@ BAD = {
     "images.webhook=\"x' || true || '@sha256:" + "0" * 64 + '"': "/images/webhook",
     "member.stateLifeSeconds=5": "/member/stateLifeSeconds",
     "member.stateLifeSeconds=601": "/member/stateLifeSeconds",
+    "member.receiptLifeSeconds=901": "/member/receiptLifeSeconds",
     "member.certificateLifeSeconds=86400": "/member/certificateLifeSeconds",
     "member.servingCertificateLifeSeconds=59": "/member/servingCertificateLifeSeconds",
     "webhook.replicas=0": "/webhook/replicas",

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from quorate import names
 from quorate.genesis import Genesis, Member
 from quorate.keys import LocalSigner
-from quorate_io.member_api import ObservedBatch, ObservedPod
+from quorate_io.member_api import ObservedBatch, ObservedContainer, ObservedPod
 from quorate_io.member_client import MemberClient
 from tests.fakes import vouching
 from tests.fakes.service_account import ISSUER, RsaKey, claims, key_set, operator_claims, token
@@ -97,6 +97,7 @@ class Cluster:
                 "model": {
                     "signers": vouching.signers(self.owner),
                     "gates": [vouching.gate(self.producer)],
+                    "servers": [{"name": "server", "digest": vouching.SERVER_DIGEST}],
                 },
                 "runtime": {"upstream": {"port": 8000}},
             }
@@ -119,6 +120,14 @@ class Cluster:
             namespace="team-a",
             name="chat-0",
             labels={names.MODEL_LABEL: "demo"},
+            node="node-1",
+            containers=(
+                *(
+                    ObservedContainer(name=name, init=True, asked=vouching.SIDECAR_DIGEST)
+                    for name in (names.MEASURE_CONTAINER, names.SIDECAR_CONTAINER)
+                ),
+                ObservedContainer(name="server", asked=vouching.SERVER_DIGEST),
+            ),
         )
 
     def session(self, name: str = "s") -> ObservedBatch:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -211,6 +212,7 @@ def assemble(
     now = clock.now()
     state = PodState(policy, MANIFEST, (POLICY,), now, now + timedelta(minutes=10))
     standing = Standing(clock, state=state, measured=MANIFEST, port=policy.port)
+    standing.receipt_until = math.inf
     metrics, capacity = Metrics(registry), Capacity()
     writer = AuditWriter(audit_directory, Owner("team", "pod-0", "uid-0", POLICY), clock)
     audit = AuditLog(writer, standing, metrics)

@@ -9,9 +9,14 @@ import pytest
 from quorate import names
 from quorate.admission import injection, mutate, validate
 from quorate.admission.snapshot import Snapshot
+from quorate.api.v1alpha1 import ClusterSafetyPolicy
+from quorate.api.v1alpha1.meta import read
+from quorate.errors import InvalidInput
+from quorate.policy.compiled import compile_policy
 from quorate.verdict import Reason
+from tests.fakes.vouching import SERVER_DIGEST, policy
 from tests.unit.admission.pod_builder import PodBuilder, bare_pod, exempt_pod
-from tests.unit.admission.world import good_world, injection_config
+from tests.unit.admission.world import FLOOR, good_world, injection_config
 
 WORLD = good_world()
 SNAPSHOT = WORLD.snapshot
@@ -39,6 +44,103 @@ def test_the_patch_only_adds() -> None:
             assert after["spec"][field][: len(value)] == value
         else:
             assert after["spec"][field] == value
+
+
+TAGGED = "registry.quorate.test:5000/server:v1"
+PINNED = {"name": "server", "digest": SERVER_DIGEST, "image": TAGGED}
+OTHER_DIGEST = f"sha256:{'9' * 64}"
+
+
+def pinning(*servers: dict[str, Any], **more: dict[str, Any]) -> Snapshot:
+    """The world with tags in the floor's servers, and more cluster policies by name."""
+    world = good_world()
+    floor = copy.deepcopy(FLOOR)
+    floor["model"]["servers"] = list(servers)
+    world.put_policy(policy(floor))
+    for name, server in more.items():
+        spec = {"model": {"servers": [server]}}
+        world.put_policy(policy(spec, name=name))
+    world.put_model()
+    return world.snapshot
+
+
+def tagged(image: str = TAGGED) -> dict[str, Any]:
+    """A pod that names its server by tag."""
+    pod = bare_pod()
+    pod["spec"]["containers"][0]["image"] = image
+    return pod
+
+
+@pytest.mark.requirement("tags are resolved and pinned to digests once")
+def test_a_pinned_tag_becomes_its_digest() -> None:
+    """As the policy says, the same each time, and validate takes it; the rest of the patch adds."""
+    snapshot = pinning(PINNED)
+    first, *others = mutate.complete(tagged(), snapshot)
+    assert first == {
+        "op": "replace",
+        "path": "/spec/containers/0/image",
+        "value": f"{TAGGED}@{SERVER_DIGEST}",
+    }
+    assert {operation["op"] for operation in others} == {"add"}
+    once = mutated(tagged(), snapshot)
+    assert mutate.complete(once, snapshot) == []
+    assert mutate.apply(tagged(), mutate.complete(tagged(), snapshot)) == once
+    assert validate.create(once, snapshot).verdict.allowed
+
+
+@pytest.mark.requirement("tags are resolved and pinned to digests once")
+@pytest.mark.parametrize(
+    "image",
+    [
+        "registry.quorate.test:5000/server",
+        "registry.quorate.test:5000/server:v2",
+        "registry.quorate.test:5000/server:V1",
+        "server:v1",
+        f"{TAGGED}@{OTHER_DIGEST}",
+        "",
+    ],
+)
+def test_what_is_not_pinned_stays_and_is_refused(image: str) -> None:
+    """No default registry, no latest, no other spelling; the denial names both ways out."""
+    snapshot = pinning(PINNED)
+    pod = mutated(tagged(image), snapshot)
+    assert pod["spec"]["containers"][0]["image"] == image
+    (denial,) = validate.create(pod, snapshot).verdict.denials
+    assert denial.reason is Reason.SERVER_NOT_ALLOWED
+    assert "by digest, or by a tag that spec.model.servers[].image pins" in denial.fix
+
+
+def test_a_pin_of_another_policy_does_not_allow() -> None:
+    """A tag that one policy pins to an image another does not name is pinned, and refused."""
+    snapshot = pinning(PINNED, second={"name": "s", "digest": OTHER_DIGEST})
+    (denial,) = validate.create(mutated(tagged(), snapshot), snapshot).verdict.denials
+    assert denial.reason is Reason.SERVER_NOT_ALLOWED
+
+
+@pytest.mark.requirement("tags: two policies that pin one to different digests are refused")
+def test_two_pins_of_one_tag_conflict() -> None:
+    """Neither counts: the pod is left as it was, and the denial names policies and digests."""
+    snapshot = pinning(PINNED, second=PINNED | {"digest": OTHER_DIGEST})
+    pod = mutated(tagged(), snapshot)
+    assert pod["spec"]["containers"][0]["image"] == TAGGED
+    (denial,) = validate.create(pod, snapshot).verdict.denials
+    assert denial.reason is Reason.POLICY_CONFLICT
+    for part in ("ClusterSafetyPolicy/floor", "ClusterSafetyPolicy/second", OTHER_DIGEST):
+        assert part in denial.message
+
+
+def test_one_policy_may_not_pin_a_tag_twice() -> None:
+    """It does not compile: which of the two was meant nobody could say."""
+    other = PINNED | {"name": "other", "digest": OTHER_DIGEST}
+    with pytest.raises(InvalidInput, match="listed twice"):
+        compile_policy(read(ClusterSafetyPolicy, policy({"model": {"servers": [PINNED, other]}})))
+
+
+@pytest.mark.parametrize("image", ["server", "server@sha256:1", f"{TAGGED}@{SERVER_DIGEST}", ":v1"])
+def test_a_pin_is_a_tag(image: str) -> None:
+    """Without a tag, or with a digest beside ``digest``, it is refused."""
+    with pytest.raises(InvalidInput):
+        read(ClusterSafetyPolicy, policy({"model": {"servers": [PINNED | {"image": image}]}}))
 
 
 @pytest.mark.requirement("mutate(mutate(pod)) == mutate(pod)")

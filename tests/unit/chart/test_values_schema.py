@@ -71,5 +71,7 @@ def test_lives_stay_inside_the_projects_bounds() -> None:
     member = schema()["properties"]["member"]["properties"]
     assert member["certificateLifeSeconds"]["maximum"] == limits.CERTIFICATE_LIFE
     assert member["stateLifeSeconds"]["maximum"] == limits.STATE_LIFE
+    assert member["receiptLifeSeconds"]["maximum"] == limits.RECEIPT_LIFE
+    assert member["receiptLifeSeconds"]["minimum"] <= limits.RECEIPT_LIFE // 10
     assert member["certificateLifeSeconds"]["minimum"] <= limits.CERTIFICATE_LIFE // 10
     assert member["stateLifeSeconds"]["minimum"] <= limits.STATE_LIFE // 10

@@ -10,7 +10,7 @@ from quorate import names
 from quorate.keys import LocalSigner
 from quorate_consensus.issuing import Committee
 from quorate_consensus.relay import Relay, read_batch
-from quorate_io.member_api import ObservedBatch, ObservedPod
+from quorate_io.member_api import ObservedBatch, ObservedContainer, ObservedPod
 from tests.fakes import vouching
 from tests.fakes.vouching import NOW
 
@@ -19,6 +19,14 @@ POD = ObservedPod(
     namespace="team-a",
     name="chat-0",
     labels={names.MODEL_LABEL: "demo", "app": "chat"},
+    node="node-1",
+    containers=(
+        *(
+            ObservedContainer(name=name, init=True, asked=vouching.SIDECAR_DIGEST)
+            for name in (names.MEASURE_CONTAINER, names.SIDECAR_CONTAINER)
+        ),
+        ObservedContainer(name="server", asked=vouching.SERVER_DIGEST),
+    ),
 )
 FILES = vouching.model_files()
 
@@ -62,6 +70,7 @@ class Scene:
                 "model": {
                     "signers": vouching.signers(self.owner),
                     "gates": [vouching.gate(self.producer)],
+                    "servers": [{"name": "server", "digest": vouching.SERVER_DIGEST}],
                 },
                 "runtime": {"upstream": {"port": 8000}} | runtime,
             }

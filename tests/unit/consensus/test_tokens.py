@@ -41,6 +41,15 @@ def test_a_good_token_names_its_pod(key: SigningKey) -> None:
     assert verify(token(key, operator_claims()), KEYS, ISSUER, NOW).is_operator
 
 
+@pytest.mark.requirement("pod receipts: the token is bound to pod and node")
+def test_a_token_names_the_node_it_was_made_for() -> None:
+    """By name and UID as the token has them; none where it has none."""
+    caller = verify(token(EC, claims()), KEYS, ISSUER, NOW)
+    assert (caller.node_name, caller.node_uid) == ("node-1", "node-uid-1")
+    for node, uid in ((None, ""), ({"name": "node-1"}, "")):
+        assert verify(token(EC, bound(node=node)), KEYS, ISSUER, NOW).node_uid == uid
+
+
 def changed(**changes: Any) -> dict[str, Any]:
     """Claims with some replaced, or removed where the new value is None."""
     document = claims() | changes
@@ -77,6 +86,9 @@ ISSUED = claims()["iat"]
         (changed(iat=None), InvalidInput),
         (changed(nbf=None), InvalidInput),
         (bound(pod=None), InvalidInput),
+        (bound(node="node-1"), InvalidInput),
+        (bound(node={"uid": "node-uid-1"}), InvalidInput),
+        (bound(node={"name": "node-1", "uid": 1}), InvalidInput),
         (bound(pod={"name": "chat-0"}), InvalidInput),
         (bound(pod={"name": "chat-0", "uid": ""}), InvalidInput),
         (bound(serviceaccount=None), InvalidInput),

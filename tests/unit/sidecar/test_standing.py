@@ -7,13 +7,27 @@ import pytest
 from quorate_sidecar.refusal import Code
 from quorate_sidecar.standing import Standing
 from quorate_sidecar.state_keeper import StateKeeper
-from tests.unit.sidecar.world import DENIED, MODEL, OTHER, SILENT, START, Hands, Source, state
+from tests.unit.sidecar.world import (
+    DENIED,
+    MODEL,
+    OTHER,
+    SILENT,
+    START,
+    Hands,
+    Source,
+    receipt,
+    state,
+)
 
 
 def good() -> tuple[Standing, Hands]:
     """A standing with nothing against it."""
     clock = Hands()
-    return Standing(clock, state=state(), measured=MODEL.digest, port=8000), clock
+    standing = Standing(
+        clock, state=state(), measured=MODEL.digest, port=8000, monotonic=clock.monotonic
+    )
+    standing.take_receipt(receipt(), 900)
+    return standing, clock
 
 
 def code(standing: Standing) -> Code | None:
@@ -33,7 +47,7 @@ def test_unknown_is_no() -> None:
     """A sidecar that knows nothing serves nothing, and lists what is missing."""
     standing = Standing(Hands())
     assert code(standing) is Code.NOT_READY
-    assert len(standing.unstarted()) == 3
+    assert len(standing.unstarted()) == 4
     assert standing.unready() == standing.unstarted()
 
 
@@ -50,6 +64,10 @@ def test_unknown_is_no() -> None:
         ({"unsure": "measured again"}, Code.MODEL_CHANGED),
         ({"audit_failure": "No space left on device"}, Code.AUDIT),
         ({"draining": True}, Code.DRAINING),
+        ({"receipt_until": 0.0}, Code.RECEIPT_EXPIRED),
+        ({"receipt_until": 0.0, "receipt": None}, Code.RECEIPT_MISSING),
+        ({"receipt_until": 0.0, "receipt_invalid": True}, Code.RECEIPT_INVALID),
+        ({"receipt_until": 0.0, "receipt": None, "receipt_invalid": True}, Code.RECEIPT_INVALID),
     ],
 )
 @pytest.mark.requirement("sidecar: a local lapse denies and makes the pod unready")
@@ -76,6 +94,33 @@ def test_expired_state_denies() -> None:
     assert "expired at 2026-11-21T12:10:00" in standing.unready()[0]
     standing.accept(state(10))
     assert standing.refusal() is None
+
+
+@pytest.mark.requirement("pod receipts: the sidecar serves only with one")
+def test_receipt_ends_by_a_clock_that_nobody_sets() -> None:
+    """Setting the time back does not lengthen a receipt; its end is exact, and a new one helps."""
+    standing, clock = good()
+    standing.take_receipt(receipt(), 300)
+    clock.turn(seconds=299)
+    assert standing.refusal() is None
+    clock.turn(seconds=1)
+    assert code(standing) is Code.RECEIPT_EXPIRED
+    assert "the receipt expired at" in standing.unready()[0]
+    standing.take_receipt(receipt(5), 1200)
+    assert standing.refusal() is None
+
+
+@pytest.mark.requirement("sidecar: a policy denial or a kill keeps the pod Ready and says why")
+def test_denied_pod_without_receipt_stays_ready() -> None:
+    """A denied pod gets no receipt: the answer is the denial, and the lapse shows after it."""
+    standing, _ = good()
+    standing.take_receipt(receipt(), 0)
+    standing.deny("GateFailed", "the newest result failed")
+    assert code(standing) is Code.POLICY
+    assert standing.unready() == []
+    assert standing.receipt_expiry() == 0
+    standing.denial = None
+    assert code(standing) is Code.RECEIPT_EXPIRED
 
 
 @pytest.mark.requirement("sidecar: a policy denial or a kill keeps the pod Ready and says why")

@@ -7,9 +7,11 @@ from typing import Any
 
 import msgspec
 
+from quorate.certificate import PolicyRef
 from quorate.errors import Unavailable
 from quorate.manifest import Manifest, manifest
 from quorate.policy.runtime import RuntimeRules
+from quorate.receipt import Receipt, ReceiptPolicy, ReceiptStatement
 from quorate.signed_state import PodState, StateDenied
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -30,6 +32,9 @@ class Hands:
     def turn(self, **by: float) -> None:
         self.at += timedelta(**by)
 
+    def monotonic(self) -> float:
+        return (self.at - START).total_seconds()
+
 
 def state(minutes: float = 0, **changes: Any) -> PodState:
     """A state issued ``minutes`` after the start, for ten minutes."""
@@ -43,6 +48,26 @@ def state(minutes: float = 0, **changes: Any) -> PodState:
         "expires_at": issued + timedelta(minutes=10),
     }
     return PodState(**{**fields, **changes})
+
+
+def receipt(minutes: float = 0, life: float = 15, **changes: Any) -> Receipt:
+    """A verified receipt issued ``minutes`` after the start."""
+    issued = START + timedelta(minutes=minutes)
+    policy = ReceiptPolicy(
+        PolicyRef("ClusterSafetyPolicy", None, "floor"), "sha256:" + "7" * 64, "sha256:" + "8" * 64
+    )
+    statement = ReceiptStatement(
+        cluster_id="cluster-1",
+        pod_uid="uid-0",
+        node_uid="node-uid-1",
+        image_digests=("sha256:" + "a" * 64,),
+        manifest_digest=MODEL.digest,
+        policies=(policy,),
+        session_key="key",
+        issued_at=issued,
+        expires_at=issued + timedelta(minutes=life),
+    )
+    return Receipt(msgspec.structs.replace(statement, **changes), "sha256:" + "9" * 64)
 
 
 class Source:

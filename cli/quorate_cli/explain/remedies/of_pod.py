@@ -31,6 +31,18 @@ def recreated(denial: Denial, context: Context) -> Remedy:
     )
 
 
+def without_receipt(denial: Denial, context: Context) -> Remedy:
+    """A running pod that a member gives no receipt: its sidecar's log says why each time."""
+    target = context.target.ref if context.target else f"POD {context.where}"
+    return Remedy(
+        text=denial.fix or "see what the sidecar is answered, and which images and node it is on",
+        commands=(
+            f"kubectl logs {target} -c {names.SIDECAR_CONTAINER}",
+            f"kubectl describe {target}",
+        ),
+    )
+
+
 def connected(denial: Denial, context: Context) -> Remedy:
     """Look from outside: logs and events need no connection."""
     target = context.target.ref if context.target else f"POD {context.where}"

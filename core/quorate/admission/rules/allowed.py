@@ -28,6 +28,8 @@ class Allowed(msgspec.Struct, frozen=True):
     """What may have been injected: by this release, and by the one before during an upgrade."""
     claim_modes: tuple[str, ...] | None
     """Access modes of the model's claim; None if it is unknown or the source is an image."""
+    pins: Mapping[str, Mapping[str, str]] = {}
+    """Digests that tagged images are pinned to, with the policy that says so."""
 
 
 Rule = Callable[[Subject, Allowed], Iterable[Denial]]

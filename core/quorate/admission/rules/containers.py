@@ -40,14 +40,26 @@ def _image(path: str, container: dict[str, Any], allowed: Allowed) -> Iterator[D
     named, field = allowed.servers, "servers"
     if path.startswith(INIT):
         named, field = allowed.downloaders - allowed.servers, "downloaders"
-    if digest not in named:
+    image = str(container.get("image", ""))
+    pins = allowed.pins.get(image, {}) if field == "servers" else {}
+    if len(pins) > 1:
+        said = ", ".join(f"{policy} to {pinned}" for pinned, policy in sorted(pins.items()))
+        yield Denial(
+            Reason.POLICY_CONFLICT,
+            f"{path}: policies pin image {image!r} to different digests: {said}",
+            requirement="model.servers",
+            fix="pin it to one digest in all of them, or write the image by digest",
+        )
+    elif digest not in named:
         yield Denial(
             Reason.SERVER_NOT_ALLOWED,
-            f"{path}: image {container.get('image', '')!r} is not one of the policies' {field}",
+            f"{path}: image {image!r} is not one of the policies' {field}",
             requirement=f"model.{field}",
             fix=f"use an image of spec.model.{field}, by digest"
             + (
-                "; one that is a server too runs as no init container" if field != "servers" else ""
+                ", or by a tag that spec.model.servers[].image pins"
+                if field == "servers"
+                else "; one that is a server too runs as no init container"
             ),
         )
 

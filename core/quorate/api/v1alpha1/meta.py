@@ -10,6 +10,13 @@ from quorate import names
 from quorate.errors import InvalidInput
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]
+TaggedImage = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[a-z0-9][A-Za-z0-9._/:-]*:[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=512
+    ),
+]
+"""``repository:tag``, without a digest."""
 Name = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)
 ]

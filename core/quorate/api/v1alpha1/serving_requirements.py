@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from quorate.api.v1alpha1.meta import Digest, Model, ShortName
+from quorate.api.v1alpha1.meta import Digest, Model, ShortName, TaggedImage
 
 ServerKind = Literal[
     "vllm", "tgi", "llama-cpp", "ollama", "triton", "kserve", "ray-serve", "seldon", "other"
@@ -16,6 +16,11 @@ class Server(Model):
 
     name: ShortName = Field(description="What people call the server.")
     digest: Digest = Field(description="Digest of its image: sha256 and 64 hex digits.")
+    image: TaggedImage | None = Field(
+        default=None,
+        description="The repository:tag that this digest stands for. A pod that names exactly this "
+        "image gets the digest written to it when it is created; nobody looks the tag up.",
+    )
     kind: ServerKind | None = Field(
         default=None,
         description="Which server it is: its arguments and variables are judged by that server's "

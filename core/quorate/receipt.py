@@ -1,0 +1,159 @@
+"""A pod's receipt: what a committee found of this very pod, signed for one session key.
+
+A certificate is about a model, a signed state about what a pod may do now. A receipt joins them to
+what runs: one pod, on one node, of these images, with these measured bytes, by these certificates.
+A sidecar serves only with one of its own.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from quorate import limits, names
+from quorate.canonical import digest_of, parse_object
+from quorate.certificate import PolicyRef
+from quorate.errors import InvalidInput, SubjectMismatch
+from quorate.evidence import dsse
+from quorate.genesis import Genesis
+from quorate.keys import PublicKey, load_public_key
+from quorate.ports import Signer
+from quorate.statements import (
+    DigestText,
+    Identifier,
+    Instant,
+    check_life,
+    check_time,
+    convert,
+    encode,
+)
+
+RECEIPT_BYTES = 64 * limits.KIB
+"""An envelope with a receipt, or with a request for one."""
+REQUEST_BYTES = 8 * limits.KIB
+
+SessionKey = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+"""A sidecar's Ed25519 public key: PEM, in the one spelling that :attr:`PublicKey.pem` has."""
+
+
+class ReceiptPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """One policy that selects the pod, and the certificate that says the model holds it."""
+
+    policy: PolicyRef
+    policy_digest: DigestText
+    certificate_id: DigestText
+
+
+class ReceiptStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """What is signed. It counts from ``issued_at`` until just before ``expires_at``."""
+
+    cluster_id: Identifier
+    pod_uid: Identifier
+    node_uid: Identifier
+    image_digests: Annotated[
+        tuple[DigestText, ...], msgspec.Meta(min_length=1, max_length=2 * limits.CONTAINERS_PER_POD)
+    ]
+    """Of all containers, as written and as the kubelet reported them; sorted, each once."""
+    manifest_digest: DigestText
+    policies: Annotated[
+        tuple[ReceiptPolicy, ...], msgspec.Meta(min_length=1, max_length=limits.POLICIES_PER_POD)
+    ]
+    session_key: SessionKey
+    issued_at: Instant
+    expires_at: Instant
+
+
+class RequestStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """What a sidecar signs with its session key: whose receipt it wants, and what it measured."""
+
+    cluster_id: Identifier
+    pod_uid: Identifier
+    manifest_digest: DigestText
+    session_key: SessionKey
+    issued_at: Instant
+    expires_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A verified receipt, and the digest of its statement that names it in the audit log."""
+
+    statement: ReceiptStatement
+    digest: str
+
+    @property
+    def policy_digests(self) -> tuple[str, ...]:
+        """The policies it was issued under."""
+        return tuple(policy.policy_digest for policy in self.statement.policies)
+
+
+def issue(statement: ReceiptStatement, signers: list[Signer]) -> bytes:
+    """Sign a receipt; returns the DSSE envelope."""
+    check_life(statement, "receipt", limits.RECEIPT_LIFE)
+    return dsse.sign(encode(statement), names.RECEIPT_TYPE, signers)
+
+
+def verify(
+    envelope: bytes,
+    genesis: Genesis,
+    *,
+    pod_uid: str,
+    session_key: str,
+    manifest_digest: str,
+    now: datetime,
+) -> Receipt:
+    """Verify a receipt for exactly this pod, session key and measured model.
+
+    Raises SignatureError without a quorum, SubjectMismatch for anybody else's, Expired, or
+    InvalidInput.
+    """
+    parsed = dsse.parse(envelope, bytes_max=RECEIPT_BYTES)
+    verified = dsse.verify(parsed, genesis.keys, genesis.quorum, names.RECEIPT_TYPE)
+    document = parse_object(verified.payload, bytes_max=RECEIPT_BYTES, what="receipt")
+    statement = convert(document, ReceiptStatement, "receipt")
+    if statement.cluster_id != genesis.cluster_id:
+        raise SubjectMismatch(f"receipt is of cluster {statement.cluster_id}")
+    if statement.pod_uid != pod_uid:
+        raise SubjectMismatch(f"receipt is for pod {statement.pod_uid}")
+    if statement.session_key != session_key:
+        raise SubjectMismatch("receipt is for another session key")
+    if statement.manifest_digest != manifest_digest:
+        raise SubjectMismatch(f"receipt is for model {statement.manifest_digest}")
+    check_life(statement, "receipt", limits.RECEIPT_LIFE)
+    check_time(statement, now, "receipt")
+    return Receipt(statement, digest_of(document))
+
+
+def request(statement: RequestStatement, signer: Signer) -> bytes:
+    """Sign a request; the envelope proves that its maker holds the session key."""
+    check_life(statement, "receipt request", limits.RECEIPT_REQUEST_LIFE)
+    return dsse.sign(encode(statement), names.RECEIPT_REQUEST_TYPE, [signer])
+
+
+def verify_request(envelope: bytes, cluster_id: str, now: datetime) -> RequestStatement:
+    """What is asked, by somebody who holds the session key in it.
+
+    Raises SignatureError if the key in it did not sign it, SubjectMismatch for another cluster,
+    Expired, or InvalidInput.
+    """
+    parsed = dsse.parse(envelope, bytes_max=REQUEST_BYTES)
+    # Read before it is verified: the key to verify with is in it.
+    document = parse_object(parsed.payload, bytes_max=REQUEST_BYTES, what="receipt request")
+    statement = convert(document, RequestStatement, "receipt request")
+    key = parse_session_key(statement.session_key)
+    dsse.verify(parsed, [key], 1, names.RECEIPT_REQUEST_TYPE)
+    if statement.cluster_id != cluster_id:
+        raise SubjectMismatch(f"receipt request is for cluster {statement.cluster_id}")
+    check_life(statement, "receipt request", limits.RECEIPT_REQUEST_LIFE)
+    check_time(statement, now, "receipt request")
+    return statement
+
+
+def parse_session_key(pem: str) -> PublicKey:
+    """Read a session key. Raises InvalidInput for another kind of key or another spelling."""
+    key = load_public_key(pem)
+    if not isinstance(key.key, ed25519.Ed25519PublicKey) or key.pem != pem:
+        raise InvalidInput("must be an Ed25519 public key in PEM", field="sessionKey")
+    return key
