@@ -76,17 +76,20 @@ class BuildahBuilder:
 
     def _export(self, name: str) -> str:
         blobs = store.blob_store()
-        driver = self._chosen_driver()
-        location = f"{driver}@{self._store / driver}+{self._runroot}"
         with tempfile.TemporaryDirectory(dir=store.images_folder(), prefix=".oci-") as folder:
             layout = Path(folder) / "layout"
             argv: list[str | Path] = [*OWN_MOUNTS, "skopeo", "copy", "--quiet"]
             argv += ["--dest-oci-accept-uncompressed-layers"]
             argv += ["--dest-shared-blob-dir", blobs.folder]
-            argv += [f"containers-storage:[{location}]{name}", f"oci:{layout}:{store.TAG}"]
+            argv += [self._stored(name), f"oci:{layout}:{store.TAG}"]
             run(argv, timeout_seconds=_BUILD_SECONDS)
             index = json.loads((layout / "index.json").read_text())
         return read_manifest(blobs, own_platform(index)["digest"]).digest
+
+    def _stored(self, name: str) -> str:
+        """An image of the builder's store, as skopeo names it."""
+        driver = self._chosen_driver()
+        return f"containers-storage:[{driver}@{self._store / driver}+{self._runroot}]{name}"
 
     @staticmethod
     def _image_name(tag: str) -> str:
@@ -136,8 +139,10 @@ class BuildahBuilder:
             digest = base.ensure()
             with tempfile.TemporaryDirectory() as folder:
                 write_layout(store.blob_store(), digest, Path(folder))
-                loaded = self._buildah("pull", "--quiet", f"oci:{folder}")
-            self._buildah("tag", loaded.split()[-1], self._base_name())
+                # Not `buildah pull`: it makes a name of the folder's, and not every one will do.
+                copy = ["skopeo", "copy", "--quiet", f"oci:{folder}"]
+                argv = [*OWN_MOUNTS, *copy, self._stored(self._base_name())]
+                run(argv, timeout_seconds=_BUILD_SECONDS)
         if not self._has(self._builder_name()):
             with tempfile.TemporaryDirectory() as empty:
                 tag = self._builder_name().rpartition(":")[2]
