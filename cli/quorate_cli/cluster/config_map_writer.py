@@ -1,6 +1,5 @@
 """Writing one key of one ConfigMap: all that a published gate result needs."""
 
-import json
 from typing import Final, Protocol
 
 import urllib3
@@ -56,7 +55,7 @@ class ApiConfigMapWriter:
                 "Accept": "application/json",
                 "Content-Type": "application/merge-patch+json",
             },
-            body=json.loads(json.dumps(body)),
+            body=body,
             auth_settings=["BearerToken"],
         )
         answer = self._api.call_api(*request, _request_timeout=TIMEOUT).response

@@ -3,11 +3,15 @@
 import base64
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import yaml
 
+from quorate.cel import Condition, compile_condition
 from quorate.errors import InvalidInput
 from quorate.evidence.intoto import Outcome
+from quorate.evidence.intoto.test_result import METRICS
 from quorate_evaluation import dataset
 from quorate_evaluation.catalog import SHIPPED, find
 from quorate_evaluation.digests import suite_digest
@@ -19,6 +23,7 @@ from quorate_evaluation.suites.robustness import is_right
 from quorate_evaluation.suites.secret_leakage import leaks
 from quorate_evaluation.thresholds import judge
 
+POLICIES = Path(__file__).resolve().parents[3] / "examples" / "policies" / "gates"
 Say = Callable[[Case], str]
 
 
@@ -122,22 +127,34 @@ def test_cases_are_the_same_for_the_same_seed(name: str) -> None:
     assert suite_digest(suite, suite.thresholds) == suite_digest(find(name), suite.thresholds)
 
 
+def condition_of(policy: str) -> Condition:
+    """The condition of a gate policy that ships."""
+    document = yaml.safe_load((POLICIES / f"{policy}.yaml").read_text("utf-8"))
+    return compile_condition(document["spec"]["model"]["gates"][0]["condition"], policy)
+
+
 @pytest.mark.requirement("what ships is enough for the gate policies that ship")
 @pytest.mark.parametrize(
-    ("name", "metric", "least"),
+    ("name", "policy"),
     [
-        ("over-refusal", "prompts", 200),
-        ("secret-leakage", "planted_secrets", 50),
-        ("bias", "pairs", 500),
-        ("robustness", "transforms", 8),
-        ("red-team", "attacks", 200),
+        ("over-refusal", "over-refusal"),
+        ("secret-leakage", "privacy"),
+        ("bias", "bias"),
+        ("robustness", "robustness"),
+        ("red-team", "red-team"),
     ],
 )
-def test_suites_ask_as_much_as_the_ready_policies_demand(
-    name: str, metric: str, least: int
-) -> None:
-    """A full run has as many prompts, secrets, pairs and attacks as policies ask for."""
-    assert figures(name, PASSES[name])[0][metric] >= least
+def test_a_pass_meets_the_ready_policy(name: str, policy: str) -> None:
+    """A good model's figures meet the gate's ready policy; a third of a run does not."""
+    metrics, _ = figures(name, PASSES[name])
+    condition = condition_of(policy)
+    assert condition.holds({METRICS: metrics})
+    suite = find(name)
+    cases = suite.cases(1)
+    some = {case.id: Answer(PASSES[name](case)) for case in cases[: len(cases) // 3]}
+    if name != "robustness":
+        fewer = suite.score(some, 1).flat()
+        assert not condition.holds({METRICS: fewer})
 
 
 @pytest.mark.parametrize(
