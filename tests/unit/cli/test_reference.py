@@ -30,6 +30,7 @@ def test_every_argument_has_a_description() -> None:
         "sign-and-gate.md",
         "explain-a-denial.md",
         "preview-a-policy.md",
+        "inventory.md",
         "run-a-gate.md",
         "write-a-suite.md",
     ],

@@ -1,0 +1,1 @@
+"""Inventory: every model server of a cluster, opted in or not, and what enforcing would do."""
