@@ -48,6 +48,7 @@ def _own(kind: str) -> Kind:
 SAFETY_POLICY: Final = _own("SafetyPolicy")
 CLUSTER_SAFETY_POLICY: Final = _own("ClusterSafetyPolicy")
 ATTESTED_MODEL: Final = _own("AttestedModel")
+SAFETY_EXCEPTION: Final = _own("SafetyException")
 SAFETY_INCIDENT: Final = _own("SafetyIncident")
 
 CONFIG_MAP: Final = Kind("ConfigMap", "", "v1", "configmaps", True)

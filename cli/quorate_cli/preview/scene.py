@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from quorate import names
 from quorate.admission import preview
 from quorate.admission.model import KnownModel
 from quorate.admission.snapshot import Snapshot
@@ -15,6 +16,7 @@ from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.meta import read
 from quorate.errors import Unavailable
 from quorate.policy.compiled import CompiledPolicy
+from quorate.policy.exceptions import lifted
 from quorate_cli.cluster import kinds
 from quorate_cli.cluster.attempt import Unreadable, attempt
 from quorate_cli.cluster.installation import read_genesis, read_injection, read_previous
@@ -90,11 +92,14 @@ def read_scene(
         before.put_policy(document)
     for document in then:
         after.put_policy(document)
+    # They count where a certificate is judged; those in force were judged by the committee.
+    for document in _exceptions(reader, scene) if changed else ():
+        before.put_exception(document)
     judged: dict[Key, KnownModel] = {}
     for document in _each(reader, scene, kinds.ATTESTED_MODEL, places):
         known = before.put_model(document, now)
         if known is not None:
-            _take_model(scene, judged, known, document, changed, now)
+            _take_model(scene, judged, known, document, changed, before.snapshot(), now)
     for document in _each(reader, scene, kinds.CLAIM, places):
         before.put_claim(document)
     scene.before = before.snapshot()
@@ -127,12 +132,26 @@ def _each(reader: Reader, scene: Scene, kind: Kind, places: tuple[str, ...]) -> 
             scene.blind.add(place)
 
 
+def _exceptions(reader: Reader, scene: Scene) -> Iterator[Document]:
+    """SafetyExceptions. One that may not be read lifts nothing, so a verdict is at most too strict.
+
+    A release before this one does not serve the kind.
+    """
+    try:
+        yield from reader.each(kinds.SAFETY_EXCEPTION, names.NAMESPACE)
+    except NotServed:
+        return
+    except NotPermitted as error:
+        scene.gap(error)
+
+
 def _take_model(
     scene: Scene,
     judged: dict[Key, KnownModel],
     known: KnownModel,
     document: Document,
     drafts: tuple[CompiledPolicy, ...],
+    snapshot: Snapshot,
     now: datetime,
 ) -> None:
     """Judge a model under the drafts that may be meant for it, and keep it in brief."""
@@ -140,7 +159,10 @@ def _take_model(
     for policy in drafts:
         mine = policy.ref.namespace in (None, known.namespace)
         if mine and selects_model(policy, known.name) != "no":
-            known = preview.as_if_judged(known, model, policy, now, OfflineSigstore())
+            workload = (known.namespace, known.name, known.manifest_digest)
+            approved = snapshot.exceptions.get((known.namespace, known.name), ())
+            found = lifted(approved, policy, workload, snapshot.cluster_id, now)
+            known = preview.as_if_judged(known, model, policy, now, OfflineSigstore(), found)
     key = (known.namespace, known.name)
     judged[key] = known
     owners = model.spec.owners

@@ -5,6 +5,7 @@ by the one that members ask. Only what they are asked *about* is made up: the po
 would make it again, the model as if the committee had judged it under a draft.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +20,7 @@ from quorate.admission.validate import Judgement, shape
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import evaluate
+from quorate.policy.exceptions import NOTHING, Lifted
 from quorate.ports import Sigstore
 from quorate.verdict import Reason, Verdict, all_of
 
@@ -161,18 +163,20 @@ def as_if_judged(
     policy: CompiledPolicy,
     now: datetime,
     sigstore: Sigstore | None,
+    lifted: Mapping[str, Lifted] = NOTHING,
 ) -> KnownModel:
     """The model as if the committee had judged it under ``policy``, which is not in force.
 
-    What is kept outside the object is not known here: a requirement that it might show is neither
+    ``lifted`` are requirements that an exception lifts for this model and policy. What is kept
+    outside the object is not known here: a requirement that it might show is neither
     met nor failed, so there is no certificate.
     """
-    requirements = evaluate(policy, model, now, sigstore=sigstore).requirements
+    judged = evaluate(policy, model, now, sigstore=sigstore, lifted=lifted)
     failed, unknown = [], []
-    for requirement in requirements:
+    for requirement in judged.requirements:
         denial = requirement.denial
         remembered = _remembered(known, policy, requirement.name)
-        if remembered:
+        if remembered and not requirement.lifted_by:
             failed.append((requirement.name, str(Reason.GATE_FAILED), remembered))
         elif denial is not None and model.spec.sources:
             message = "what is kept outside the object is judged by the committee alone"

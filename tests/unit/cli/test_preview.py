@@ -17,7 +17,7 @@ from quorate_cli.cluster.connection import Connection
 from quorate_cli.commands import preview as command
 from quorate_cli.preview.outcome import Preview
 from quorate_cli.progress import Progress
-from tests.fakes import vouching
+from tests.fakes import exceptions, vouching
 from tests.fakes.vouching import signer
 from tests.unit.cli.conftest import Quorate
 from tests.unit.cli.fake_cluster import NAMESPACE, SERVER, FakeCluster, bare_pod
@@ -198,6 +198,22 @@ def test_a_failure_that_members_remember_stands(cluster: FakeCluster, tmp_path: 
     changed = draft(cluster, {"volumes": []}, name="floor")
     found = preview(cluster, "-f", write(tmp_path / "p.yaml", changed))
     assert "it failed on Friday" in {r.message for r in found.pods[0].refusals}
+
+
+def test_an_exception_lifts_what_it_would_lift(cluster: FakeCluster, tmp_path: Path) -> None:
+    """Under a draft, an approved exception counts as members would count it; another's does not."""
+    approver = signer()
+    asked = {"gates": [vouching.gate(cluster.lab), vouching.gate(cluster.lab, name="bias")]}
+    wanted = draft(cluster, asked, name="floor")
+    wanted["spec"]["model"]["gates"][1]["suites"] = [f"sha256:{'7' * 64}"]
+    wanted["spec"]["exceptions"] = exceptions.approvers(approver)
+    path = write(tmp_path / "p.yaml", wanted)
+    cluster.reader.put(running(cluster.pod(gated=False)))
+    cluster.reader.put(exceptions.exception("Gate/bias", signer()))
+    assert preview(cluster, "-f", path).denied == 1
+    cluster.reader.put(exceptions.exception("Gate/bias", approver))
+    found = preview(cluster, "-f", path)
+    assert (found.denied, [m.allowed for m in found.models]) == (0, [True])
 
 
 def test_only_what_the_policy_selects(cluster: FakeCluster, tmp_path: Path) -> None:
