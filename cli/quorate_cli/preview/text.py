@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from quorate import names
+from quorate.admission.preview import Fate
 from quorate.verdict import Reason
 from quorate_cli.explain.explanation import PolicyLine, Refusal
 from quorate_cli.layout import NOTICE, UNKNOWN, mark, table, wrapped
@@ -18,14 +19,14 @@ def render(preview: Preview, width: int) -> list[str]:
     lines = [*_title(preview, width), ""]
     refused = [row for row in preview.pods if row.denied]
     reported = [row for row in preview.pods if row.refusals and not row.denied]
-    moved = [row for row in preview.pods if not row.refusals and row.fate != "GoesOn"]
+    moved = [row for row in preview.pods if not row.refusals and row.fate != Fate.GOES_ON]
     shown: set[Refusal] = set()
     for title, block in (
         ("POLICY", _policy(preview.policy, width) if preview.policy else iter(())),
         ("NAMESPACES", _namespaces(preview, width)),
         ("REFUSED", _workloads(refused, shown, width)),
         ("REPORTED, AND REFUSED IF ENFORCED", _workloads(reported, shown, width)),
-        ("DELETED AND MADE AGAIN", _workloads(moved, shown, width)),
+        ("DELETED, BECAUSE NOTHING ENFORCED WHEN THEY WERE MADE", _workloads(moved, shown, width)),
         ("MODELS", _models(preview.models, shown, width)),
         ("NOT KNOWN", _gaps(preview, width)),
         ("WHAT TO DO, BY OWNER", _owners(preview, width)),
@@ -137,6 +138,10 @@ def _owners(preview: Preview, width: int) -> Iterator[str]:
     """Each party once, with the reasons it has to look at."""
     tasks: dict[str, dict[str, None]] = {}
     found: list[PodsRow | ModelRow] = [*preview.pods, *preview.models]
+    for gone in preview.pods:
+        if gone.fate == Fate.DELETED:
+            who = f"whoever made {gone.namespace}/{gone.workload}"
+            tasks[who] = {"create it anew, no controller does": None}
     for row in found:
         for refusal in row.refusals:
             what = row.workload if isinstance(row, PodsRow) else f"model/{row.name}"

@@ -84,7 +84,9 @@ def test_audit_to_enforce_names_each_fate(cluster: FakeCluster) -> None:
     assert [refusal.reason for refusal in row.refusals] == ["ServerImageNotAllowed"]
     assert row.refusals[0].remedy.commands
     assert row.owner == "model team <model@example.com>"
-    assert command.result(found, 100).exit_code == exit_codes.DENIED
+    done = command.result(found, 100)
+    assert done.exit_code == exit_codes.DENIED
+    assert "  whoever made team-a/pod/alone: create it anew, no controller does" in done.lines
 
 
 def test_audit_refuses_nothing_but_says_what_enforce_would(cluster: FakeCluster) -> None:
