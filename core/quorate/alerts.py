@@ -28,6 +28,7 @@ class Rule(StrEnum):
     AUDIT_LOG_NOT_WRITTEN = "AuditLogNotWritten"
     MODEL_MISMATCH = "ModelMismatch"
     EXCEPTION_ACTIVE = "ExceptionActive"
+    ENFORCEMENT_SUSPENDED = "EnforcementSuspended"
 
 
 class Source(StrEnum):
@@ -140,6 +141,14 @@ CATALOGUE: Final = (
         "SafetyException",
         "A requirement of a ClusterSafetyPolicy is lifted for one workload. The incident holds who "
         "approved and why, and is closed when the exception ends.",
+    ),
+    Alert(
+        Rule.ENFORCEMENT_SUSPENDED,
+        "Critical",
+        Source.OPERATOR,
+        "Namespace",
+        "Somebody broke the glass: the namespace does not enforce until a time in its annotation. "
+        "The operator makes it enforce again then, and closes the incident.",
     ),
 )
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from quorate import names
+from quorate.alerts import Rule
 from quorate.errors import QuorateError, Unavailable
 from quorate.ports import Clock
 from quorate_operator.effects.api_server import ApiRefused, ApiServer
@@ -155,8 +156,20 @@ class Alerts:
             raise Unavailable(f"no SafetyIncident for {alert.subject.key}")
         return str((await self._find_or_create(alert))["metadata"]["name"])
 
-    async def close(self, found: Document, why: str) -> None:
-        """Write into an incident that what it is about has ended, once. Raises QuorateError."""
+    async def close_others(self, rule: Rule, active: set[str], why: str) -> None:
+        """Close the incidents of a rule in our namespace but those about ``active``, by UID.
+
+        Raises QuorateError.
+        """
+        selector = {"fieldSelector": f"spec.rule={rule}"}
+        found = await self._api.get(SAFETY_INCIDENT.path(names.NAMESPACE), selector)
+        for incident_ in found.get("items") or ():
+            spec = incident_["spec"]
+            if spec["rule"] == rule and spec["subject"].get("uid", "") not in active:
+                await self._close(incident_, why)
+
+    async def _close(self, found: Document, why: str) -> None:
+        """Write into an incident that what it is about has ended, once."""
         status = found.get("status") or {}
         if _is_closed(found):
             return

@@ -31,7 +31,6 @@ from quorate_operator.effects.fence import Holder, check
 from quorate_operator.kinds import (
     CLUSTER_SAFETY_POLICY,
     SAFETY_EXCEPTION,
-    SAFETY_INCIDENT,
     Key,
     Kind,
 )
@@ -142,11 +141,8 @@ class ExceptionKeeper:
 
     async def end_others(self, active: set[str]) -> None:
         """Close the incidents of exceptions that are no longer active, or are gone."""
-        rule = {"fieldSelector": f"spec.rule={Rule.EXCEPTION_ACTIVE}"}
-        found = await self._api.get(SAFETY_INCIDENT.path(names.NAMESPACE), rule)
-        for incident in found.get("items") or ():
-            if incident["spec"]["subject"].get("uid", "") not in active:
-                await self._alerts.close(incident, "the exception has ended")
+        why = "the exception has ended"
+        await self._alerts.close_others(Rule.EXCEPTION_ACTIVE, active, why)
 
     async def _write(self, key: Key, document: Document, seen: Seen) -> None:
         current = _status(document)

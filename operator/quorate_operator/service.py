@@ -17,6 +17,7 @@ from quorate_io.member_client import MemberClient
 from quorate_io.registry import RegistryClient
 from quorate_operator import handlers
 from quorate_operator.alerts import Alerts
+from quorate_operator.break_glass import BreakGlass
 from quorate_operator.config import Config
 from quorate_operator.effects.api_server import ApiServer
 from quorate_operator.effects.dispatch import Effects
@@ -93,6 +94,7 @@ class Operator:
         place, urls = config.namespace, config.member_urls
         self._lookout = Lookout(api, place, urls, alerts, clock, time.monotonic)
         self._exceptions = ExceptionKeeper(world, api, lease, alerts, events, clock, intake.arrived)
+        self._break_glass = BreakGlass(world, api, lease, alerts, clock)
         self._supervision = Supervision(
             config.namespace, relay, alerts, ages, queues, lease, metrics
         )
@@ -141,6 +143,7 @@ class Operator:
                 self._supervision.run(),
                 self._lookout.run(),
                 self._exceptions.run(),
+                self._break_glass.run(),
                 self._gatherer.run(),
                 *(watch_files(*files, CONFIG_SECONDS) for files in self._watched),
             )

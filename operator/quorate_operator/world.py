@@ -75,6 +75,15 @@ class Known:
         return replace(self, relayed=whole)
 
 
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """A namespace that was to enforce and does not, until a time somebody named."""
+
+    uid: str
+    until: str
+    because: str
+
+
 class World:
     """Policies, models, claims, namespaces and pods, and what of them the member must hear."""
 
@@ -84,6 +93,8 @@ class World:
         self.pods = KnownPods()
         self.modes: dict[str, str] = {}
         """Namespaces that carry the mode label."""
+        self.suspended: dict[str, Suspension] = {}
+        """Of these, those that enforce again by themselves."""
         self.changed: dict[Key, None] = {}
         """Policies and models the member has not heard of yet, in order."""
         self.protected: dict[str, ObservedPod] = {}
@@ -138,6 +149,7 @@ class World:
             return self._put_pod(key, document)
         if kind is NAMESPACE:
             labels = metadata.get("labels") or {}
+            self._note_suspension(metadata, labels.get(kind.label_selector))
             return self._put_mode(key.name, labels.get(kind.label_selector))
         if kind is CLAIM:
             self.store.put_claim(document)
@@ -168,6 +180,7 @@ class World:
         if key.kind == POD.name:
             return self._remove_pod(key)
         if key.kind == NAMESPACE.name:
+            self.suspended.pop(key.name, None)
             return self._put_mode(key.name, None)
         self.store.remove(key.kind, (key.namespace, key.name))
         if key.kind == CLAIM.name:
@@ -268,6 +281,16 @@ class World:
             return self.pods.gated(key.namespace, key.name)
         scope = key.namespace or None
         return self.models(scope) | self.pods.gated(scope)
+
+    def _note_suspension(self, metadata: Mapping[str, Any], mode: str | None) -> None:
+        notes = metadata.get("annotations") or {}
+        self.suspended.pop(metadata["name"], None)
+        if mode != ENFORCE and names.ENFORCE_AGAIN in notes:
+            self.suspended[metadata["name"]] = Suspension(
+                metadata.get("uid", ""),
+                notes[names.ENFORCE_AGAIN],
+                notes.get(names.SUSPENDED_BECAUSE, ""),
+            )
 
     def _put_mode(self, namespace: str, mode: str | None) -> set[Key]:
         if self.modes.get(namespace) == mode:

@@ -139,6 +139,13 @@ RULES: tuple[Rule, ...] = (
         "A requirement of a ClusterSafetyPolicy was lifted for one workload.",
         "Approvers agreed to it for a few days. The SafetyIncident says who, and why.",
     ),
+    Rule(
+        Name.ENFORCEMENT_SUSPENDED,
+        _raised(Name.ENFORCEMENT_SUSPENDED),
+        "0m",
+        "Somebody suspended enforcement in a namespace.",
+        "Pods are created there unprotected until the time in its annotation.",
+    ),
 )
 
 _SEVERITY: dict[alerts.Severity, str] = {"Critical": "critical", "High": "warning"}

@@ -16,6 +16,7 @@ namespace to bind."""
 EXPECTED: dict[str, set[Right]] = {
     "ClusterRole/quorate-operator": {
         ("namespaces", "", READ),
+        ("namespaces", "", "patch"),
         ("persistentvolumeclaims", "", READ),
         ("pods", "", "delete,get,list,patch,watch"),
         ("quorate.dev/safetypolicies", "", READ),

@@ -43,6 +43,7 @@ PARTS = (
     "connect",
     "token",
     "mode",
+    "restore",
     "configuration",
     "removal",
 )

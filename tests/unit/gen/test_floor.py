@@ -20,7 +20,7 @@ CONFIG = InjectionConfig(
     drain_seconds=5,
 )
 FLOOR = floor.FloorConfig(CONFIG, CONFIG.image)
-CLUSTER_WIDE = ("token", "mode", "configuration", "removal")
+CLUSTER_WIDE = ("token", "mode", "restore", "configuration", "removal")
 CLAIM = "injection.audit.persistentVolumeClaim"
 
 

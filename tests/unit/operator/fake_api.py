@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from quorate import names
 from quorate_operator.effects.api_server import ApiRefused, ApiServer
-from quorate_operator.kinds import WATCHED
+from quorate_operator.kinds import SAFETY_INCIDENT, WATCHED
 
 Document = dict[str, Any]
-_COLLECTIONS = {kind.path() for kind in WATCHED}
+_COLLECTIONS = {kind.path() for kind in WATCHED} | {SAFETY_INCIDENT.path(names.NAMESPACE)}
 
 
 class FakeApi(ApiServer):
@@ -87,7 +88,8 @@ class FakeApi(ApiServer):
 def _patched(document: Document, operations: list[Document]) -> Document:
     document = copy.deepcopy(document)
     for operation in operations:
-        *parents, last = operation["path"].strip("/").split("/")
+        parts = operation["path"].strip("/").split("/")
+        *parents, last = [part.replace("~1", "/") for part in parts]
         target: Any = document
         for part in parents:
             target = target[int(part)] if isinstance(target, list) else target[part]

@@ -9,6 +9,7 @@ from quorate.admission.floor.guards import configurations, labels, mode
 from quorate.admission.floor.injected import injected
 from quorate.admission.floor.removal import removal
 from quorate.admission.floor.required import required
+from quorate.admission.floor.restoring import restoring
 from quorate.admission.floor.tokens import tokens
 
 
@@ -25,6 +26,7 @@ def policies(config: FloorConfig) -> list[Document]:
         documents += _pair(config, name, spec, binding | _enforced())
     documents += _pair(config, "token", tokens(), {})
     documents += _pair(config, "mode", mode(), {})
+    documents += _pair(config, "restore", restoring(), {})
     documents += _pair(config, "configuration", configurations(), {})
     return documents + _pair(config, "removal", removal(), {})
 
