@@ -23,10 +23,10 @@ def changed(floor: Floor, user: str, **metadata: Document) -> str:
     """Change the namespace as somebody with every right; returns why it was refused."""
     path = f"/api/v1/namespaces/{floor.namespace}?dryRun=All"
     kind = "application/merge-patch+json"
-    groups = ("system:masters",) if user else ()
+    groups: tuple[str, ...] = ("system:masters",) if user else ()
     body = {"metadata": metadata}
     return floor.api.request(
-        "PATCH", path, {"metadata": metadata}, content_type=kind, **who
+        "PATCH", path, body, content_type=kind, user=user, groups=groups
     ).message
 
 
