@@ -38,13 +38,14 @@ def test_the_operator_restores_enforcement_and_nothing_else(floor: Floor) -> Non
     operator = names.OPERATOR_USER
     assert "GuardedFieldChanged" in changed(floor, operator, labels=enforce)
     path = f"/api/v1/namespaces/{floor.namespace}"
-    notes = {"metadata": {"annotations": {names.ENFORCE_AGAIN: UNTIL, "kept": "yes"}}}
+    annotated = {names.ENFORCE_AGAIN: UNTIL, "kept": "yes"}
+    notes = {"metadata": {"annotations": annotated, "labels": {"tier": "one"}}}
     kind = "application/merge-patch+json"
     assert floor.api.request("PATCH", path, notes, content_type=kind).accepted
     for labels, annotations in (
         ({names.MODE_LABEL: "audit"}, gone),
         (enforce | {"pod-security.kubernetes.io/enforce": "privileged"}, gone),
-        (enforce | {"contract-floor": None}, gone),
+        (enforce | {"tier": None}, gone),
         (enforce, gone | {"kept": None}),
         (enforce, gone | {"more": "yes"}),
         ({}, gone),
