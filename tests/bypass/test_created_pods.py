@@ -244,7 +244,7 @@ def test_class_e27_fetching_at_run_time(ground: Ground) -> None:
     cases: dict[str, tuple[Change, tuple[str, ...]]] = {
         " ".join(args): (server(args=local + args), (SERVER,)) for args in told
     }
-    for name in ("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "STORAGE_URI", "HF_HOME",
+    for name in ("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "STORAGE_URI",
                  "HF_ENDPOINT", "PIP_INDEX_URL"):  # fmt: skip
         cases[name] = (server(args=local, env=[{"name": name, "value": "1"}]), (SERVER,))
     tried(ground, cases)

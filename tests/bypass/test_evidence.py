@@ -414,7 +414,8 @@ def test_class_e16_p09_the_engine_as_a_confused_deputy(ground: Ground) -> None:
 
     def answered() -> list[Document] | None:
         found = ground.model("e16-reach").get("status", {}).get("sources", [])
-        return found if len(found) == len(hosts) + 1 else None
+        read = [source for source in found if source["status"] != "Unknown"]
+        return read if len(read) == len(hosts) + 1 else None
 
     for source in eventually(answered, "every source is answered for"):
         assert source["status"] == "False", source
