@@ -48,7 +48,7 @@ class Table:
         outcomes = self._outcomes.get(found.key, [])
         if any(outcome == "failed" for outcome in outcomes):
             got = "OPEN"
-        elif not outcomes or "passed" not in outcomes:
+        elif not outcomes or "skipped" in outcomes:
             got = NOT_TESTED
         else:
             got = found.expected

@@ -77,7 +77,6 @@ def not_ours(ground: Ground) -> list[tuple[str, str]]:
         ("POST", _POLICIES + DRY),
         ("PATCH", models + DRY),
         ("DELETE", models + DRY),
-        ("PATCH", f"/api/v1/namespaces/{ground.namespace}{DRY}"),
         ("POST", ground.path("pods") + DRY),
         ("GET", ground.path("secrets")),
         ("GET", "/api/v1/secrets"),
@@ -99,6 +98,7 @@ def test_operators_token(ground: Ground) -> None:
     open incidents and delete protected pods."""
     with bearer(ground, "quorate-operator") as api:
         forbidden(api, *not_ours(ground))
+        keeps_enforcing(ground, api)
         system = f"/api/v1/namespaces/{SYSTEM}"
         assert api.request("GET", f"{system}/secrets/quorate-webhook-ca").accepted
         assert api.request("GET", ground.path("configmaps")).status == 403
@@ -111,6 +111,12 @@ def test_operators_token(ground: Ground) -> None:
         denied(ground.patch(demo, swap, JSON_PATCH, api=api))
         relabel = {"metadata": {"labels": {names.MODEL_LABEL: "other"}}}
         denied(ground.patch(demo, relabel, api=api), "GuardedFieldChanged")
+
+
+def keeps_enforcing(ground: Ground, api: Api) -> None:
+    """This account cannot end enforcement."""
+    audit = {"metadata": {"labels": {names.MODE_LABEL: "audit"}}}
+    denied(ground.patch(f"/api/v1/namespaces/{ground.namespace}{DRY}", audit, api=api))
 
 
 def member(ground: Ground) -> str:
@@ -174,6 +180,7 @@ def test_webhooks_token(ground: Ground) -> None:
     """It reads what it decides from, and writes nothing at all."""
     with bearer(ground, "quorate-webhook") as api:
         forbidden(api, *not_ours(ground))
+        keeps_enforcing(ground, api)
         status = ground.path("attestedmodels", "demo", "quorate.dev/v1alpha1") + "/status"
         forbidden(
             api,
@@ -196,6 +203,7 @@ def test_members_token(ground: Ground) -> None:
     assert not any("projected" in volume for volume in pod["spec"]["volumes"])
     with bearer(ground, "quorate-member") as api:
         forbidden(api, *not_ours(ground))
+        keeps_enforcing(ground, api)
         forbidden(
             api,
             ("GET", _POLICIES),
