@@ -1,12 +1,14 @@
 """Exceptions that must not count: by the wrong people, in the wrong place, for something else."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from quorate import names
+from quorate.keys import LocalSigner
 from tests.bypass.ground import Document, Ground, denied
 from tests.e2e.tenant import condition, eventually
 from tests.fakes import exceptions
@@ -20,6 +22,37 @@ def asked_for(ground: Ground) -> tuple[str, str, str]:
     """The policy's name, the cluster's id, and the manifest digest."""
     cluster = ground.tenant.cluster.get("namespace", "kube-system")["metadata"]["uid"]
     return f"{ground.namespace}-exceptions", cluster, ground.tenant.models["good"].files.digest
+
+
+def wrong_ones(
+    exception: Callable[..., Document],
+    both: tuple[LocalSigner, LocalSigner],
+    strangers: tuple[LocalSigner, LocalSigner],
+    model: Document,
+    now: datetime,
+) -> dict[str, Document]:
+    """Exceptions in the protected namespace that lift nothing of the model e15, by name."""
+    protected = {
+        "e15-one": exception("e15-one", both[0]),
+        "e15-half": exception("e15-half", both[1]),
+        "e15-strangers": exception("e15-strangers", *strangers),
+        "e15-over": exception("e15-over", *both, decided_at=now - 2 * DAY, life=DAY),
+        "e15-model": exception("e15-model", *both, workload=model | {"model": "demo"}),
+        "e15-bytes": exception(
+            "e15-bytes", *both, workload=model | {"manifestDigest": f"sha256:{'0' * 64}"}
+        ),
+        "e15-cluster": exception("e15-cluster", *both, cluster="another"),
+        "e15-gate": exception("e15-gate", *both, requirement="Gate/red-team"),
+        "e15-long": exception("e15-long", *both, life=8 * DAY),
+    }
+    twice = exception("e15-twice", both[0])
+    envelope = json.loads(twice["spec"]["approval"])
+    twice["spec"]["approval"] = json.dumps(envelope | {"signatures": envelope["signatures"] * 2})
+    protected["e15-twice"] = twice
+    edited = exception("e15-edited", *both, workload=model | {"model": "demo"})
+    edited["spec"]["workload"] = model
+    protected["e15-edited"] = edited
+    return protected
 
 
 @pytest.mark.bypass("E15", "P06")
@@ -41,26 +74,7 @@ def test_class_e15_exceptions(ground: Ground) -> None:
         return document
 
     both = (lead, other)
-    protected = {
-        "e15-one": exception("e15-one", lead),
-        "e15-half": exception("e15-half", other),
-        "e15-strangers": exception("e15-strangers", stranger, tenant.owner),
-        "e15-over": exception("e15-over", *both, decided_at=now - 2 * DAY, life=DAY),
-        "e15-model": exception("e15-model", *both, workload=model | {"model": "demo"}),
-        "e15-bytes": exception(
-            "e15-bytes", *both, workload=model | {"manifestDigest": f"sha256:{'0' * 64}"}
-        ),
-        "e15-cluster": exception("e15-cluster", *both, cluster="another"),
-        "e15-gate": exception("e15-gate", *both, requirement="Gate/red-team"),
-        "e15-long": exception("e15-long", *both, life=8 * DAY),
-    }
-    twice = exception("e15-twice", lead)
-    envelope = json.loads(twice["spec"]["approval"])
-    twice["spec"]["approval"] = json.dumps(envelope | {"signatures": envelope["signatures"] * 2})
-    protected["e15-twice"] = twice
-    edited = exception("e15-edited", *both, workload=model | {"model": "demo"})
-    edited["spec"]["workload"] = model
-    protected["e15-edited"] = edited
+    protected = wrong_ones(exception, both, (stranger, tenant.owner), model, now)
     mine = exception("e15-mine", *both, namespace=ground.namespace)
     late = gate(tenant.lab, name="late") | {"suites": [f"sha256:{'9' * 64}"]}
     named = {"key": names.MODEL_LABEL, "operator": "In", "values": ["e15"]}
