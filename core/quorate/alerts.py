@@ -29,6 +29,10 @@ class Rule(StrEnum):
     MODEL_MISMATCH = "ModelMismatch"
     EXCEPTION_ACTIVE = "ExceptionActive"
     ENFORCEMENT_SUSPENDED = "EnforcementSuspended"
+    POD_ESCAPED = "PodEscaped"
+    STATIC_POD_FOUND = "StaticPodFound"
+    MANY_PODS_ESCAPED = "ManyPodsEscaped"
+    ESCAPE_SCAN_LATE = "EscapeScanLate"
 
 
 class Source(StrEnum):
@@ -149,6 +153,39 @@ CATALOGUE: Final = (
         "Namespace",
         "Somebody broke the glass: the namespace does not enforce until a time in its annotation. "
         "The operator makes it enforce again then, and closes the incident.",
+    ),
+    Alert(
+        Rule.POD_ESCAPED,
+        "Critical",
+        Source.OPERATOR,
+        "Pod",
+        "A pod runs in a namespace that enforces although admission never let it: the webhook was "
+        "away, the pod ran before the namespace enforced, or a hand changed it. The operator "
+        "deletes it, so that its controller meets admission again.",
+    ),
+    Alert(
+        Rule.STATIC_POD_FOUND,
+        "Critical",
+        Source.OPERATOR,
+        "Pod",
+        "A node runs a static pod in a namespace that enforces. The API server cannot refuse or "
+        "delete it; the node is cordoned where the installation says so.",
+    ),
+    Alert(
+        Rule.MANY_PODS_ESCAPED,
+        "Critical",
+        Source.OPERATOR,
+        "Deployment quorate-operator",
+        "So many pods escaped at once that not each has an incident of its own. They are deleted "
+        "one after the other, slowly.",
+    ),
+    Alert(
+        Rule.ESCAPE_SCAN_LATE,
+        "Critical",
+        Source.OPERATOR,
+        "Deployment quorate-operator",
+        "The operator has not looked at every pod of the namespaces that enforce for too long; "
+        "one that escaped admission may run unseen.",
     ),
 )
 

@@ -21,6 +21,8 @@ CONNECT_LABEL: Final = f"{GROUP}/connect"
 MODEL_LABEL: Final = f"{GROUP}/model"
 """Pod label: the AttestedModel of the same namespace that the pod serves."""
 SCHEDULING_GATE: Final = f"{GROUP}/verified"
+RELEASED_ANNOTATION: Final = f"{GROUP}/released"
+"""Pod annotation: the operator's mark on a pod whose gate it removed."""
 
 MEASURE_CONTAINER: Final = "quorate-measure"
 SIDECAR_CONTAINER: Final = "quorate-sidecar"

@@ -37,6 +37,8 @@ class Config:
     token_file: Path
     health_port: int
     leaf_life: timedelta
+    cordon: bool
+    """Whether nodes that run static pods of enforcing namespaces are cordoned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ def load(contents: tuple[bytes, ...], environment: Mapping[str, str] = os.enviro
                 366 * 24 * 3600,
             )
         ),
+        cordon=_switch(environment, "QUORATE_CORDON_NODES"),
     )
 
 
@@ -118,6 +121,13 @@ def _number(environment: Mapping[str, str], name: str, default: int, least: int,
     if not least <= value <= most:
         raise InvalidInput(f"must be {least} to {most}, not {text[:40]}", field=name)
     return value
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool:
+    text = environment.get(name, "false")
+    if text not in ("true", "false"):
+        raise InvalidInput(f"must be true or false, not {text[:40]}", field=name)
+    return text == "true"
 
 
 def _read(path: Path, bytes_max: int) -> bytes:

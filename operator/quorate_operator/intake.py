@@ -47,11 +47,14 @@ class Intake:
         self._touched: dict[str, set[Key]] = {}
         self.on_model: Callable[[Key], None] = lambda _: None
         """Called for every model that is there, was changed or went."""
+        self.on_seen: Callable[[Kind, Document], None] = lambda *_: None
+        """Called for every object the watches bring."""
 
     def arrived(self, kind: Kind, document: Document) -> None:
         """An object is there: listed, added, changed or just written."""
         self._touch(kind, document)
         self._put(kind, document)
+        self.on_seen(kind, document)
 
     def gone(self, kind: Kind, document: Document) -> None:
         """An object is there no more."""

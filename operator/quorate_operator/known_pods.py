@@ -32,6 +32,7 @@ class KnownPod:
     """The node it is bound to; empty before."""
     containers: tuple[ObservedContainer, ...] = ()
     """Which images it was written with, and which the kubelet reports."""
+    annotated: bool = False
 
     @property
     def runs(self) -> bool:
@@ -52,14 +53,16 @@ def know_pod(document: dict[str, Any]) -> KnownPod:
         labels=dict(pods.labels(document)),
         terminating="deletionTimestamp" in metadata,
         finished=phase in _FINISHED,
-        controller=_controller(metadata),
+        controller=controller(metadata),
         document=_trimmed(document) if gated else None,
         node=document["spec"].get("nodeName") or "",
         containers=observe_containers(document),
+        annotated=bool(metadata.get("annotations")),
     )
 
 
-def _controller(metadata: Document) -> str:
+def controller(metadata: Document) -> str:
+    """UID of the object that made a pod and would make another; empty without one."""
     owners = metadata.get("ownerReferences") or []
     return next((str(owner.get("uid", "")) for owner in owners if owner.get("controller")), "")
 

@@ -25,6 +25,9 @@ class Metrics:
         self.events = self._counter(names.OPERATOR_EVENTS)
         self.alerts = self._counter(names.OPERATOR_ALERTS)
         self.removals = self._counter(names.OPERATOR_REMOVALS)
+        self.escapes = self._gauge(names.OPERATOR_ESCAPES)
+        self.escape_scan = self._gauge(names.OPERATOR_ESCAPE_SCAN)
+        self.escape_scan_seconds = self._histogram(names.OPERATOR_ESCAPE_SCAN_SECONDS)
         self.leaf_expiry = self._gauge(names.OPERATOR_LEAF_EXPIRY)
 
     def _counter(self, metric: names.Metric) -> Counter:

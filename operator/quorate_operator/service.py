@@ -20,13 +20,17 @@ from quorate_operator.alerts import Alerts
 from quorate_operator.break_glass import BreakGlass
 from quorate_operator.config import Config
 from quorate_operator.effects.api_server import ApiServer
+from quorate_operator.effects.cordon import Cordons
 from quorate_operator.effects.dispatch import Effects
 from quorate_operator.effects.events import Events
 from quorate_operator.effects.gate import Gates
 from quorate_operator.effects.leaf import WebhookLeaf
+from quorate_operator.effects.marking import AuthorityMarkingKey
 from quorate_operator.effects.member import Questions
 from quorate_operator.effects.relay import Relay
 from quorate_operator.effects.removal import Removals
+from quorate_operator.escape_response import EscapeResponse
+from quorate_operator.escape_scan import EscapeScan
 from quorate_operator.exceptions import ExceptionKeeper
 from quorate_operator.intake import Intake, Queues
 from quorate_operator.kinds import LEASE, WATCHED, Key
@@ -83,7 +87,8 @@ class Operator:
         questions = Questions(member, world, config.genesis, clock, metrics)
         self._events = events = Events(api, lease, config.identity, clock, time.monotonic, metrics)
         alerts = Alerts(api, lease, events, clock, time.monotonic, metrics)
-        gates = Gates(api, lease, clock, metrics)
+        marking = AuthorityMarkingKey(api, config.namespace)
+        gates = Gates(api, lease, marking, clock, metrics)
         effects = Effects(api, lease, questions, events, alerts, gates, intake.arrived)
         self._workers = Workers(
             world, queues, Reconciler(world, effects, clock, metrics), clock, metrics
@@ -95,9 +100,13 @@ class Operator:
         self._lookout = Lookout(api, place, urls, alerts, clock, time.monotonic)
         self._exceptions = ExceptionKeeper(world, api, lease, alerts, events, clock, intake.arrived)
         self._break_glass = BreakGlass(world, api, lease, alerts, clock)
-        self._supervision = Supervision(
-            config.namespace, relay, alerts, ages, queues, lease, metrics
+        cordons = Cordons(api, lease, alerts, time.monotonic, enabled=config.cordon)
+        response = EscapeResponse(world, alerts, events, removals, cordons, place, time.monotonic)
+        self._scan = scan = EscapeScan(
+            api, world, intake, marking, response, clock, time.monotonic, metrics
         )
+        intake.on_seen = scan.noticed
+        self._supervision = Supervision(place, relay, alerts, ages, queues, lease, scan, metrics)
         questions.reachable = lambda: relay.reachable
         relay.on_heard = lambda: queues.add(questions.unanswered())
         relay.blind = lambda: bool(ages.silent())
@@ -144,6 +153,7 @@ class Operator:
                 self._lookout.run(),
                 self._exceptions.run(),
                 self._break_glass.run(),
+                self._scan.run(),
                 self._gatherer.run(),
                 *(watch_files(*files, CONFIG_SECONDS) for files in self._watched),
             )

@@ -11,6 +11,7 @@ from quorate.errors import QuorateError
 from quorate_operator.alerts import Alerts
 from quorate_operator.effects.fence import Holder
 from quorate_operator.effects.relay import Relay
+from quorate_operator.escape_scan import EscapeScan
 from quorate_operator.intake import Queues
 from quorate_operator.kinds import Key
 from quorate_operator.metrics import Metrics
@@ -22,6 +23,9 @@ MEMBER_DOWN_SECONDS = 60.0
 """A member that has not answered for so long is an alert. States live for ten times as long."""
 WATCH_STALE_SECONDS = 120.0
 """A watch that has been silent for so long is an alert; at 180 s this process starts anew."""
+
+SCAN_LATE_SECONDS = 60.0
+"""Twice the time in which a pod that escaped admission is to be found."""
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +45,7 @@ class Supervision:
         ages: WatchAges,
         queues: Queues,
         holder: Holder,
+        scan: EscapeScan,
         metrics: Metrics,
     ) -> None:
         self._namespace = namespace
@@ -49,6 +54,7 @@ class Supervision:
         self._ages = ages
         self._queues = queues
         self._holder = holder
+        self._scan = scan
         self._metrics = metrics
 
     async def run(self) -> None:
@@ -58,6 +64,7 @@ class Supervision:
             for alert in (
                 member_alert(self._relay.down_for(), self._namespace),
                 watch_alert(self._ages.ages(), self._namespace),
+                scan_alert(self._scan.age, self._namespace),
             ):
                 if alert is not None:
                     await self._alerts.raise_alert(alert)
@@ -94,6 +101,18 @@ def watch_alert(ages: Mapping[str, float], namespace: str) -> RaiseAlert | None:
         "member is sent no heartbeat"
     )
     return RaiseAlert(Rule.OPERATOR_WATCH_STALE, subject, namespace, summary)
+
+
+def scan_alert(seconds: float, namespace: str) -> RaiseAlert | None:
+    """The alert for pods that were not all looked at for so long, if it is one."""
+    if seconds < SCAN_LATE_SECONDS:
+        return None
+    subject = Target(Key("Deployment", namespace, names.OPERATOR_ACCOUNT), "", "apps/v1")
+    summary = (
+        "the pods of enforcing namespaces were not all looked at lately: one that escaped "
+        "admission may run unseen"
+    )
+    return RaiseAlert(Rule.ESCAPE_SCAN_LATE, subject, namespace, summary)
 
 
 class Watched(Protocol):

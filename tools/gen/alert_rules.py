@@ -19,6 +19,7 @@ HALF_STATE_LIFE = str(limits.STATE_LIFE // 2)
 FIFTH_RECEIPT_LIFE = str(limits.RECEIPT_LIFE // 5)
 WEBHOOK_STALE_SECONDS = 90
 OPERATOR_STALE_SECONDS = 120
+SCAN_LATE_SECONDS = 60
 """Silence of a watch. Something comes every 60 s; the webhook gives up at 120 s, the operator at
 180 s."""
 
@@ -145,6 +146,39 @@ RULES: tuple[Rule, ...] = (
         "0m",
         "Somebody suspended enforcement in a namespace.",
         "Pods are created there unprotected until the time in its annotation.",
+    ),
+    Rule(
+        Name.POD_ESCAPED,
+        f'{metrics.OPERATOR_ESCAPES.name}{{rule="{Name.POD_ESCAPED}"}} > 0\n'
+        f"  or {_raised(Name.POD_ESCAPED)}",
+        "0m",
+        "A pod runs in an enforcing namespace that admission never let run.",
+        "The operator deletes it. The SafetyIncident names it and says what admission would have "
+        "refused.",
+    ),
+    Rule(
+        Name.STATIC_POD_FOUND,
+        f'{metrics.OPERATOR_ESCAPES.name}{{rule="{Name.STATIC_POD_FOUND}"}} > 0\n'
+        f"  or {_raised(Name.STATIC_POD_FOUND)}",
+        "0m",
+        "A node runs a static pod in an enforcing namespace.",
+        "Nothing in the cluster can stop it. The SafetyIncident names the node.",
+    ),
+    Rule(
+        Name.MANY_PODS_ESCAPED,
+        _raised(Name.MANY_PODS_ESCAPED),
+        "0m",
+        "Many pods of enforcing namespaces escaped admission at once.",
+        "They are deleted one after the other. See whether webhook and floor are in place, or "
+        "whether a namespace with running pods was just labelled.",
+    ),
+    Rule(
+        Name.ESCAPE_SCAN_LATE,
+        f"time() - ({metrics.OPERATOR_ESCAPE_SCAN.name} > 0) > {SCAN_LATE_SECONDS}\n"
+        f"  or {_raised(Name.ESCAPE_SCAN_LATE)}",
+        "1m",
+        "The pods of enforcing namespaces were not all looked at lately.",
+        "A pod that escaped admission may run unseen.",
     ),
 )
 

@@ -246,8 +246,27 @@ OPERATOR_ALERTS: Final = Metric(
 OPERATOR_REMOVALS: Final = Metric(
     "quorate_operator_pods_removed_total",
     "counter",
-    "Pods with a foreign listener that were deleted, or left unready because too many were.",
+    "Pods with a foreign listener, or that escaped admission, that were deleted; or left unready "
+    "because too many were.",
     ("outcome",),
+)
+OPERATOR_ESCAPES: Final = Metric(
+    "quorate_operator_escaped_pods",
+    "gauge",
+    "Pods of enforcing namespaces that the last look found to have escaped admission, by rule.",
+    ("rule",),
+)
+OPERATOR_ESCAPE_SCAN: Final = Metric(
+    "quorate_operator_escape_scan_timestamp_seconds",
+    "gauge",
+    "When a look at every pod of every enforcing namespace last ended, in Unix time.",
+)
+OPERATOR_ESCAPE_SCAN_SECONDS: Final = Metric(
+    "quorate_operator_escape_scan_seconds",
+    "histogram",
+    "Time a look at every pod of every enforcing namespace took.",
+    (),
+    _SECONDS,
 )
 OPERATOR_LEAF_EXPIRY: Final = Metric(
     "quorate_operator_webhook_tls_expires_timestamp_seconds",

@@ -87,16 +87,18 @@ class ApiServer:
         """GET an object, or whatever JSON object ``path`` serves."""
         return await self._call("GET", path, query=query)
 
-    async def list(self, kind: Kind, namespace: str = "") -> AsyncIterator[Document]:
-        """All objects of a kind that carry the labels it asks for, page by page."""
-        query = {"limit": str(PAGE)}
+    async def list(
+        self, kind: Kind, namespace: str = "", page: int = PAGE
+    ) -> AsyncIterator[Document]:
+        """All objects of a kind that carry the labels it asks for, ``page`` at a time."""
+        query = {"limit": str(page)}
         if kind.label_selector:
             query["labelSelector"] = kind.label_selector
         while True:
-            page = await self._call("GET", kind.path(namespace), query=query)
-            for item in page.get("items") or []:
+            found = await self._call("GET", kind.path(namespace), query=query)
+            for item in found.get("items") or []:
                 yield item
-            following = (page.get("metadata") or {}).get("continue")
+            following = (found.get("metadata") or {}).get("continue")
             if not following:
                 return
             query["continue"] = following
@@ -109,9 +111,17 @@ class ApiServer:
         """PUT an object; with its resourceVersion in it, only if nobody changed it since."""
         return await self._call("PUT", kind.path(key.namespace, key.name), document)
 
-    async def delete(self, kind: Kind, key: Key, uid: str) -> Document:
+    async def delete(
+        self, kind: Kind, key: Key, uid: str, grace_seconds: int | None = None
+    ) -> Document:
         """DELETE this incarnation of an object; ApiRefused with status 409 if it is another."""
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        options: Document = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+        }
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
         return await self._call("DELETE", kind.path(key.namespace, key.name), options)
 
     async def apply_status(self, kind: Kind, key: Key, document: Document) -> Document:

@@ -1,7 +1,8 @@
-"""Deleting a pod that can be reached around its sidecar, so that its controller starts another.
+"""Deleting a pod that may not go on as it is, so that its controller starts another.
 
-Bounded for each controller, because one whose pods always listen would otherwise go round for ever,
-and over all, because reports come from pods: however many lie, the cluster is not emptied at once.
+Bounded over all: however many lie, or escaped at once, the cluster is not emptied at once. Those
+that serve nobody where they are also are bounded for each controller, because one whose pods always
+listen would otherwise go round for ever.
 """
 
 import logging
@@ -21,7 +22,8 @@ WINDOW_SECONDS = 600.0
 PER_OWNER = 3
 """Pods of one controller that are deleted within the window. Further ones stay, unready."""
 RATE, BURST = 0.5, 20.0
-"""Deletions a second over all pods, and how many at once. Further ones wait."""
+"""Deletions a second over all pods, and how many at once. Further ones wait. Pods that may stay and
+pods that may not do not wait for each other."""
 OWNERS_MAX = 4096
 SETTLED_MAX = 65_536
 DELETED, LEFT = "PodDeleted", "PodLeftUnready"
@@ -47,21 +49,22 @@ class Removals:
         self._events = events
         self._monotonic = monotonic
         self._metrics = metrics
-        self._bucket = Bucket(RATE, BURST)
+        self._buckets = {may_stay: Bucket(RATE, BURST) for may_stay in (True, False)}
         self._by_owner: OrderedDict[str, deque[float]] = OrderedDict()
         self._settled: OrderedDict[str, None] = OrderedDict()
         """Pods, by UID, that were deleted or left for good."""
 
-    async def delete(self, action: DeletePod) -> None:
+    async def delete(self, action: DeletePod) -> bool:
         """Delete the pod, or leave it if its owner's share is used up; either is written down.
 
-        Raises QuorateError if it must be tried again.
+        Returns whether it is dealt with; if not, too many are at once. Raises QuorateError if it
+        must be tried again.
         """
         uid = action.target.uid
         if uid in self._settled:
-            return
+            return True
         now = self._monotonic()
-        if self._spent(action.owner, now):
+        if action.may_stay and self._spent(action.owner, now):
             self._settle(uid)
             await self._tell(
                 action,
@@ -69,22 +72,24 @@ class Removals:
                 f"not deleted: {PER_OWNER} pods of the same controller were deleted within "
                 f"{WINDOW_SECONDS / 60:.0f} minutes and did the same; it stays unready",
             )
-            return
+            return True
         check(self._holder)
-        if not self._bucket.take(now):
+        if not self._buckets[action.may_stay].take(now):
             log.warning("%s waits to be deleted: too many at once", action.target.key)
-            return
+            return False
         gone = await self._delete(action)
         self._settle(uid)
-        if gone:
-            return
-        self._count(action.owner, now)
-        await self._tell(action, DELETED, "deleted, so that its controller meets admission again")
+        if not gone:
+            self._count(action.owner, now)
+            message = "deleted, so that its controller meets admission again"
+            await self._tell(action, DELETED, message)
+        return True
 
     async def _delete(self, action: DeletePod) -> bool:
         """Whether it was gone already, or another pod has its name."""
         try:
-            await self._api.delete(POD, action.target.key, action.target.uid)
+            target = action.target
+            await self._api.delete(POD, target.key, target.uid, action.grace_seconds)
         except ApiRefused as error:
             if error.status in (404, 409):
                 return True

@@ -44,6 +44,10 @@ class ReleaseGate:
     resource_version: str
     gate_index: int
     created_at: str
+    state: str
+    """What of the pod can be changed later, by quorate.admission.released."""
+    annotated: bool
+    """Whether the pod has annotations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,19 @@ class DeletePod:
 
     target: Target
     owner: str
+    because: RaiseAlert
+    may_stay: bool = True
+    """Whether it serves nobody where it is, so that it may be left when its owner's share of
+    deletions is used up. If not, it waits its turn."""
+    grace_seconds: int | None = None
+    """How long it may take to end; its own time if None."""
+
+
+@dataclass(frozen=True, slots=True)
+class CordonNode:
+    """Have nothing new scheduled on this node, if the installation says so."""
+
+    node: str
     because: RaiseAlert
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from quorate import names
 from quorate.admission import pods, validate
+from quorate.admission.released import changeable
 from quorate.admission.snapshot import Snapshot
 from quorate.verdict import Denial, Verdict
 from quorate_operator.kinds import POD, Key
@@ -34,7 +35,16 @@ def plan_pod(seen: SeenPod, snapshot: Snapshot, now: datetime) -> tuple[Action, 
     judgement = validate.may_run(pod.document, snapshot, now)
     if judgement.verdict.allowed:
         index = pods.gates(pod.document).index(names.SCHEDULING_GATE)
-        return (ReleaseGate(target, pod.resource_version, index, pod.created_at),)
+        return (
+            ReleaseGate(
+                target,
+                pod.resource_version,
+                index,
+                pod.created_at,
+                changeable(pod.document),
+                pod.annotated,
+            ),
+        )
     denial = judgement.verdict.denials[0]
     note = clipped(_note(judgement.verdict))
     return (EmitEvent(target, "Warning", denial.reason, note, HELD),)

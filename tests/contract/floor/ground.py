@@ -45,6 +45,8 @@ PARTS = (
     "mode",
     "restore",
     "configuration",
+    "cordon",
+    "parameter",
     "removal",
 )
 

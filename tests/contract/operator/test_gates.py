@@ -6,6 +6,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from quorate import names
+from quorate.admission.released import Release, changeable
+from quorate.admission.released import release as released
 from quorate.errors import QuorateError
 from quorate_io.clock import SystemClock
 from quorate_operator.effects.api_server import ApiServer
@@ -13,18 +15,21 @@ from quorate_operator.effects.gate import Gates
 from quorate_operator.kinds import POD, Key
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconcile.actions import ReleaseGate, Target
-from tests.unit.operator.fake_api import Holding
+from tests.unit.operator.fake_api import Holding, Marking
 
 pytestmark = [pytest.mark.cluster]
 Document = dict[str, Any]
+MARK = names.RELEASED_ANNOTATION
 
 
-async def create(api: ApiServer, namespace: str, *gates: str) -> Document:
+async def create(
+    api: ApiServer, namespace: str, *gates: str, annotations: dict[str, str] | None = None
+) -> Document:
     """A gated pod."""
     document = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": "chat"},
+        "metadata": {"name": "chat", "annotations": annotations or {}},
         "spec": {
             "containers": [{"name": "c", "image": "example.test/none"}],
             "schedulingGates": [{"name": gate} for gate in gates],
@@ -43,6 +48,8 @@ def release(pod: Document, index: int = 0, **changes: str) -> ReleaseGate:
         metadata["resourceVersion"],
         index,
         metadata["creationTimestamp"],
+        changeable(pod),
+        bool(metadata.get("annotations")),
     )
 
 
@@ -56,7 +63,7 @@ class Releases:
 
     def __init__(self, api: ApiServer) -> None:
         self.registry = CollectorRegistry()
-        self._gates = Gates(api, Holding(), SystemClock(), Metrics(self.registry))
+        self._gates = Gates(api, Holding(), Marking(), SystemClock(), Metrics(self.registry))
         self._api = api
 
     async def release(self, action: ReleaseGate) -> list[str]:
@@ -89,6 +96,19 @@ async def test_last_gate_goes(api: ApiServer, namespace: str) -> None:
     assert await Releases(api).release(release(pod)) == []
 
 
+@pytest.mark.requirement("escape scan: what admission let run is no escape")
+@pytest.mark.parametrize("annotations", [None, {"example.com/a": "b", MARK: "forged"}])
+async def test_released_pod_is_marked(
+    api: ApiServer, namespace: str, annotations: dict[str, str] | None
+) -> None:
+    """With annotations or without, and in place of a mark that its maker put there."""
+    pod = await create(api, namespace, names.SCHEDULING_GATE, annotations=annotations)
+    assert await Releases(api).release(release(pod)) == []
+    after = await api.get(POD.path(namespace, "chat"))
+    assert released(after, await Marking().key()) is Release.INTACT
+    assert set(after["metadata"]["annotations"]) == {MARK, *(annotations or ())}
+
+
 @pytest.mark.requirement("operator: releases exactly the pod that was judged")
 @pytest.mark.parametrize("changed", ["uid", "resourceVersion", "index"])
 async def test_pod_that_is_not_the_one_that_was_judged_keeps_its_gate(
@@ -111,7 +131,8 @@ async def test_gone_pod_is_nothing_to_release(api: ApiServer, namespace: str) ->
     """A pod that was deleted meanwhile is no failure."""
     pod = await create(api, namespace, names.SCHEDULING_GATE)
     action = release(pod, name="other")
-    await Gates(api, Holding(), SystemClock(), Metrics(CollectorRegistry())).release(action)
+    metrics = Metrics(CollectorRegistry())
+    await Gates(api, Holding(), Marking(), SystemClock(), metrics).release(action)
 
 
 async def test_refusal_is_raised(api: ApiServer, namespace: str) -> None:

@@ -20,7 +20,15 @@ CONFIG = InjectionConfig(
     drain_seconds=5,
 )
 FLOOR = floor.FloorConfig(CONFIG, CONFIG.image)
-CLUSTER_WIDE = ("token", "mode", "restore", "configuration", "removal")
+CLUSTER_WIDE = (
+    "cordon",
+    "parameter",
+    "token",
+    "mode",
+    "restore",
+    "configuration",
+    "removal",
+)
 CLAIM = "injection.audit.persistentVolumeClaim"
 
 

@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from quorate import names
 from quorate_operator.effects.api_server import ApiRefused, ApiServer
 from quorate_operator.kinds import SAFETY_INCIDENT, WATCHED
 
 Document = dict[str, Any]
-_COLLECTIONS = {kind.path() for kind in WATCHED} | {SAFETY_INCIDENT.path(names.NAMESPACE)}
+_PLURALS = {kind.plural for kind in WATCHED} | {SAFETY_INCIDENT.plural}
 
 
 class FakeApi(ApiServer):
@@ -47,7 +46,7 @@ class FakeApi(ApiServer):
             return self._created(f"{path}/{body['metadata']['name']}", body)
         if method == "GET" and path not in self.objects:
             below = [d for p, d in self.objects.items() if p.rpartition("/")[0] == path]
-            if below or path in _COLLECTIONS:
+            if below or path.rpartition("/")[2] in _PLURALS:
                 return {"items": copy.deepcopy(below), "metadata": {}}
         target = path.removesuffix("/status")
         if target not in self.objects:
@@ -129,3 +128,11 @@ class Holding:
 
     def __init__(self, *, held: bool = True) -> None:
         self.held = held
+
+
+class Marking:
+    """The key of the operator's marks."""
+
+    async def key(self) -> bytes:
+        """Always the same one."""
+        return b"k" * 32

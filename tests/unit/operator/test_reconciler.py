@@ -31,7 +31,7 @@ from quorate_operator.reconciler import Reconciler
 from quorate_operator.workers import Workers
 from tests.fakes import vouching
 from tests.unit.admission.pod_builder import bare_pod
-from tests.unit.operator.fake_api import FakeApi, FixedClock, Holding, Monotonic
+from tests.unit.operator.fake_api import FakeApi, FixedClock, Holding, Marking, Monotonic
 from tests.unit.operator.scene import FILES, FLOOR_SPEC, MODEL, TEAM, Scene, signed_and_gated
 
 Document = dict[str, Any]
@@ -98,7 +98,7 @@ class Bench:
             self.questions,
             events,
             Alerts(self.api, self.holder, events, clock, Monotonic(), metrics),
-            Gates(self.api, self.holder, clock, metrics),
+            Gates(self.api, self.holder, Marking(), clock, metrics),
             self.intake.arrived,
         )
         self.reconciler = Reconciler(world, effects, clock, metrics)

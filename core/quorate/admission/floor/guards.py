@@ -7,6 +7,7 @@ decide about the platform's policies: ``update`` on clustersafetypolicies.
 from quorate import names
 from quorate.admission.cel_literal import literal
 from quorate.admission.floor.clauses import Document, matching, validation, variable
+from quorate.admission.floor.config import GENESIS_SECRET
 from quorate.verdict import Reason
 
 INSTALL_USER = f"system:serviceaccount:{names.NAMESPACE}:quorate-install"
@@ -115,6 +116,40 @@ def configurations() -> Document:
                 f"    && {_without_authority('object')}\n"
                 f"      == {_without_authority('oldObject')})",
                 "our webhook configurations are changed only by those who may update "
+                f"ClusterSafetyPolicies; {_ASK}",
+            )
+        ],
+    }
+
+
+def parameter(namespace: str) -> Document:
+    """Spec of the policy for the floor's own parameter: with another, it takes another genesis."""
+    name = "oldObject.metadata.name"
+    return {
+        "matchConstraints": {
+            "resourceRules": [
+                {
+                    "apiGroups": [""],
+                    "apiVersions": ["v1"],
+                    "operations": ["UPDATE", "DELETE"],
+                    "resources": ["secrets"],
+                }
+            ]
+        },
+        "matchConditions": [
+            {
+                "name": "ours",
+                "expression": f"oldObject != null && {name} == {literal(GENESIS_SECRET)}\n"
+                f"  && oldObject.metadata.namespace == {literal(namespace)}",
+            }
+        ],
+        "variables": [_TRUSTED],
+        "validations": [
+            validation(
+                Reason.GUARDED_CHANGE,
+                # With its namespace it goes, or the namespace could not.
+                "variables.trusted || has(namespaceObject.metadata.deletionTimestamp)",
+                "the floor's parameter is changed only by those who may update "
                 f"ClusterSafetyPolicies; {_ASK}",
             )
         ],

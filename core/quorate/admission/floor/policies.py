@@ -5,9 +5,9 @@ from quorate.admission.floor.changes import changes
 from quorate.admission.floor.clauses import Document
 from quorate.admission.floor.config import EXCLUDED_NAMESPACES, GENESIS_SECRET, FloorConfig
 from quorate.admission.floor.connections import connections
-from quorate.admission.floor.guards import configurations, labels, mode
+from quorate.admission.floor.guards import configurations, labels, mode, parameter
 from quorate.admission.floor.injected import injected
-from quorate.admission.floor.removal import removal
+from quorate.admission.floor.removal import cordon, removal
 from quorate.admission.floor.required import required
 from quorate.admission.floor.restoring import restoring
 from quorate.admission.floor.tokens import tokens
@@ -28,6 +28,8 @@ def policies(config: FloorConfig) -> list[Document]:
     documents += _pair(config, "mode", mode(), {})
     documents += _pair(config, "restore", restoring(), {})
     documents += _pair(config, "configuration", configurations(), {})
+    documents += _pair(config, "parameter", parameter(config.namespace), {})
+    documents += _pair(config, "cordon", cordon(), {})
     return documents + _pair(config, "removal", removal(), {})
 
 
