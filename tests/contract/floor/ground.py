@@ -114,7 +114,7 @@ def installed(
         injection, PREVIOUS_IMAGE, deny_unselected, prefix=name, namespace=system
     )
     try:
-        cluster.apply(own, _namespace(system, {}), _genesis(system), first)
+        cluster.apply(own, _namespace(system, {LABEL: name}), _genesis(system), first)
         cluster.apply(*(_only_here(document, name) for document in floor.policies(config)))
         _wait(here)
         yield here

@@ -96,16 +96,3 @@ def test_model_pods_take_no_debugging_container(floor: Floor) -> None:
     said = patch(floor, "model", change, "/ephemeralcontainers").message
     assert "EphemeralContainer" in said
     assert patch(floor, "bare", change, "/ephemeralcontainers").message == ""
-
-
-@pytest.mark.requirement("the operator deletes pods with our sidecar only")
-def test_the_operator_deletes_only_what_is_protected(floor: Floor) -> None:
-    """A pod with our sidecar may go; any other is refused to the operator, and to nobody else."""
-
-    def delete(pod: str, **request: Any) -> str:
-        path = f"/api/v1/namespaces/{floor.namespace}/pods/{pod}?dryRun=All"
-        return floor.api.request("DELETE", path, **request).message
-
-    assert "with a quorate-sidecar only" in delete("bare", **OPERATOR)
-    assert delete("bare") == ""
-    assert delete("model", **OPERATOR) == ""
