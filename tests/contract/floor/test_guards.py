@@ -88,10 +88,10 @@ def label(floor: Floor, mode: str | None, part: str = "", query: str = "", **who
 
 def delete(floor: Floor, uid: str | None, **who: Any) -> str:
     """Delete the pod, under a dry run, with a UID as precondition or without."""
-    options: Document = {"apiVersion": "v1", "kind": "DeleteOptions"}
+    options: Document = {"apiVersion": "v1", "kind": "DeleteOptions", "dryRun": ["All"]}
     if uid is not None:
         options["preconditions"] = {"uid": uid}
-    path = f"/api/v1/namespaces/{floor.namespace}/pods/bare?dryRun=All"
+    path = f"/api/v1/namespaces/{floor.namespace}/pods/bare"
     return floor.api.request("DELETE", path, options, **who).message
 
 
