@@ -103,7 +103,10 @@ def test_operators_token(ground: Ground) -> None:
         assert api.request("GET", f"{system}/secrets/quorate-webhook-ca").accepted
         assert api.request("GET", ground.path("configmaps")).status == 403
         demo = ground.path("pods", "demo")
-        assert api.request("DELETE", demo + DRY).accepted
+        denied(api.request("DELETE", demo + DRY))
+        uid = api.request("GET", demo).body["metadata"]["uid"]
+        by_uid = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
+        assert api.request("DELETE", demo, by_uid | {"dryRun": ["All"]}).accepted
         denied(api.request("DELETE", f"/api/v1/namespaces/{SYSTEM}/pods/{member(ground)}{DRY}"))
         status = ground.path("attestedmodels", "demo", "quorate.dev/v1alpha1") + "/status" + DRY
         assert ground.patch(status, {"status": {"certificates": None}}, api=api).accepted
