@@ -46,7 +46,8 @@ def _result(requirement: Requirement) -> RequirementResult:
     denial = requirement.denial
     if denial is None:
         count = len(requirement.shown_by)
-        message = f"shown by {count} signed document{'' if count == 1 else 's'}"
+        message = requirement.note or f"shown by {count} signed document{'' if count == 1 else 's'}"
+        message = message[:_MESSAGE_CHARS]
         reason = VERIFIED
         if requirement.lifted_by:
             end = requirement.not_after.isoformat() if requirement.not_after else "then"

@@ -11,6 +11,7 @@ from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import Evaluation, evaluate
 from quorate.policy.exceptions import lifted
+from quorate.policy.server_images import ServerImages
 from quorate.ports import Signer, Sigstore
 from quorate.statements import encode
 from quorate_consensus.observed import ObservedModel
@@ -57,7 +58,7 @@ class Issued:
 class Standing:
     """How a model stands under a policy, and until when that need not be looked at again."""
 
-    policy_digest: str
+    judged_by: tuple[str, str]
     model_digest: str
     evaluation: Evaluation
     certificate: Issued | None
@@ -65,9 +66,14 @@ class Standing:
     remembered: tuple[Document, ...] = ()
     """Earlier failures it was judged with."""
 
+    @property
+    def policy_digest(self) -> str:
+        """The policy it was judged under, as it was."""
+        return self.judged_by[0]
+
     def is_about(self, policy: CompiledPolicy, model: ObservedModel) -> bool:
         """Whether this was judged on exactly this policy and model."""
-        return (self.policy_digest, self.model_digest) == (policy.digest, model.digest)
+        return (self.judged_by, self.model_digest) == (policy.judged_by, model.digest)
 
 
 def judge(
@@ -77,26 +83,32 @@ def judge(
     now: datetime,
     previous: Standing | None = None,
     remembered: tuple[Document, ...] = (),
+    servers: ServerImages | None = None,
 ) -> Standing:
     """Evaluate the evidence, and certify it if every requirement holds.
 
     ``remembered`` are statements that failed these bytes before, which the model may withhold.
     A certificate of ``previous`` for the same policy and model is kept if a new one would not live
-    longer, as when the age of the evidence bounds both.
+    longer, as when the age of the evidence bounds both. ``servers``: see evaluate.
     """
     workload = (model.namespace, model.name, model.model.spec.manifest_digest)
     approved = lifted(model.exceptions, policy, workload, committee.genesis.cluster_id, now)
-    evaluation = evaluate(policy, model.model, now, remembered, committee.sigstore, approved)
+    evaluation = evaluate(
+        policy, model.model, now, remembered, committee.sigstore, approved, servers
+    )
     if not evaluation.verdict.allowed:
         renew_at = now + timedelta(seconds=DENIED_SECONDS)
-        return Standing(policy.digest, model.digest, evaluation, None, renew_at, remembered)
+        return Standing(policy.judged_by, model.digest, evaluation, None, renew_at, remembered)
     expires_at = _expiry(now, committee.certificate_life, evaluation.not_after)
-    held = previous.certificate if previous and previous.is_about(policy, model) else None
+    held = None
+    if previous and previous.is_about(policy, model):
+        same = previous.evaluation.servers.signed == evaluation.servers.signed
+        held = previous.certificate if same else None
     if held is None or held.expires_at < expires_at:
         held = _issue(committee, policy, model, evaluation, now, expires_at)
     half = now + timedelta(seconds=committee.certificate_life) / 2
     renew_at = min(half, held.expires_at)
-    return Standing(policy.digest, model.digest, evaluation, held, renew_at, remembered)
+    return Standing(policy.judged_by, model.digest, evaluation, held, renew_at, remembered)
 
 
 def _expiry(now: datetime, life: int, not_after: datetime | None) -> datetime:
@@ -122,6 +134,8 @@ def _issue(
         evidence=evaluation.evidence,
         issued_at=now,
         expires_at=expires_at,
+        servers=evaluation.servers.signed,
+        servers_unread=evaluation.servers.unread,
     )
     envelope = certificate.issue(statement, [committee.signer]).decode("ascii")
     certificate_id = f"sha256:{hashlib.sha256(encode(statement)).hexdigest()}"

@@ -17,6 +17,7 @@ from quorate.policy.compiled import CompiledPolicy
 from quorate.ports import Clock
 from quorate_consensus.failed_gates import FailedGates
 from quorate_consensus.issuing import Committee, Standing, judge
+from quorate_consensus.judged_images import JudgedImages
 from quorate_consensus.ledger import Ledger, Subject
 from quorate_consensus.observed import ObservedModel
 
@@ -47,12 +48,12 @@ class Meter(Protocol):
 class _Running:
     """A judgement being made."""
 
-    policy_digest: str
+    judged_by: tuple[str, str]
     model_digest: str
     task: asyncio.Task[Standing]
 
     def is_about(self, policy: CompiledPolicy, model: ObservedModel) -> bool:
-        return (self.policy_digest, self.model_digest) == (policy.digest, model.digest)
+        return (self.judged_by, self.model_digest) == (policy.judged_by, model.digest)
 
 
 class Judge:
@@ -76,6 +77,7 @@ class Judge:
         self._running: dict[Subject, _Running] = {}
         self._ledger = Ledger()
         self._failed_gates = failed_gates or FailedGates()
+        self._images = JudgedImages(committee.sigstore)
 
     async def standing(self, policy: CompiledPolicy, model: ObservedModel) -> Standing:
         """How the model stands now. Raises Overloaded if too many judgements are waiting."""
@@ -105,7 +107,7 @@ class Judge:
         if len(self._running) >= RUNNING_MAX or own >= RUNNING_PER_NAMESPACE:
             raise Overloaded("too many models are waiting to be judged", fix="ask again later")
         task = asyncio.create_task(self._judge(subject, policy, model))
-        running = self._running[subject] = _Running(policy.digest, model.digest, task)
+        running = self._running[subject] = _Running(policy.judged_by, model.digest, task)
         task.add_done_callback(lambda _: self._running.pop(subject, None))
         return running
 
@@ -139,7 +141,8 @@ class Judge:
         begin, now = self._timer(), self._clock.now()
         digest = model.model.spec.manifest_digest
         remembered = self._failed_gates.about(policy, digest)
-        standing = judge(self._committee, policy, model, now, previous, remembered)
+        servers = self._images.under(policy, now)
+        standing = judge(self._committee, policy, model, now, previous, remembered, servers)
         self._failed_gates.remember(policy, digest, standing.evaluation.failures, now)
         return standing, self._timer() - begin
 

@@ -140,6 +140,10 @@ class Observed:
                 return self._overflow[scope]
         return next((p for p in self._for(namespace) if isinstance(p, BrokenPolicy)), None)
 
+    def policy(self, ref: PolicyRef) -> CompiledPolicy | BrokenPolicy | None:
+        """A policy by its name."""
+        return self._policies.get(ref.namespace, {}).get(ref)
+
     def counts(self) -> dict[str, int]:
         """How many objects of each kind there are."""
         policies = sum(len(policies) for policies in self._policies.values())

@@ -127,15 +127,18 @@ def statement(
     now: datetime,
     heard_at: datetime,
     life: int,
+    signed_until: datetime | None = None,
 ) -> ReceiptStatement | None:
     """The receipt at ``now``; None if it would have ended already.
 
     It ends ``life`` seconds after the operator was last heard, and with the first certificate: what
-    may have been withdrawn since is not kept alive.
+    may have been withdrawn since is not kept alive. ``signed_until``: when a server image of the
+    pod is not signed any more.
     """
     issued_at = now.replace(microsecond=0)
     heard = min(heard_at.replace(microsecond=0), issued_at)
     ends = [issued.expires_at for _, issued in certificates]
+    ends += [signed_until] if signed_until else []
     expires_at = min([heard + timedelta(seconds=life), *ends])
     if expires_at <= now:
         return None

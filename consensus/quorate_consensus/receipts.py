@@ -10,6 +10,7 @@ from quorate_consensus import receipt, state
 from quorate_consensus.issuing import Committee
 from quorate_consensus.judging import Judge
 from quorate_consensus.relay import Relay
+from quorate_consensus.signed_images import first_end, servers_signed
 from quorate_consensus.states import protected_pod
 from quorate_consensus.tokens import Caller
 
@@ -73,6 +74,8 @@ class Receipts:
         _, pod = protected_pod(self._relay, caller)
         _check(receipt.identity(caller, pod, asked))
         _check(receipt.terms(pod, asked, question, standings))
+        now = self._clock.now()
+        _check(servers_signed(pod, question, standings, now))
         certificates = [
             (policy, standing.certificate)
             for policy, standing in zip(question.policies, standings, strict=True)
@@ -84,8 +87,9 @@ class Receipts:
             asked,
             certificates,
             cluster_id=self._committee.genesis.cluster_id,
-            now=self._clock.now(),
+            now=now,
             heard_at=heard_at,
+            signed_until=first_end(pod, standings),
             life=self._committee.receipt_life,
         )
         if statement is None:

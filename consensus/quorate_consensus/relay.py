@@ -23,6 +23,7 @@ from quorate.api.v1alpha1.meta import read
 from quorate.certificate import PolicyRef
 from quorate.errors import InvalidInput, QuorateError
 from quorate.policy.compiled import CompiledPolicy, compile_policy
+from quorate.policy.fetched import FetchedSignatures
 from quorate_consensus.observed import (
     NamedPolicy,
     Observed,
@@ -61,7 +62,14 @@ def read_policy(document: Mapping[str, Any]) -> CompiledPolicy:
     policy = read(kind, document)
     if kind.namespaced and not policy.metadata.namespace:
         raise InvalidInput("must be set", field="policy.metadata.namespace")
-    return compile_policy(policy)
+    images = member_api.fetched_images(document)
+    if not images:
+        return compile_policy(policy)
+    fetched = FetchedSignatures(
+        tuple((image.digest, image.bundles) for image in images if not image.unread),
+        frozenset(image.digest for image in images if image.unread),
+    )
+    return replace(compile_policy(policy), fetched=fetched)
 
 
 def read_model(document: Mapping[str, Any]) -> ObservedModel:
@@ -168,12 +176,32 @@ class Relay:
         self._sequence = batch.sequence
         target = self._staging if self._staging is not None else self.current
         assert target is not None  # noqa: S101 - without a session nothing follows
-        problems = _apply(_with_documents(changes, (target, self.current)), target)
+        changes = _with_documents(changes, (target, self.current))
+        policies = tuple(self._with_signatures(p, target) for p in changes.policies)
+        problems = _apply(replace(changes, policies=policies), target)
         if batch.complete and self._staging is not None:
             self.current, self._staging = self._staging, None
         if self._staging is None:
             self.heard_at = now
         return problems
+
+    def with_signatures(self, policy: CompiledPolicy) -> CompiledPolicy:
+        """The policy, with what is held of images of which the operator has yet to read."""
+        held = self.current.policy(policy.ref) if self.current else None
+        return _filled(policy, held)
+
+    def _with_signatures(self, named: NamedPolicy, target: Observed) -> NamedPolicy:
+        if not isinstance(named.policy, CompiledPolicy):
+            return named
+        policy = _filled(named.policy, target.policy(named.ref))
+        return NamedPolicy(named.ref, self.with_signatures(policy))
+
+
+def _filled(policy: CompiledPolicy, held: CompiledPolicy | BrokenPolicy | None) -> CompiledPolicy:
+    if not policy.fetched.unread or not isinstance(held, CompiledPolicy):
+        return policy
+    # What is attached to an image stays true of it, whatever else the policy says by now.
+    return replace(policy, fetched=policy.fetched.or_held(held.fetched))
 
 
 def _with_documents(changes: Changes, held: Sequence[Observed | None]) -> Changes:

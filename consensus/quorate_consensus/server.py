@@ -148,6 +148,7 @@ class MemberServer:
             async with asyncio.timeout(OPERATOR_SECONDS):
                 body = await _body(request, member_api.EVALUATE_BYTES)
                 policy, model = await self._read(evaluations.read_question, body)
+                policy = self._parts.relay.with_signatures(policy)
                 standing = await self._parts.judge.standing(policy, model)
                 return _json(member_api.encode(evaluations.answer(standing)))
 

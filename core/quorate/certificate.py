@@ -39,10 +39,30 @@ class PolicyRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
         return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
 
 
-class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class ServerImage(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True
+):
+    """A server image that the policy's ``serverSigners`` signed."""
+
+    digest: DigestText
+    signed_by: Annotated[tuple[Identifier, ...], msgspec.Meta(max_length=limits.SIGNATURES)]
+    """Enough of them, as the policy names them: ``keys/NAME``, ``certificates/NAME``, …"""
+    not_after: Instant | None = None
+    """When too few of the signatures count any more; None if that does not happen by itself."""
+
+
+_Servers = Annotated[tuple[ServerImage, ...], msgspec.Meta(max_length=limits.SERVER_SIGNERS)]
+_Unread = Annotated[tuple[DigestText, ...], msgspec.Meta(max_length=limits.SERVER_SIGNERS)]
+
+
+class Statement(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True
+):
     """What a certificate says: this model's bytes hold this policy, until then.
 
-    ``evidence`` holds the digests of the documents the members verified.
+    ``evidence`` holds the digests of the documents the members verified. A policy that names
+    ``serverSigners`` lets images of ``servers`` run and no others; of ``servers_unread`` it is not
+    known yet.
     """
 
     cluster_id: Identifier
@@ -51,9 +71,11 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     manifest_digest: DigestText
     policy: PolicyRef
     policy_digest: DigestText
-    evidence: Annotated[tuple[DigestText, ...], msgspec.Meta(max_length=64)]
+    evidence: Annotated[tuple[DigestText, ...], msgspec.Meta(max_length=64 + limits.SERVER_SIGNERS)]
     issued_at: Instant
     expires_at: Instant
+    servers: _Servers = ()
+    servers_unread: _Unread = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ SHARD_BYTES_MIN: Final = 64 * KIB
 SHARD_BYTES_MAX: Final = 64 * 1024 * MIB
 SIGNATURES: Final = 16
 """Signatures in one envelope; verifying is the expensive part."""
+SERVER_SIGNATURE_BYTES: Final = 64 * KIB
+"""One signature of an image inside a policy; cosign's have some ten KiB."""
+SERVER_SIGNERS: Final = 48
+"""Server images times signers that each must have: what fits into a certificate with its rest."""
 SUBJECTS: Final = 64
 """Subjects of one in-toto statement."""
 STATEMENT_BYTES: Final = 4 * MIB

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     NO_MODEL_LABEL = "NoModelLabel"
     MODEL_NOT_FOUND = "AttestedModelNotFound"
     SERVER_NOT_ALLOWED = "ServerImageNotAllowed"
+    SERVER_NOT_SIGNED = "ServerImageNotSigned"
     EXTRA_CONTAINER = "ExtraContainer"
     MODEL_NOT_MOUNTED = "ModelNotMounted"
     MODEL_MOUNT_WRITABLE = "ModelMountWritable"

@@ -4,6 +4,7 @@ Every body is a JSON object without unknown fields. Version 1: a field may be ad
 with a new path.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -26,8 +27,8 @@ MANIFEST_PATH: Final = "/v1/manifests/"
 REPORTS_PATH: Final = "/v1/reports"
 RECEIPTS_PATH: Final = "/v1/receipts"
 
-EVALUATE_BYTES: Final = 2 * limits.OBJECT_BYTES + limits.FETCHED_BYTES + 64 * limits.KIB
-"""A policy, and a model with what its sources hold."""
+EVALUATE_BYTES: Final = 2 * limits.OBJECT_BYTES + 2 * limits.FETCHED_BYTES + 64 * limits.KIB
+"""A policy and a model, each with what its sources hold."""
 BATCH_BYTES: Final = 8 * limits.MIB
 BATCH_BYTES_ADVISED: Final = limits.MIB
 """Senders split a resynchronisation at about this, so that a member parses in small bites."""
@@ -89,6 +90,19 @@ class GenesisAnswer(Body, frozen=True):
 
     genesis: dict[str, Any]
     ca_certificates: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=16)]
+
+
+FETCHED_FIELD: Final = "fetched"
+"""Beside ``spec`` of a policy: a list of :class:`FetchedImage`, one for each image whose signatures
+are kept in a registry. The policy itself stays as the API server holds it, and so its digest."""
+
+
+class FetchedImage(Body, frozen=True, omit_defaults=True):
+    """What is attached to a server image of a policy; ``unread``: that is not known yet."""
+
+    digest: DigestText
+    unread: bool = False
+    bundles: Annotated[tuple[str, ...], msgspec.Meta(max_length=limits.DOCUMENTS_PER_SOURCE)] = ()
 
 
 class EvaluateRequest(Body, frozen=True):
@@ -268,6 +282,13 @@ def read_reports(body: bytes) -> tuple[Report, ...]:
         if not report.message.isprintable():
             raise InvalidInput("must hold printable characters only", field="reports[].message")
     return request.reports
+
+
+def fetched_images(policy: Mapping[str, Any]) -> tuple[FetchedImage, ...]:
+    """What was relayed with a policy. Raises InvalidInput."""
+    found = policy.get(FETCHED_FIELD, [])
+    kind = Annotated[tuple[FetchedImage, ...], msgspec.Meta(max_length=limits.SERVER_SIGNERS)]
+    return convert(found, kind, FETCHED_FIELD)
 
 
 def decode(data: bytes, kind: type[S], *, bytes_max: int, what: str) -> S:

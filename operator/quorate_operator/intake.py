@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from quorate import limits
 from quorate.ports import Clock
 from quorate_operator.effects.api_server import ApiServer, Document
-from quorate_operator.kinds import ATTESTED_MODEL, POD, Key, Kind
+from quorate_operator.kinds import ATTESTED_MODEL, POD, SOURCED_KINDS, Key, Kind
 from quorate_operator.workqueue import WorkQueue
 from quorate_operator.world import World
 
@@ -45,8 +45,8 @@ class Intake:
         self._clock = clock
         self._on_relayable = on_relayable
         self._touched: dict[str, set[Key]] = {}
-        self.on_model: Callable[[Key], None] = lambda _: None
-        """Called for every model that is there, was changed or went."""
+        self.on_sourced: Callable[[Key], None] = lambda _: None
+        """Called for every model and policy that is there, was changed or went."""
         self.on_seen: Callable[[Kind, Document], None] = lambda *_: None
         """Called for every object the watches bring."""
 
@@ -88,14 +88,14 @@ class Intake:
 
     def _put(self, kind: Kind, document: Document) -> None:
         self.follow(self._world.put(kind, document, self._clock.now()))
-        if kind is ATTESTED_MODEL:
-            self.on_model(_key(kind, document))
+        if kind.name in SOURCED_KINDS:
+            self.on_sourced(_key(kind, document))
 
     def follow(self, concerned: set[Key]) -> None:
         """Have looked at what a change of the world concerns, and the member told of it."""
         for key in concerned:
-            if key.kind == ATTESTED_MODEL.name and self._world.get(key) is None:
-                self.on_model(key)
+            if key.kind in SOURCED_KINDS and self._world.get(key) is None:
+                self.on_sourced(key)
         self._queues.add(concerned)
         if self._world.changed or self._world.changed_pods:
             self._on_relayable()

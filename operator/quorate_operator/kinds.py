@@ -12,6 +12,7 @@ from quorate.api.v1alpha1 import (
     SafetyPolicy,
 )
 from quorate.api.v1alpha1.meta import Resource
+from quorate.certificate import PolicyRef
 
 
 class Key(NamedTuple):
@@ -82,3 +83,10 @@ WATCHED: Final = (
 )
 """In the order of the first listing: what decides comes before what is decided."""
 POLICY_KINDS: Final = (CLUSTER_SAFETY_POLICY.name, SAFETY_POLICY.name)
+SOURCED_KINDS: Final = (*POLICY_KINDS, ATTESTED_MODEL.name)
+"""Kinds whose objects may name sources of documents."""
+
+
+def policy_key(ref: PolicyRef) -> Key:
+    """The key of the policy that certificates name so."""
+    return Key(ref.kind, ref.namespace or "", ref.name)

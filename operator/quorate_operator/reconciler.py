@@ -4,7 +4,7 @@ from datetime import datetime
 
 from quorate.ports import Clock
 from quorate_operator.effects.dispatch import Effects
-from quorate_operator.kinds import ATTESTED_MODEL, POD, Key
+from quorate_operator.kinds import ATTESTED_MODEL, POD, Key, policy_key
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconcile.actions import EmitEvent, Evaluate
 from quorate_operator.reconcile.model import SeenModel, plan_model
@@ -56,6 +56,8 @@ class Reconciler:
         if known is None or known.model is None:
             return None
         policies = self._world.compiled()
+        asking = [policy.ref for policy in policies if policy.server_signers is not None]
+        images = {ref: found for ref in asking if (found := self._world.get(policy_key(ref)))}
         questions = self._effects.questions
         questions.keep_only(key, {policy.ref for policy in policies})
         return SeenModel(
@@ -67,6 +69,7 @@ class Reconciler:
             outcomes=questions.outcomes(key),
             enforced=self._world.enforces(key.namespace),
             served=self._world.pods.serve(key.namespace, key.name),
+            images=images,
         )
 
     async def _policy(self, key: Key) -> None:

@@ -6,14 +6,16 @@ object is therefore read strictly here; what fails is relayed as something that 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from quorate import names
 from quorate.canonical import parse_object
 from quorate.errors import QuorateError
 from quorate_io import member_api
-from quorate_io.member_api import ObservedPod
+from quorate_io.member_api import FetchedImage, ObservedPod
 from quorate_operator.known_pods import KnownPod
 
 Document = dict[str, Any]
@@ -41,6 +43,13 @@ def relayed(document: Mapping[str, Any], kind: str) -> Document:
     except (QuorateError, ValueError, RecursionError):
         return identity | {"spec": {}}
     return whole
+
+
+def with_images(policy: Document, images: Sequence[FetchedImage]) -> Document:
+    """The policy as it is relayed, with what was read of its server images."""
+    if not images:
+        return policy
+    return {**policy, member_api.FETCHED_FIELD: msgspec.to_builtins(images)}
 
 
 def relayed_pod(pod: KnownPod, namespace: str, name: str) -> ObservedPod | None:

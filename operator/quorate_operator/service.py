@@ -81,7 +81,7 @@ class Operator:
         self._intake = intake = Intake(world, queues, clock, relay.changed)
         reader = SourceReader(api, registries, time.monotonic)
         self._gatherer = Gatherer(world, reader, intake.follow, clock, metrics, refresh)
-        intake.on_model = self._gatherer.noticed
+        intake.on_sourced = self._gatherer.noticed
         self._sweeper = Sweeper(api, intake)
         self._ages = ages = WatchAges(WATCHED, time.monotonic)
         questions = Questions(member, world, config.genesis, clock, metrics)

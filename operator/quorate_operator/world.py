@@ -11,6 +11,7 @@ from typing import Any
 from quorate import limits, names
 from quorate.admission.snapshot import BrokenPolicy
 from quorate.admission.store import Store
+from quorate.api.v1alpha1.document_source import SourceField, SourceStatus
 from quorate.canonical import digest_of
 from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
@@ -22,18 +23,19 @@ from quorate_operator.kinds import (
     POD,
     POLICY_KINDS,
     SAFETY_EXCEPTION,
+    SOURCED_KINDS,
     Key,
     Kind,
 )
 from quorate_operator.known_pods import KnownPods, know_pod
 from quorate_operator.model_view import ModelView, view_model
-from quorate_operator.relayed import relayed, relayed_pod
+from quorate_operator.relayed import relayed, relayed_pod, with_images
 from quorate_operator.sources.completion import complete
-from quorate_operator.sources.gathered import Gathered, begin
+from quorate_operator.sources.gathered import Gathered, SourceKey, begin, recorded_sources
+from quorate_operator.sources.images import fetched_images, image_sources, policy_status
 
 Document = dict[str, Any]
 ENFORCE = "enforce"
-_OWN = (*POLICY_KINDS, ATTESTED_MODEL.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +46,54 @@ class Known:
     generation: int
     resource_version: str
     relayed: Document
-    """For a model: with what its sources hold."""
+    """With what its sources hold."""
     policy: CompiledPolicy | BrokenPolicy | None = None
     policy_status: Mapping[str, Any] | None = None
     model: ModelView | None = None
     declared: Document = field(default_factory=dict)
-    """For a model: what is relayed, without what its sources hold."""
+    """What is relayed, without what its sources hold."""
     gathered: Gathered | None = None
-    """For a model: what its sources hold."""
+    """What its sources hold."""
     exceptions: tuple[Document, ...] = ()
     """For a model: SafetyExceptions that may lift a requirement."""
 
     @property
     def unread(self) -> bool:
-        """Whether it is not known yet what the sources of this model hold."""
+        """Whether it is not known yet what a source holds."""
         return self.gathered is not None and self.gathered.unread
 
     @property
+    def untried(self) -> bool:
+        """Whether a source was not asked yet."""
+        return self.gathered is not None and self.gathered.untried
+
+    @property
     def documents(self) -> str:
-        """Stands for what this model is judged with besides itself: documents that were fetched
-        for it, and exceptions."""
+        """Stands for what this is judged with besides itself: documents that were fetched for it,
+        and exceptions. Of a policy, also for what was not read: it is judged all the same.
+        """
         fetched = self.gathered.version if self.gathered else ""
+        if self.policy and self.gathered:
+            unread = [state.source.name for state in self.gathered.states if state.unread]
+            fetched = " ".join([fetched, *unread])
         return f"{fetched}|{digest_of(list(self.exceptions))}" if self.exceptions else fetched
 
+    @property
+    def recorded(self) -> dict[SourceKey, SourceStatus]:
+        """What the status says of the sources."""
+        status = self.model.status if self.model else policy_status(self.policy_status)
+        return recorded_sources(status, self.generation)
+
+    @property
+    def inline(self) -> Mapping[SourceField, int]:
+        """Documents inside the object that take the place of fetched ones."""
+        return self.model.inline if self.model else {}
+
     def completed(self) -> "Known":
-        """A model with what is relayed of it, made of its parts."""
+        """The object with what is relayed of it, made of its parts."""
+        if self.model is None:
+            whole = with_images(self.declared, fetched_images(self.gathered))
+            return replace(self, relayed=whole)
         whole = complete(self.declared, self.gathered)
         if self.exceptions:
             whole = whole | {"exceptions": list(self.exceptions)}
@@ -102,7 +127,7 @@ class World:
         self.changed_pods: dict[str, None] = {}
         self.exceptions: dict[Key, Document] = {}
         """SafetyExceptions as the API server gave them."""
-        self._objects: dict[str, dict[Key, Known]] = {kind: {} for kind in _OWN}
+        self._objects: dict[str, dict[Key, Known]] = {kind: {} for kind in SOURCED_KINDS}
         self._uids: dict[Key, str] = {}
 
     def get(self, key: Key) -> Known | None:
@@ -162,15 +187,17 @@ class World:
         return self._put_own(kind, key, document, now)
 
     def put_gathered(self, key: Key, gathered: Gathered) -> set[Key]:
-        """Take in what the sources of a model hold now."""
-        known = self._objects[ATTESTED_MODEL.name].get(key)
+        """Take in what the sources of a model or a policy hold now."""
+        known = self._objects[key.kind].get(key)
         if known is None or known.gathered == gathered:
             return set()
-        now = replace(known, gathered=gathered).completed()
-        self._objects[ATTESTED_MODEL.name][key] = now
-        if now.relayed != known.relayed:
+        found = self._objects[key.kind][key] = replace(known, gathered=gathered).completed()
+        if found.relayed != known.relayed:
             self.changed[key] = None
-        return {key}
+        if key.kind == ATTESTED_MODEL.name:
+            return {key}
+        same = (found.documents, found.untried) == (known.documents, known.untried)
+        return {key} if same else self._concerned(key) | {key}
 
     def remove(self, key: Key, uid: str = "") -> set[Key]:
         """Forget an object that is gone, unless another of the same name has taken its place."""
@@ -196,7 +223,7 @@ class World:
 
     def resync(self) -> set[Key]:
         """Every key there is, to look at all again."""
-        return {key for kind in _OWN for key in self._objects[kind]} | self.pods.gated()
+        return {key for kind in SOURCED_KINDS for key in self._objects[kind]} | self.pods.gated()
 
     def forget_relayed(self) -> None:
         """Nothing is pending for the member: it is about to be told everything."""
@@ -240,23 +267,23 @@ class World:
             uid=metadata.get("uid", ""),
             generation=metadata.get("generation", 0),
             resource_version=metadata.get("resourceVersion", ""),
-            relayed=relayed(document, kind.name),
+            relayed=(declared := relayed(document, kind.name)),
+            declared=declared,
         )
+        held = before.gathered if before is not None and before.uid == known.uid else None
         if kind is ATTESTED_MODEL:
             self.store.put_model(document, now)
             view = view_model(document, self.genesis, now)
-            same = before is not None and before.uid == known.uid
-            gathered = begin(view.sources, before.gathered if before and same else None)
             whole = replace(
                 known,
                 model=view,
-                declared=known.relayed,
-                gathered=gathered,
+                gathered=begin(view.sources, held),
                 exceptions=self._exceptions_for(metadata["namespace"], metadata["name"]),
             )
             return whole.completed()
         policy = self.store.put_policy(document)
-        return replace(known, policy=policy, policy_status=document.get("status"))
+        known = replace(known, policy=policy, policy_status=document.get("status"))
+        return replace(known, gathered=begin(image_sources(policy), held)).completed()
 
     def _exceptions_for(self, namespace: str, name: str) -> tuple[Document, ...]:
         found = self.store.snapshot().exceptions.get((namespace, name), ())

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from quorate import certificate, names
 from quorate.certificate import PolicyRef, Statement
 from quorate.evidence import dsse
+from quorate.evidence.image_signing import sign_image
 from quorate.evidence.intoto import GateRun, Outcome, gate_statement
 from quorate.evidence.model_signing import BUNDLE_TYPE
 from quorate.evidence.model_signing import PREDICATE_TYPE as OMS_TYPE
@@ -83,6 +84,12 @@ def bundle(files: Manifest, key: LocalSigner) -> str:
             },
         }
     )
+
+
+def image_signature(digest: str, *keys: LocalSigner) -> list[dict[str, str]]:
+    """``signatures`` of a server, one by each key, as cosign writes them."""
+    bundles = [sign_image(digest, key).decode() for key in keys]
+    return [{"name": f"s{i}", "bundle": bundle} for i, bundle in enumerate(bundles)]
 
 
 def gate_result(
@@ -203,6 +210,7 @@ class Committee:
         namespace: str = "team-a",
         now: datetime = NOW,
         life: timedelta = timedelta(minutes=30),
+        **images: Any,
     ) -> bytes:
         """A certificate that ``files`` hold the policy."""
         statement = Statement(
@@ -215,5 +223,6 @@ class Committee:
             evidence=(),
             issued_at=now,
             expires_at=now + life,
+            **images,
         )
         return certificate.issue(statement, self.keys)

@@ -7,10 +7,13 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from quorate.api.v1alpha1.document_source import BUNDLE_TYPE, ENVELOPE_TYPE
+from quorate.canonical import parse_object
 from quorate.errors import InvalidInput
+from quorate.evidence.image_signing import COSIGN_SIGN_TYPE, statement_digest
 from quorate.evidence.intoto import read_document
 from quorate.evidence.model_signing import PREDICATE_TYPE, read_manifest
 from quorate.evidence.oci import Reference, parse_reference
+from quorate.evidence.signatures import claimed_payload, parse_bundle
 from quorate_cli.command import Command, Result
 from quorate_cli.files import read_file
 from quorate_cli.progress import Progress
@@ -24,7 +27,9 @@ _PREDICATE_ANNOTATION = "dev.sigstore.bundle.predicateType"
 
 def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument("reference", metavar="REFERENCE", help="registry/repository@sha256:…")
-    parser.add_argument("--bundle", type=Path, action="append", default=[], help="OMS bundle")
+    parser.add_argument(
+        "--bundle", type=Path, action="append", default=[], help="OMS bundle, or an image's"
+    )
     parser.add_argument("--gate", type=Path, action="append", default=[], help="signed evidence")
     parser.add_argument(
         "--docker-config", type=Path, metavar="FILE", help="credentials (~/.docker/config.json)"
@@ -35,7 +40,7 @@ def _arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, _progress: Progress) -> Result:
     reference = parse_reference(arguments.reference)
-    documents = [_bundle(path) for path in arguments.bundle]
+    documents = [_bundle(path, reference) for path in arguments.bundle]
     documents += [_gate(path) for path in arguments.gate]
     if not documents:
         raise InvalidInput("must name what to attach", field="--bundle, --gate")
@@ -58,10 +63,16 @@ _Document = tuple[bytes, str, str]
 """Bytes, artifact type, predicate type."""
 
 
-def _bundle(path: Path) -> _Document:
+def _bundle(path: Path, reference: Reference) -> _Document:
     data = read_file(path)
-    read_manifest(data)
-    return data, BUNDLE_TYPE, PREDICATE_TYPE
+    statement = parse_object(claimed_payload(parse_bundle(data)), what=str(path))
+    if statement.get("predicateType") != COSIGN_SIGN_TYPE:
+        read_manifest(data)
+        return data, BUNDLE_TYPE, PREDICATE_TYPE
+    digest = statement_digest(claimed_payload(parse_bundle(data)))
+    if digest != reference.digest:
+        raise InvalidInput(f"is about the image {digest}", field=str(path))
+    return data, BUNDLE_TYPE, COSIGN_SIGN_TYPE
 
 
 def _gate(path: Path) -> _Document:
@@ -99,7 +110,9 @@ COMMAND = Command(
     description=(
         "Attach signed documents to an image or model artifact, as OCI referrers. An\n"
         "AttestedModel then names the reference in signaturesFrom and evidenceFrom, and the\n"
-        "operator reads them from there. Attaching the same again changes nothing."
+        "operator reads them from there. A policy that names the image's repository in\n"
+        "model.servers[].signatureRepository finds the image's own signatures there. Attaching\n"
+        "the same again changes nothing."
     ),
     examples=(
         "push registry.example.com/models/demo@sha256:… --bundle model.bundle.json \\\n"

@@ -1,4 +1,4 @@
-"""``sign``: sign every file of a model's directory."""
+"""``sign``: sign every file of a model's directory, or a server's image."""
 
 import os
 from argparse import ArgumentParser, Namespace
@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from quorate import names
 from quorate.errors import InvalidInput, SignatureError
 from quorate.evidence import dsse
+from quorate.evidence.image_signing import sign_image, statement_digest
 from quorate.evidence.model_signing import parse_envelope, read_manifest, sign_model
-from quorate.evidence.signatures.bundle import CHAIN_MAX
+from quorate.evidence.signatures.bundle import CHAIN_MAX, parse_bundle
 from quorate.evidence.signatures.certificate import check_use, load_certificates
-from quorate.manifest import Manifest, check_shard_size
+from quorate.manifest import Manifest, check_digest, check_shard_size
 from quorate.ports import Signer
 from quorate_cli.command import Command, Result
 from quorate_cli.files import (
@@ -29,7 +30,13 @@ from quorate_io.measuring import measure_directory
 
 
 def _arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIR", type=Path, help="the model's directory")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "directory", metavar="DIR", type=Path, nargs="?", help="the model's directory"
+    )
+    what.add_argument(
+        "--image", metavar="IMAGE", help="a server's image: sha256:… or repository@sha256:…"
+    )
     parser.add_argument(
         "--key", type=Path, required=True, help="private key: PEM, ECDSA P-256 or P-384"
     )
@@ -60,6 +67,8 @@ def _arguments(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, progress: Progress) -> Result:
     directory, out = arguments.directory, arguments.out
     check_target(out)
+    if arguments.image is not None:
+        return _sign_image(arguments)
     _check_outside(out, directory)
     if arguments.shard_size is not None:
         check_shard_size(arguments.shard_size)
@@ -96,6 +105,32 @@ def _run(arguments: Namespace, progress: Progress) -> Result:
     )
 
 
+def _sign_image(arguments: Namespace) -> Result:
+    if arguments.shard_size is not None:
+        raise InvalidInput("is for a model's files, not for an image", field="--shard-size")
+    repository, _, digest = arguments.image.rpartition("@")
+    check_digest(digest, "--image")
+    signer = read_signer(arguments.key, read_password(arguments.password_file))
+    certificates = _certificates(arguments.certificate)
+    bundle = sign_image(digest, signer, certificates, repository)
+    envelope = parse_bundle(bundle).envelope
+    if envelope is None or statement_digest(envelope.payload) != digest:
+        raise InvalidInput("the bundle is not about the image")
+    message = dsse.pae(names.INTOTO_TYPE, envelope.payload)
+    signer.public_key.verify(envelope.signatures[0].sig, message)
+    write_file(arguments.out, bundle)
+    key_id = signer.public_key.key_id
+    return Result(
+        [f"signed image {digest} into {arguments.out}", f"signed by:       {key_id}"],
+        {
+            "bundle": str(arguments.out),
+            "image": digest,
+            "signer": key_id,
+            "method": "certificate" if certificates else "key",
+        },
+    )
+
+
 def _certificates(path: Path | None) -> tuple[x509.Certificate, ...]:
     if path is None:
         return ()
@@ -127,17 +162,22 @@ def _check_outside(out: Path, directory: Path) -> None:
 
 COMMAND = Command(
     words=("sign",),
-    summary="sign a model's directory",
+    summary="sign a model's directory, or a server's image",
     description=(
         "Hash every file under DIR, hidden ones too, and sign the list as an OpenSSF model\n"
         "signing (OMS) bundle. Links, special files and names that two systems could read\n"
         "differently are refused. The bundle is verified before it is written. With\n"
         "--certificate, whoever verifies needs the authority's certificate and your name in it\n"
-        "instead of your key."
+        "instead of your key.\n"
+        "\n"
+        "With --image, sign a server's image by its digest instead, as `cosign sign` does: for\n"
+        "model.servers[].signatures of a policy, or to be attached to the image by `push`."
     ),
     examples=(
         "sign ./model --key model-owner.key --out model.bundle.json",
         "sign ./model --key signer.key --certificate signer-chain.pem --out model.bundle.json",
+        "sign --image registry.example.com/serving/vllm@sha256:… --key release.key \\\n"
+        "      --out image.bundle.json",
     ),
     arguments=_arguments,
     run=_run,

@@ -28,12 +28,13 @@ from quorate_cli.explain.explanation import (
     Subject,
 )
 from quorate_cli.explain.facts import Facts
+from quorate_cli.explain.images import image_lines
 from quorate_cli.explain.judging import judge_model, judge_pod
 from quorate_cli.explain.node_side import node_side
 from quorate_cli.explain.policy_lines import broken_line, policy_line
 from quorate_cli.explain.remedies import refusal
 from quorate_cli.explain.remedies.context import Context
-from quorate_cli.explain.sources import as_reported, source_lines
+from quorate_cli.explain.sources import as_reported, is_elsewhere, source_lines
 from quorate_cli.policies import Answer, compile_all, selects_model, selects_pod
 from quorate_sigstore import OfflineSigstore
 
@@ -202,6 +203,7 @@ def _standing(
             for requirement in requirements
         ),
         certificate=certificate_line(policy, model, known.admission, facts.genesis, now),
+        images=image_lines(policy, known.admission, now),
     )
 
 
@@ -220,7 +222,7 @@ def _line(
         reported=f"{reported.status} {reported.reason}" if reported else "",
         shown_by=evidence.shown_by(policy, requirement, model, now),
         counts_until=requirement.not_after,
-        elsewhere=bool(model.spec.sources) and not requirement.shown_by,
+        elsewhere=is_elsewhere(policy, model, requirement) and not requirement.shown_by,
         refusal=refusal(denial, context) if denial else None,
     )
 

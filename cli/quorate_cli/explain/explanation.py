@@ -124,6 +124,20 @@ class RequirementLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     refusal: Refusal | None = None
 
 
+class ImageLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A server image that must be signed. ``signed`` is None while that is not known."""
+
+    name: str
+    digest: str
+    signed: bool | None
+    signed_by: tuple[str, ...] = ()
+    """As the policy names them: ``keys/NAME``, ``certificates/NAME``, ``keyless/NAME``."""
+    counts_until: datetime | None = None
+    place: str = ""
+    """The repository where more signatures are looked for; empty if there is none."""
+    message: str = ""
+
+
 class CertificateLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The certificate for one policy. ``state`` is the word that a decision hangs on."""
 
@@ -141,6 +155,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     policy: str
     requirements: tuple[RequirementLine, ...]
     certificate: CertificateLine
+    images: tuple[ImageLine, ...] = ()
+    """The policy's server images, if they must be signed."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from quorate.admission.snapshot import BrokenPolicy
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import SIGNED
+from quorate.policy.server_images import SERVERS_SIGNED
 from quorate_cli.explain.explanation import PolicyLine
 from quorate_cli.policies import Answer, unmet
 
@@ -12,7 +13,9 @@ from quorate_cli.policies import Answer, unmet
 def policy_line(policy: CompiledPolicy, selects: Answer, labels: Mapping[str, str]) -> PolicyLine:
     """The policy as the explanation shows it."""
     terms = unmet(policy.spec.selector, labels) if selects != "yes" else ()
-    asks = ([SIGNED] if policy.signers else []) + [gate.requirement for gate in policy.gates]
+    asks = [SIGNED] if policy.signers else []
+    asks += [SERVERS_SIGNED] if policy.server_signers else []
+    asks += [gate.requirement for gate in policy.gates]
     return PolicyLine(
         ref=str(policy.ref),
         digest=policy.digest,

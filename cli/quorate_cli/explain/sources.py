@@ -5,6 +5,7 @@ from quorate.api.v1alpha1.attested_model import RequirementStatus
 from quorate.api.v1alpha1.document_source import DocumentSource
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.requirement import Requirement
+from quorate.policy.server_images import SERVERS_SIGNED
 from quorate.verdict import Denial, Reason
 from quorate_cli.explain.explanation import SourceLine
 
@@ -29,6 +30,13 @@ def source_lines(model: AttestedModel) -> tuple[SourceLine, ...]:
     return tuple(lines)
 
 
+def is_elsewhere(policy: CompiledPolicy, model: AttestedModel, requirement: Requirement) -> bool:
+    """Whether what shows a requirement may be kept outside the objects."""
+    if requirement.name == SERVERS_SIGNED:
+        return any(server.signature_repository for server in policy.spec.model.servers or ())
+    return bool(model.spec.sources)
+
+
 def as_reported(
     policy: CompiledPolicy, model: AttestedModel, requirement: Requirement
 ) -> Requirement | None:
@@ -36,7 +44,7 @@ def as_reported(
 
     None if the requirement can be judged here, or if nothing was said of it as it is now.
     """
-    if not model.spec.sources or requirement.denial is None:
+    if not is_elsewhere(policy, model, requirement) or requirement.denial is None:
         return None
     found = _report(policy, model, requirement.name)
     if found is None:

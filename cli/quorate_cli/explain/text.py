@@ -9,6 +9,7 @@ from quorate_cli.explain.explanation import (
     Decision,
     Document,
     Explanation,
+    ImageLine,
     ModelLine,
     NodeSide,
     PolicyLine,
@@ -154,7 +155,21 @@ def _standing(standing: Standing, width: int) -> Iterator[str]:
         yield f"{_STEP}it asks nothing of the model's evidence"
     for line in standing.requirements:
         yield from _requirement(line, width)
+    for image in standing.images:
+        yield from _image(image, width)
     yield from _certificate(standing.certificate, width)
+
+
+def _image(image: ImageLine, width: int) -> Iterator[str]:
+    words = {True: "is signed", False: "is not signed", None: "is not known to be signed yet"}
+    by = f" by {', '.join(image.signed_by)}" if image.signed_by else ""
+    until = f", counts until {_time(image.counts_until)}" if by and image.counts_until else ""
+    place = f" (looked for in {image.place})" if image.place and not image.signed else ""
+    text = f"{mark(image.signed)} server image {image.name} {words[image.signed]}{by}{until}{place}"
+    yield from wrapped(text, width, first=_STEP)
+    yield f"{_STEP * 3}{image.digest}"
+    if image.message:
+        yield from wrapped(image.message, width, first=_STEP * 3)
 
 
 def _requirement(line: RequirementLine, width: int) -> Iterator[str]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from quorate import certificate
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.attested_model import CertificateStatus, PolicyStatus, Source
-from quorate.certificate import PolicyRef
+from quorate.certificate import PolicyRef, ServerImage
 from quorate.errors import Expired, QuorateError
 from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
@@ -26,6 +26,9 @@ class HeldCertificate:
     policy_digest: str
     expires_at: datetime
     certificate_id: str
+    servers: tuple[ServerImage, ...] = ()
+    """Images that the policy's serverSigners signed, if it names any."""
+    servers_unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,11 @@ def _verified(
         policy_digest=statement.policy_digest,
     )
     return HeldCertificate(
-        sys.intern(statement.policy_digest), statement.expires_at, verified.certificate_id
+        sys.intern(statement.policy_digest),
+        statement.expires_at,
+        verified.certificate_id,
+        statement.servers,
+        statement.servers_unread,
     )
 
 

@@ -15,6 +15,7 @@ from quorate.admission.injection import InjectionConfig, Pod
 from quorate.admission.model import KnownModel, certified
 from quorate.admission.outlook import outlook
 from quorate.admission.selection import Selection
+from quorate.admission.signed_servers import Found, unsigned_servers
 from quorate.admission.snapshot import BrokenPolicy, Snapshot
 from quorate.admission.templates import Context
 from quorate.verdict import ALLOW, Denial, Reason, Verdict, all_of, deny
@@ -79,7 +80,12 @@ def create(pod: Pod, snapshot: Snapshot, text: bytes = b"") -> Judgement:
         message = "spec.nodeName must not be set: neither scheduler nor gate would see the pod"
         extra.append(Denial(Reason.PRESET_NODE, message, fix="remove it; use a nodeSelector"))
     failed, pending = outlook(judgement.known, judgement.selection.policies)
-    context = context_of(pod, snapshot) if text else None
+    images = _images(pod, judgement.known, judgement.selection)
+    failed += images.unsigned
+    pending += tuple(f"{denial.reason}: {denial.message}" for denial in images.unread)
+    # What depends on the images too is not kept: recall looks at the model's report only.
+    keep = bool(text) and not images.unsigned and not images.unread
+    context = context_of(pod, snapshot) if keep else None
     if context is not None and not extra and judgement.verdict.allowed:
         snapshot.admitted.remember(context, text, True)
     if not extra and not failed:
@@ -95,8 +101,15 @@ def may_run(pod: Pod, snapshot: Snapshot, now: datetime) -> Judgement:
     if judgement.exempt or judgement.known is None or judgement.selection is None:
         return judgement
     certificates = (certified(judgement.known, p, now) for p in judgement.selection.policies)
-    verdict = all_of(judgement.verdict, *certificates)
+    images = _images(pod, judgement.known, judgement.selection, now)
+    verdict = all_of(judgement.verdict, *certificates, Verdict((*images.unsigned, *images.unread)))
     return msgspec.structs.replace(judgement, verdict=verdict)
+
+
+def _images(
+    pod: Pod, known: KnownModel, selection: Selection, now: datetime | None = None
+) -> Found:
+    return unsigned_servers(pod, known, selection.policies, selection.downloaders, now)
 
 
 def shape(pod: Pod, snapshot: Snapshot) -> Judgement:

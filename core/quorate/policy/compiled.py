@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from quorate import names
+from quorate import limits, names
 from quorate.api.v1alpha1.meta import Owners
 from quorate.api.v1alpha1.safety_policy import (
     AnyPolicy,
     ClusterSafetyPolicySpec,
     LabelSelector,
     Mode,
+    ModelRequirements,
     SafetyPolicySpec,
 )
 from quorate.api.v1alpha1.signers import Signers
@@ -16,9 +17,11 @@ from quorate.canonical import digest_of
 from quorate.certificate import PolicyRef
 from quorate.errors import InvalidInput
 from quorate.evidence.model_signing import Accepted
+from quorate.evidence.oci import parse_reference
 from quorate.evidence.signatures import SignerSet
 from quorate.policy.accepted_signers import signer_set
 from quorate.policy.compiled_gate import CompiledGate, compile_gate
+from quorate.policy.fetched import NOTHING_FETCHED, FetchedSignatures
 from quorate.policy.runtime import CHECKS
 
 
@@ -33,6 +36,14 @@ class CompiledPolicy:
     gates: tuple[CompiledGate, ...]
     approvers: SignerSet | None = None
     """Who may approve exceptions. Only a cluster policy has any."""
+    server_signers: SignerSet | None = None
+    fetched: FetchedSignatures = NOTHING_FETCHED
+    """Only a member has any; the digest does not cover it."""
+
+    @property
+    def judged_by(self) -> tuple[str, str]:
+        """What a judgement under this policy depends on: what it says, and what was fetched."""
+        return self.digest, self.fetched.version
 
     @property
     def is_cluster(self) -> bool:
@@ -81,6 +92,7 @@ def compile_policy(policy: AnyPolicy) -> CompiledPolicy:
     _check_selector(spec.selector, f"{where}.spec.selector")
     _check_unique([gate.name for gate in spec.model.gates], f"{where}.spec.model.gates")
     _check_unique([check.name for check in spec.runtime.checks], f"{where}.spec.runtime.checks")
+    _check_servers(spec.model, f"{where}.spec.model")
     for check in spec.runtime.checks:
         if check.name not in CHECKS:
             raise InvalidInput(f"no check is named {check.name}", field=f"{where}.spec.runtime")
@@ -100,6 +112,11 @@ def compile_policy(policy: AnyPolicy) -> CompiledPolicy:
             compile_gate(gate, f"{where}.spec.model.gates[{gate.name}]") for gate in model.gates
         ),
         approvers=_approvers(spec, f"{where}.spec.exceptions"),
+        server_signers=(
+            signer_set(model.server_signers, f"{where}.spec.model.serverSigners")
+            if model.server_signers
+            else None
+        ),
     )
 
 
@@ -110,11 +127,41 @@ def _approvers(spec: SafetyPolicySpec, where: str) -> SignerSet | None:
     return signer_set(Signers(threshold=listed.threshold, keys=listed.keys), where)
 
 
+def _check_servers(model: ModelRequirements, where: str) -> None:
+    # The schema says the same; policies also come from files and from before an upgrade.
+    servers = model.servers or []
+    if model.server_signers is None:
+        for server in servers:
+            if server.signatures or server.signature_repository:
+                field = f"{where}.serverSigners"
+                raise InvalidInput(f"must be set: {server.name} has signatures", field=field)
+        return
+    if not servers:
+        raise InvalidInput("must be set with serverSigners", field=f"{where}.servers")
+    if len(servers) * model.server_signers.threshold > limits.SERVER_SIGNERS:
+        message = f"times serverSigners.threshold must be at most {limits.SERVER_SIGNERS}"
+        raise InvalidInput(message, field=f"{where}.servers")
+    _check_unique([server.name for server in servers], f"{where}.servers")
+    for server in servers:
+        if server.signature_repository:
+            reference = f"{server.signature_repository}@{server.digest}"
+            try:
+                parse_reference(reference)
+            except InvalidInput as error:
+                field = f"{where}.servers[{server.name}].signatureRepository"
+                raise InvalidInput(error.message, field=field) from None
+
+
 def _digest(ref: PolicyRef, spec: SafetyPolicySpec) -> str:
     said = spec.model_dump(mode="json", by_alias=True)
     if said.get("exceptions") is None:
         # As it was before there were any: an upgrade must not void what was certified.
         said.pop("exceptions", None)
+    if said["model"]["serverSigners"] is None:
+        del said["model"]["serverSigners"]
+        for server in said["model"]["servers"] or ():
+            # Without serverSigners neither may be set.
+            del server["signatures"], server["signatureRepository"]
     return digest_of(
         {
             "apiVersion": names.API_VERSION,

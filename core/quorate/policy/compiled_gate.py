@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from quorate.api.v1alpha1.gate import Gate
+from quorate.api.v1alpha1.safety_exception import GATE_PREFIX
 from quorate.cel import Condition, compile_condition
 from quorate.errors import InvalidInput
 from quorate.evidence.intoto import TYPES, PredicateType
@@ -22,7 +23,7 @@ class CompiledGate:
     @property
     def requirement(self) -> str:
         """Name of the requirement in conditions and denials."""
-        return f"Gate/{self.spec.name}"
+        return f"{GATE_PREFIX}{self.spec.name}"
 
     @property
     def type(self) -> PredicateType:

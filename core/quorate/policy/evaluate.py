@@ -21,6 +21,8 @@ from quorate.policy.denials import denial
 from quorate.policy.exceptions import NOTHING, Lifted, without
 from quorate.policy.gates import Failure, Reading, judge_gate
 from quorate.policy.requirement import Requirement
+from quorate.policy.server_images import NOT_ASKED, ServerImages, judge_servers
+from quorate.policy.server_images import requirement as servers_signed
 from quorate.policy.verifier import Verifier
 from quorate.ports import Sigstore
 from quorate.verdict import Reason, Verdict
@@ -36,6 +38,8 @@ class Evaluation:
     manifest: Manifest | None
     failures: tuple[Failure, ...] = ()
     """The newest verified statement that fails a gate, for each; the gate may be passed since."""
+    servers: ServerImages = NOT_ASKED
+    """Which server images are signed, if the policy asks."""
 
     @property
     def verdict(self) -> Verdict:
@@ -61,6 +65,7 @@ def evaluate(
     remembered: Sequence[Document] = (),
     sigstore: Sigstore | None = None,
     lifted: Mapping[str, Lifted] = NOTHING,
+    servers: ServerImages | None = None,
 ) -> Evaluation:
     """Judge ``model`` under ``policy``. Never raises for evidence: what is wrong is a denial.
 
@@ -68,7 +73,8 @@ def evaluate(
     its signature requirement is absent, not met. ``remembered`` are statements that failed this
     model before: they count against it although it may no longer carry them. Without ``sigstore``,
     keyless signatures and trusted timestamps count for nothing. ``lifted`` are the requirements
-    of this policy that need not hold for this model (see quorate.policy.exceptions).
+    of this policy that need not hold for this model (see quorate.policy.exceptions). ``servers``:
+    how the policy's images stand, if that was judged already, as it is the same for every model.
     """
     context = Context(now, sigstore)
     requirements: list[Requirement] = []
@@ -76,6 +82,9 @@ def evaluate(
     if policy.signers is not None:
         signed, manifest = _signed(policy, model, context, lifted.get(SIGNER_THRESHOLD))
         requirements.append(signed)
+    images = servers or judge_servers(policy, context)
+    if policy.server_signers is not None:
+        requirements.append(servers_signed(policy, images))
     readings = [_read(evidence.envelope) for evidence in model.spec.evidence]
     verifier = Verifier(context)
     gates = [
@@ -85,6 +94,7 @@ def evaluate(
         (*requirements, *(without(requirement, lifted) for requirement, _ in gates)),
         manifest,
         tuple(failure for _, failure in gates if failure is not None),
+        images,
     )
 
 

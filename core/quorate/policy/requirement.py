@@ -18,3 +18,5 @@ class Requirement:
     """When what shows it stops counting."""
     lifted_by: str = ""
     """Name of the SafetyException, if it holds only because of that."""
+    note: str = ""
+    """What a person should know of how it holds."""

@@ -11,7 +11,7 @@ from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
 from quorate.ports import Clock
 from quorate_io.member_client import MemberClient, MemberRefused
-from quorate_operator.kinds import CLUSTER_SAFETY_POLICY, SAFETY_POLICY, Key
+from quorate_operator.kinds import Key, policy_key
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconcile.actions import Evaluate
 from quorate_operator.reconcile.outcome import (
@@ -79,10 +79,11 @@ class Questions:
 
     def _question(self, action: Evaluate) -> tuple[Question | None, dict[str, object] | None]:
         known = self._world.get(action.model)
-        policy = self._world.get(_policy_key(action.policy))
+        policy = self._world.get(policy_key(action.policy))
         if known is None or policy is None or not isinstance(policy.policy, CompiledPolicy):
             return None, None
-        return Question(action.model, known, policy.policy), policy.relayed
+        signatures = policy.documents if policy.policy.server_signers is not None else ""
+        return Question(action.model, known, policy.policy, signatures), policy.relayed
 
     async def _outcome(
         self, question: Question, document: dict[str, object], previous: Outcome | None
@@ -108,9 +109,3 @@ class Questions:
         certified = outcome.answer is not None and outcome.answer.certificate is not None
         kind = "unanswered" if outcome.failure else "certified" if certified else "denied"
         self._metrics.evaluations.labels(kind).inc()
-
-
-def _policy_key(ref: PolicyRef) -> Key:
-    cluster_wide = ref.kind == CLUSTER_SAFETY_POLICY.name
-    kind = CLUSTER_SAFETY_POLICY if cluster_wide else SAFETY_POLICY
-    return Key(kind.name, ref.namespace or "", ref.name)

@@ -9,6 +9,7 @@ from quorate.admission.snapshot import BrokenPolicy
 from quorate.api.v1alpha1.attested_model import RequirementStatus
 from quorate.api.v1alpha1.document_source import SourceStatus
 from quorate.api.v1alpha1.meta import Condition
+from quorate.api.v1alpha1.safety_exception import GATE_PREFIX
 from quorate.policy.evaluate import SIGNED as SIGNED_REQUIREMENT
 from quorate.verdict import Reason
 from quorate_operator.reconcile.outcome import VERIFIED
@@ -57,7 +58,7 @@ class Situation:
 def observe(situation: Situation) -> dict[str, Observation]:
     """Every condition by its type."""
     signed = _requirements(situation.standings, lambda name: name == SIGNED_REQUIREMENT)
-    gates = _requirements(situation.standings, lambda name: name != SIGNED_REQUIREMENT)
+    gates = _requirements(situation.standings, lambda name: name.startswith(GATE_PREFIX))
     certified = _certified(situation)
     sources = {SOURCES_READ: _sources_read(situation.sources)} if situation.sources else {}
     return {

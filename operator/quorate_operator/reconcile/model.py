@@ -6,7 +6,7 @@ needs, and a denial revokes. Its certificates count until they expire.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -33,7 +33,7 @@ from quorate_operator.reconcile.lateness import late_at, late_renewals
 from quorate_operator.reconcile.outcome import Outcome, Question
 from quorate_operator.reconcile.scope import POLICIES_PER_MODEL, broken_for, policies_for
 from quorate_operator.reconcile.standing import Standing, stand
-from quorate_operator.sources.gathered import recorded_sources, statuses
+from quorate_operator.sources.gathered import statuses
 from quorate_operator.world import Known
 
 
@@ -50,6 +50,8 @@ class SeenModel:
     outcomes: Mapping[PolicyRef, Outcome]
     enforced: bool
     served: bool
+    images: Mapping[PolicyRef, Known] = field(default_factory=dict)
+    """Policies whose server images must be signed."""
 
     @property
     def target(self) -> Target:
@@ -70,11 +72,9 @@ def plan_model(seen: SeenModel, now: datetime) -> Plan:
     found = policies_for(seen.policies, seen.key.namespace, seen.key.name)
     chosen = () if seen.view.malformed else found[:POLICIES_PER_MODEL]
     standings = [
-        stand(Question(seen.key, seen.known, policy), seen.outcomes.get(policy.ref), now)
-        for policy in chosen
+        stand(_question(seen, policy), seen.outcomes.get(policy.ref), now) for policy in chosen
     ]
-    unread = seen.known.unread
-    due = [standing for standing in standings if standing.ask_at <= now and not unread]
+    due = [] if seen.known.unread else [s for s in standings if _is_due(seen, s, now)]
     if due:
         asks = tuple(Evaluate(seen.key, standing.policy.ref) for standing in due)
         return Plan((*_first_visit(seen, now), *asks))
@@ -90,6 +90,18 @@ def plan_model(seen: SeenModel, now: datetime) -> Plan:
     written = _write(seen, standings, observe(situation), now)
     late = late_renewals(seen.target, seen.view.owners, standings, now) if seen.served else ()
     return Plan((*written, *late), _next_look(standings, now))
+
+
+def _question(seen: SeenModel, policy: CompiledPolicy) -> Question:
+    known = seen.images.get(policy.ref)
+    return Question(seen.key, seen.known, policy, known.documents if known else "")
+
+
+def _is_due(seen: SeenModel, standing: Standing, now: datetime) -> bool:
+    """Whether to ask now. Where images are kept is asked first, once; then the model is looked at
+    again: judging before would only be judging twice."""
+    images = seen.images.get(standing.policy.ref)
+    return standing.ask_at <= now and not (images and images.untried)
 
 
 def _next_look(standings: list[Standing], now: datetime) -> datetime | None:
@@ -137,8 +149,7 @@ def _write(
 
 
 def _sources(seen: SeenModel) -> list[SourceStatus]:
-    recorded = recorded_sources(seen.view.status, seen.known.generation)
-    return statuses(seen.known.gathered, recorded) if seen.known.gathered else []
+    return statuses(seen.known.gathered, seen.known.recorded) if seen.known.gathered else []
 
 
 def _announce(

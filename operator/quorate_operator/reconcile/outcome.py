@@ -52,10 +52,11 @@ class Outcome:
     reason: str = MEMBER_UNAVAILABLE
     failures: int = 0
 
-    def is_about(self, known: Known, policy: CompiledPolicy) -> bool:
+    def is_about(self, question: "Question") -> bool:
         """Whether nothing has changed since."""
         asked = (self.generation, self.documents, self.policy_digest)
-        return asked == (known.generation, known.documents, policy.digest)
+        known, policy = question.known, question.policy
+        return asked == (known.generation, question.documents, policy.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,13 @@ class Question:
     model: Key
     known: Known
     policy: CompiledPolicy
+    signatures: str = ""
+    """Stands for what was fetched of the policy's server images."""
+
+    @property
+    def documents(self) -> str:
+        """Stands for everything that was fetched."""
+        return f"{self.known.documents}+{self.signatures}"
 
 
 def answered(
@@ -102,14 +110,14 @@ def unanswered(
     chance: float = 0.5,
 ) -> Outcome:
     """Note that a question was not answered. ``chance`` from 0 to 1 spreads the next one."""
-    if previous is None or not previous.is_about(question.known, question.policy):
+    if previous is None or not previous.is_about(question):
         failures, answer = 0, None
     else:
         failures, answer = previous.failures, previous.answer
     seconds = min(RETRY_MAX, RETRY_FIRST * 2.0 ** min(failures, 16)) * (0.5 + chance / 2)
     return Outcome(
         generation=question.known.generation,
-        documents=question.known.documents,
+        documents=question.documents,
         policy_digest=question.policy.digest,
         ask_at=now + timedelta(seconds=seconds),
         answer=answer,
@@ -157,5 +165,5 @@ def _requirement(result: RequirementResult) -> RequirementStatus:
 
 
 def _outcome(question: Question, ask_at: datetime, answer: Answer) -> Outcome:
-    known = question.known
-    return Outcome(known.generation, known.documents, question.policy.digest, ask_at, answer)
+    generation, documents = question.known.generation, question.documents
+    return Outcome(generation, documents, question.policy.digest, ask_at, answer)

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from quorate import names
 from quorate.admission.snapshot import BrokenPolicy
 from quorate.api.v1alpha1.safety_policy import SafetyPolicyStatus
@@ -11,6 +9,8 @@ from quorate.verdict import Reason
 from quorate_operator.kinds import Key
 from quorate_operator.reconcile.actions import Action, ApplyStatus, EmitEvent, Target
 from quorate_operator.reconcile.conditions import Observation, dated
+from quorate_operator.sources.gathered import statuses
+from quorate_operator.sources.images import policy_status
 from quorate_operator.world import Known
 
 ACCEPTED = "Accepted"
@@ -26,26 +26,21 @@ def plan_policy(key: Key, known: Known, now: datetime) -> tuple[Action, ...]:
         seen, digest = Observation("False", Reason.INVALID_POLICY, policy.message), ""
     else:
         seen, digest = Observation("True", COMPILED, f"digest {policy.digest}"), policy.digest
-    current = _current(known)
+    current = policy_status(known.policy_status)
     before = current.conditions if current else []
     status = SafetyPolicyStatus(
         observed_generation=known.generation,
         digest=digest,
         conditions=dated({ACCEPTED: seen}, before, known.generation, now),
+        sources=statuses(known.gathered, known.recorded) if known.gathered else [],
     )
     if current == status:
         return ()
     target = Target(key, known.uid, names.API_VERSION)
-    document = status.model_dump(mode="json", by_alias=True)
+    # The API server refuses null where a field may only be absent.
+    document = status.model_dump(mode="json", by_alias=True, exclude_none=True)
     written = ApplyStatus(target, known.resource_version, document)
     was = next((c.status for c in before if c.type == ACCEPTED), "True")
     if seen.status == was or seen.status == "True":
         return (written,)
     return (written, EmitEvent(target, "Warning", seen.reason, seen.message, "Compile"))
-
-
-def _current(known: Known) -> SafetyPolicyStatus | None:
-    try:
-        return SafetyPolicyStatus.model_validate(known.policy_status)
-    except ValidationError:
-        return None

@@ -14,6 +14,7 @@ from quorate.errors import SubjectMismatch
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import SIGNED
 from quorate.policy.exceptions import EXCEPTED
+from quorate.policy.server_images import SERVERS_SIGNED
 from quorate.verdict import Reason
 from quorate_operator.reconcile.outcome import (
     Outcome,
@@ -68,7 +69,7 @@ class Standing:
 def stand(question: Question, outcome: Outcome | None, now: datetime) -> Standing:
     """Put together what the member said, what the status still proves, and what is missing."""
     policy = question.policy
-    if outcome is not None and not outcome.is_about(question.known, policy):
+    if outcome is not None and not outcome.is_about(question):
         outcome = None
     answer = outcome.answer if outcome else None
     if outcome and answer:
@@ -109,7 +110,9 @@ def _adopted(question: Question, outcome: Outcome | None, now: datetime) -> Stan
         requirements, ask_at = unknown(policy, reason, message), ask_at or now
     else:
         requirements = tuple(report.requirements)
-        ask_at = ask_at or renewal(question, attached.certificate)
+        # The status does not say which signatures of images it rests on: ask.
+        later = now if policy.server_signers else renewal(question, attached.certificate)
+        ask_at = ask_at or later
     failure = outcome.failure if outcome else ""
     return Standing(policy, requirements, attached.certificate, attached.envelope, ask_at, failure)
 
@@ -141,6 +144,7 @@ def _report(status: AttestedModelStatus | None, question: Question) -> PolicySta
 def unknown(policy: CompiledPolicy, reason: str, message: str) -> tuple[RequirementStatus, ...]:
     """Every requirement of a policy, as not known for this reason."""
     asked = [SIGNED] if policy.signers is not None else []
+    asked += [SERVERS_SIGNED] if policy.server_signers is not None else []
     asked += [gate.requirement for gate in policy.gates]
     return tuple(
         RequirementStatus(name=name, status="Unknown", reason=reason, message=clipped(message))

@@ -21,6 +21,7 @@ from quorate.api.v1alpha1.document_source import (
     SourceField,
     SourceStatus,
 )
+from quorate.api.v1alpha1.safety_policy import SafetyPolicyStatus
 from quorate.verdict import Reason
 from quorate_operator.reconcile.texts import clipped, timestamp
 from quorate_operator.sources.documents import Document, Failed, Read
@@ -30,8 +31,13 @@ EMPTY = "NothingFound"
 _KEPT = timedelta(seconds=limits.SOURCE_KEPT)
 _COARSE = timedelta(hours=1)
 """``fetchedAt`` moves this seldom while nothing changes: each move writes a status."""
-SLOTS = {SourceField.SIGNATURES: 16, SourceField.EVIDENCE: 32}
-"""Documents a model may have in ``spec.signatures`` and ``spec.evidence``, with fetched ones."""
+SLOTS = {
+    SourceField.SIGNATURES: 16,
+    SourceField.EVIDENCE: 32,
+    SourceField.SERVERS: limits.SERVER_SIGNERS * limits.DOCUMENTS_PER_SOURCE,
+}
+"""Documents a model may have in ``spec.signatures`` and ``spec.evidence``, with fetched ones; and
+those of a policy's images."""
 
 SourceKey = tuple[SourceField, str]
 
@@ -57,13 +63,13 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """All sources of one model, in the spec's order."""
+    """All sources of one model, or of one policy, in the spec's order."""
 
     states: tuple[SourceState, ...] = ()
 
     @property
     def unread(self) -> bool:
-        """Whether the model must not be judged yet."""
+        """Whether it is not known yet what a source holds: a model must not be judged."""
         return any(state.unread for state in self.states)
 
     @property
@@ -110,6 +116,9 @@ def advance(
     if result.settled:
         return SourceState(state.field, state.source, unread=False, failure=result)
     read_at = state.read_at or _recorded_at(recorded)
+    if read_at is None and state.field is SourceField.SERVERS:
+        # Of one image it may stay unknown: it holds up no other.
+        return replace(state, failure=result)
     if read_at is None or now >= read_at + _KEPT:
         return SourceState(state.field, state.source, unread=False, failure=result)
     return replace(state, failure=result, read_at=read_at)
@@ -137,9 +146,9 @@ def fit(
 
 
 def recorded_sources(
-    status: AttestedModelStatus | None, generation: int
+    status: AttestedModelStatus | SafetyPolicyStatus | None, generation: int
 ) -> dict[SourceKey, SourceStatus]:
-    """What a model's status says of its sources, if it is about this generation."""
+    """What an object's status says of its sources, if it is about this generation."""
     if status is None or status.observed_generation != generation:
         return {}
     return {(source.field, source.name): source for source in status.sources}
@@ -208,10 +217,11 @@ def _recorded_at(recorded: SourceStatus | None) -> datetime | None:
 
 
 def _too_much(state: SourceState) -> Failed:
-    what = "signatures" if state.field is SourceField.SIGNATURES else "statements"
+    what = "statements" if state.field is SourceField.EVIDENCE else "signatures"
+    whose = "policy" if state.field is SourceField.SERVERS else "model"
     return Failed(
         "TooManyDocuments",
-        f"with it the model has more than {SLOTS[state.field]} {what}, or more than "
+        f"with it the {whose} has more than {SLOTS[state.field]} {what}, or more than "
         f"{limits.FETCHED_BYTES} bytes of fetched documents",
         fix="remove documents that are no longer needed",
     )

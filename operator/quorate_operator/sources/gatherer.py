@@ -1,4 +1,4 @@
-"""Reads the sources of all models, again and again, each model by itself."""
+"""Reads the sources of all models and policies, again and again, each object by itself."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from typing import Protocol
 from quorate import limits
 from quorate.api.v1alpha1.document_source import DocumentSource, SourceField
 from quorate.ports import Clock
-from quorate_operator.kinds import Key
+from quorate_operator.kinds import SOURCED_KINDS, Key
 from quorate_operator.metrics import Metrics
 from quorate_operator.sources.documents import Failed, Read
 from quorate_operator.sources.gathered import (
@@ -18,20 +18,19 @@ from quorate_operator.sources.gathered import (
     SourceState,
     advance,
     fit,
-    recorded_sources,
 )
 from quorate_operator.workqueue import WorkQueue
 from quorate_operator.world import Known, World
 
 LOOKS = 32
-"""Models whose sources are read at once."""
+"""Objects whose sources are read at once."""
 REFRESH_CONFIG_MAPS_SECONDS = 60.0
-"""Between two readings of a model's sources if a ConfigMap is among them, at most."""
+"""Between two readings of an object's sources if a ConfigMap is among them, at most."""
 RETRY_FIRST = 2.0
 RETRY_MAX = 120.0
 JITTER = 0.1
 HELD_BYTES = 96 * limits.MIB
-"""Fetched documents held for all models, and relayed to the member."""
+"""Fetched documents held for all objects, and relayed to the member."""
 HELD_BYTES_PER_NAMESPACE = 16 * limits.MIB
 
 log = logging.getLogger(__name__)
@@ -47,7 +46,7 @@ class Reader(Protocol):
 
 
 class Gatherer:
-    """Keeps the world told of what the sources of its models hold.
+    """Keeps the world told of what the sources of its models and policies hold.
 
     ``follow`` is given the keys of what must be looked at because something changed. Sources that
     were read are read again every ``refresh`` seconds: a new document counts so much later at most.
@@ -73,7 +72,7 @@ class Gatherer:
         self._held: dict[Key, int] = {}
 
     def noticed(self, key: Key) -> None:
-        """A model is there, was changed or went: read its sources soon if one is new."""
+        """An object is there, was changed or went: read its sources soon if one is new."""
         known = self._world.get(key)
         if known is None or known.gathered is None or not known.gathered.states:
             self._failures.pop(key, None)
@@ -93,7 +92,7 @@ class Gatherer:
             try:
                 again = await self.look(key)
             except Exception:
-                # Without this, one fault would end the reading of all models' sources.
+                # Without this, one fault would end the reading of all sources.
                 log.exception("%s: its sources could not be looked at", key)
                 self._queue.failed(key)
                 continue
@@ -103,7 +102,7 @@ class Gatherer:
             self._refill()
 
     async def look(self, key: Key) -> float | None:
-        """Read all sources of a model once; seconds until it is time to read them again."""
+        """Read all sources of an object once; seconds until it is time to read them again."""
         known = self._world.get(key)
         if known is None or known.gathered is None or not known.gathered.states:
             self.noticed(key)
@@ -113,7 +112,7 @@ class Gatherer:
             *(self._reader.read(key.namespace, state.field, state.source) for state in states)
         )
         changed = self._world.get(key)
-        if changed is None or changed.model is None or changed.gathered is None:
+        if changed is None or changed.gathered is None:
             self.noticed(key)
             return None
         self._take_in(key, changed, dict(zip(states, results, strict=True)))
@@ -121,9 +120,8 @@ class Gatherer:
 
     def _take_in(self, key: Key, known: Known, results: dict[SourceState, Read | Failed]) -> None:
         assert known.gathered is not None  # noqa: S101 - the caller looked
-        assert known.model is not None  # noqa: S101 - the caller looked
         now = self._clock.now()
-        recorded = recorded_sources(known.model.status, known.generation)
+        recorded = known.recorded
         by_source = {(state.field, state.source): result for state, result in results.items()}
         states = []
         for state in known.gathered.states:
@@ -133,7 +131,7 @@ class Gatherer:
                 continue
             self._count(key, state, result)
             states.append(advance(state, result, recorded.get(state.key), now))
-        gathered = self._within_budget(key, fit(states, known.model.inline, limits.FETCHED_BYTES))
+        gathered = self._within_budget(key, fit(states, known.inline, limits.FETCHED_BYTES))
         self._held[key] = gathered.bytes
         self._follow(self._world.put_gathered(key, gathered))
 
@@ -148,7 +146,8 @@ class Gatherer:
             return gathered
         failed = Failed(
             "TooManyDocuments",
-            "the models of this namespace, or of all, hold more fetched documents than is allowed",
+            "the models and policies of this namespace, or of all, hold more fetched documents "
+            "than is allowed",
             fix="remove models or documents that are no longer needed",
         )
         return Gathered(
@@ -180,5 +179,6 @@ class Gatherer:
     def _refill(self) -> None:
         if self._queue.overflowed and len(self._queue) == 0:
             self._queue.overflowed = False
-            for key in self._world.models():
-                self._queue.add(key)
+            for kind in SOURCED_KINDS:
+                for key in self._world.keys(kind):
+                    self._queue.add(key)

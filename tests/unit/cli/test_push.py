@@ -171,3 +171,22 @@ def test_a_digest_that_the_bundle_contradicts(quorate: Quorate, bundle: Path) ->
     assert ran.code != 0
     assert "different models" in ran.err
     assert json.dumps(DIGEST) not in ran.out
+
+
+@pytest.mark.requirement("server images: cosign signatures by the same rules as models")
+def test_an_images_signature_is_attached_to_its_image(
+    quorate: Quorate, store: Store, key: Path, tmp_path: Path
+) -> None:
+    """As `cosign sign` attaches it, by its predicate type; to another image it is not."""
+    out, reference = tmp_path / "image.json", f"127.0.0.1:{store.port}/{REPOSITORY}"
+    image = f"{reference}@{SUBJECT_DIGEST}"
+    quorate("sign", "--image", image, "--key", key, "--out", out)
+    ran = quorate("push", image, "--bundle", out, "--plain-http", "--output", "json")
+    (digest,) = ran.document["referrers"]
+    assert parse_artifact(store.manifests[digest]).artifact_type == BUNDLE_TYPE
+    annotations = json.loads(store.manifests[digest])["annotations"]
+    assert annotations["dev.sigstore.bundle.predicateType"].endswith("cosign/sign/v1")
+    other = f"{reference}@sha256:{'0' * 64}"
+    ran = quorate("push", other, "--bundle", out, "--plain-http")
+    assert ran.code == 2
+    assert f"is about the image {SUBJECT_DIGEST}" in ran.err

@@ -9,7 +9,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from quorate.errors import SignatureError
 from quorate.evidence import model_signing
+from quorate.evidence.image_signing import ImageSignature, verify_image
 from quorate.evidence.model_signing import Accepted
 from quorate.evidence.signatures import SignerSet
 from quorate.keys import load_public_key
@@ -172,3 +174,33 @@ def test_signing_again_replaces_the_bundle(
     assert quorate("sign", model, "--key", key, "--out", bundle).code == 0
     assert json.loads(bundle.read_bytes()) != before
     assert [path for path in bundle.parent.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.requirement("server images: cosign signatures by the same rules as models")
+def test_an_image_is_signed_by_its_digest(quorate: Quorate, key: Path, tmp_path: Path) -> None:
+    """What cosign writes, and what a policy that names the key finds signed."""
+    digest, out = f"sha256:{'a' * 64}", tmp_path / "image.json"
+    image = f"registry.example.com/serving/vllm@{digest}"
+    ran = quorate("sign", "--image", image, "--key", key, "--out", out, "--output", "json")
+    assert ran.document["image"] == digest
+    signers = SignerSet((load_public_key(key.with_suffix(".pub").read_text()),))
+    found = [ImageSignature(bundle=out.read_bytes())]
+    assert verify_image(found, digest, signers).problems == ()
+    with pytest.raises(SignatureError):
+        verify_image(found, f"sha256:{'b' * 64}", signers)
+
+
+@pytest.mark.parametrize("image", ["vllm:latest", "registry.example.com/vllm", "sha256:abc"])
+def test_a_tag_is_no_image(quorate: Quorate, key: Path, tmp_path: Path, image: str) -> None:
+    """Only what cannot change under its name is signed."""
+    ran = quorate("sign", "--image", image, "--key", key, "--out", tmp_path / "b")
+    assert ran.code == 2
+    assert not (tmp_path / "b").exists()
+
+
+def test_shards_are_no_matter_of_an_image(quorate: Quorate, key: Path, tmp_path: Path) -> None:
+    """An option that would do nothing is refused; so are a model and an image at once."""
+    common = ["--image", f"sha256:{'a' * 64}", "--key", key, "--out", tmp_path / "b"]
+    ran = quorate("sign", *common, "--shard-size", "65536")
+    assert (ran.code, "--shard-size" in ran.err) == (2, True)
+    assert quorate("sign", tmp_path, *common).code == 2

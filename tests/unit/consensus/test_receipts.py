@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography import x509
 
 from quorate import names, receipt
 from quorate.errors import InvalidInput, Unavailable
 from quorate.evidence import dsse
+from quorate.evidence.image_signing import sign_image
 from quorate.evidence.intoto import Outcome
 from quorate.receipt import Receipt
 from quorate.statements import encode
@@ -19,8 +21,9 @@ from quorate_consensus.judging import Judge
 from quorate_consensus.receipts import ReceiptDenied, Receipts
 from quorate_consensus.relay import Relay
 from quorate_consensus.states import PodUnknown
-from quorate_io.member_api import ObservedBatch, ObservedContainer
+from quorate_io.member_api import FetchedImage, ObservedBatch, ObservedContainer
 from tests.fakes import receipts, vouching
+from tests.fakes.authorities import Authority, pem
 from tests.fakes.vouching import NOW, SERVER_DIGEST, SIDECAR_DIGEST
 from tests.unit.consensus.scene import FILES, POD, ManualClock, Scene, relayed
 from tests.unit.consensus.test_states import Silent, caller
@@ -314,3 +317,58 @@ async def test_nothing_is_issued_before_the_cluster_is_known() -> None:
     """A member that just began answers that it is not ready."""
     with ThreadPoolExecutor(1) as workers, pytest.raises(Unavailable):
         await Desk(workers).ask()
+
+
+RELEASE = vouching.signer()
+
+
+def asking(desk: Desk, *bundles: bytes, unread: bool = False) -> dict[str, Any]:
+    """The floor, wanting the server image signed; what lies beside it."""
+    floor = desk.scene.floor()
+    model = floor["spec"]["model"]
+    model["servers"] += [{"name": "other", "digest": OTHER}]
+    for server in model["servers"]:
+        server["signatureRepository"] = "registry.example.com/server"
+    model["serverSigners"] = vouching.signers(RELEASE)
+    texts = tuple(bundle.decode() for bundle in bundles)
+    image = FetchedImage(digest=SERVER_DIGEST, unread=unread, bundles=texts)
+    other = FetchedImage(digest=OTHER, bundles=(sign_image(OTHER, RELEASE).decode(),))
+    return floor | {"fetched": msgspec.to_builtins((image, other))}
+
+
+@pytest.mark.requirement("a pod whose server image is not signed is refused")
+async def test_no_receipt_for_an_unsigned_image(desk: Desk) -> None:
+    """Another image of the policy is signed, so the model is certified; this pod's is not."""
+    desk.tell(2, policies=(asking(desk, sign_image(SERVER_DIGEST, RELEASE)),))
+    await desk.ask()
+    desk.tell(3, policies=(asking(desk),))
+    reason, message = await desk.denied()
+    assert reason is Reason.SERVER_NOT_SIGNED
+    assert SERVER_DIGEST in message
+    assert "cosign sign registry.example.com/server@" in message
+    signed = sign_image(SERVER_DIGEST, RELEASE)
+    desk.tell(4, policies=(asking(desk, signed),), **pod(**containers(runs=OTHER)))
+    await desk.ask()
+
+
+@pytest.mark.requirement("not known yet is neither yes nor no")
+async def test_no_answer_for_an_image_that_was_not_read(desk: Desk) -> None:
+    """The pod goes on with the receipt it has."""
+    desk.tell(2, policies=(asking(desk, unread=True),))
+    with pytest.raises(Unavailable, match="server image server were not read yet"):
+        await desk.ask()
+
+
+async def test_a_receipt_ends_with_the_images_signature(desk: Desk) -> None:
+    """A certificate that ends in minutes bounds the receipt of the pods that run its image."""
+    root, san = Authority("Root"), x509.RFC822Name("builder@example.com")
+    key, leaf = root.signer(san, not_after=NOW + timedelta(minutes=5))
+    floor = asking(desk, sign_image(SERVER_DIGEST, key, (leaf,)))
+    floor["spec"]["model"]["serverSigners"]["certificates"] = [
+        {"name": "b", "ca": pem(root.certificate), "subjectAlternativeName": san.value}
+    ]
+    desk.tell(2, policies=(floor,))
+    assert (await desk.ask()).statement.expires_at == leaf.not_valid_after_utc
+    desk.clock.advance(301)
+    desk.tell(3)
+    assert (await desk.denied())[0] is Reason.SERVER_NOT_SIGNED

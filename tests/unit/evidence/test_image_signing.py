@@ -61,7 +61,7 @@ def statement(digest: str = IMAGE, kind: str = COSIGN_SIGN_TYPE) -> bytes:
     return json.dumps(
         {
             "_type": "https://in-toto.io/Statement/v1",
-            "subject": [{"name": "server", "digest": {"sha256": digest[7:]}}],
+            "subject": [{"digest": {"sha256": digest[7:]}, "annotations": {}}],
             "predicateType": kind,
             "predicate": {},
         }
@@ -154,6 +154,10 @@ REFUSED = {
             b'"subject": [', b'"subject": [{"name":"x","digest":{"sha256":"' + b"c" * 64 + b'"}}, '
         )
     ),
+    "two digests": by_key(
+        statement().replace(b'"digest": {', b'"digest": {"sha512": "' + b"c" * 128 + b'", ')
+    ),
+    "another field": by_key(statement().replace(b'"predicate":', b'"more": 1, "predicate":')),
     "unknown critical field": simple_by_key(simple(extra=1)),
     "unknown type": simple_by_key(simple(type="another signature")),
     "tag, not digest": simple_by_key(simple(image={"docker-manifest-digest": "latest"})),

@@ -22,6 +22,7 @@ from quorate_operator.kinds import (
     SAFETY_POLICY,
     Key,
     Kind,
+    policy_key,
 )
 from quorate_operator.reconcile.actions import ApplyStatus
 from quorate_operator.reconcile.model import Plan, SeenModel, plan_model
@@ -141,7 +142,9 @@ class Scene:
         """The model under a policy."""
         known = self.world.get(MODEL)
         assert known is not None
-        return Question(MODEL, known, self.policy(ref))
+        policy, images = self.policy(ref), self.world.get(policy_key(ref))
+        asks = images is not None and policy.server_signers is not None
+        return Question(MODEL, known, policy, images.documents if images and asks else "")
 
     def see(self) -> SeenModel:
         """What the planner gets to see."""
@@ -157,6 +160,11 @@ class Scene:
             outcomes=self.outcomes,
             enforced=self.world.enforces(TEAM),
             served=self.world.pods.serve(TEAM, "demo"),
+            images={
+                policy.ref: images
+                for policy in self.world.compiled()
+                if policy.server_signers and (images := self.world.get(policy_key(policy.ref)))
+            },
         )
 
     def plan(self) -> Plan:

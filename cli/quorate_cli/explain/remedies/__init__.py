@@ -18,6 +18,7 @@ REMEDIES: Final[Mapping[Reason, Callable[[Denial, Context], Remedy]]] = {
     Reason.NO_MODEL_LABEL: of_pod.labelled,
     Reason.MODEL_NOT_FOUND: of_pod.model_made,
     Reason.SERVER_NOT_ALLOWED: of_pod.server,
+    Reason.SERVER_NOT_SIGNED: of_evidence.server_signed,
     Reason.EXTRA_CONTAINER: of_pod.edited,
     Reason.MODEL_NOT_MOUNTED: of_pod.mounted,
     Reason.MODEL_MOUNT_WRITABLE: of_pod.mounted,

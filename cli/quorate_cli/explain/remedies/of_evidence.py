@@ -10,9 +10,10 @@ from quorate.policy.compiled_gate import CompiledGate
 from quorate.predicates import PredicateUri
 from quorate.verdict import Denial, Reason
 from quorate_cli.explain.explanation import Remedy
-from quorate_cli.explain.remedies.context import Context
+from quorate_cli.explain.remedies.context import Context, edit_policy
 
 BUNDLE = "model.bundle.json"
+IMAGE_BUNDLE = "image.bundle.json"
 SIGN = f"kubectl quorate sign DIR --key KEY --out {BUNDLE}"
 
 
@@ -111,6 +112,28 @@ def _names(signers: Signers) -> str:
     names_ += [f"{item.name} (certificate)" for item in signers.certificates]
     names_ += [f"{item.name} (keyless)" for item in signers.keyless]
     return ", ".join(names_)
+
+
+def server_signed(denial: Denial, context: Context) -> Remedy:
+    """Have the image signed, and its signature where the policy looks for it."""
+    policy = context.policy(denial.policy)
+    model = policy.spec.model if policy else None
+    text = "have the image signed, or use one that is"
+    if model is not None and model.server_signers is not None:
+        signers = model.server_signers
+        text += f": {denial.policy} wants {signers.threshold} of {_names(signers)}"
+    server = next(
+        (s for s in (model.servers or () if model else ()) if s.digest in denial.message), None
+    )
+    repository = server.signature_repository if server else None
+    image = f"{repository or 'REPOSITORY'}@{server.digest if server else 'sha256:DIGEST'}"
+    commands = [f"kubectl quorate sign --image {image} --key KEY --out {IMAGE_BUNDLE}"]
+    if repository:
+        commands.append(f"kubectl quorate push {image} --bundle {IMAGE_BUNDLE}")
+    elif policy is not None and server is not None:
+        text += f"; the bundle goes into model.servers[{server.name}].signatures"
+        commands.append(edit_policy(policy.ref))
+    return Remedy(text=text, commands=tuple(commands))
 
 
 def other_manifest(denial: Denial, context: Context) -> Remedy:

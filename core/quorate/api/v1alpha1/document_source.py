@@ -18,17 +18,23 @@ MediaType = Annotated[
 
 
 class SourceField(StrEnum):
-    """Which list of the spec names a source."""
+    """Which list of a spec names a source."""
 
     SIGNATURES = "signaturesFrom"
     EVIDENCE = "evidenceFrom"
+    SERVERS = "model.servers"
+    """Of a policy; the others are of a model."""
 
 
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 """What a signature is published as: an OMS bundle is a Sigstore bundle."""
 ENVELOPE_TYPE = "application/vnd.dsse.envelope.v1+json"
 """What a signed statement is published as."""
-ARTIFACT_TYPES = {SourceField.SIGNATURES: BUNDLE_TYPE, SourceField.EVIDENCE: ENVELOPE_TYPE}
+ARTIFACT_TYPES = {
+    SourceField.SIGNATURES: BUNDLE_TYPE,
+    SourceField.EVIDENCE: ENVELOPE_TYPE,
+    SourceField.SERVERS: BUNDLE_TYPE,
+}
 """The artifact type that is looked for unless the source names another."""
 
 

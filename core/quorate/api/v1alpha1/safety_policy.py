@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from quorate import limits, names
+from quorate.api.v1alpha1.document_source import SourceStatus
 from quorate.api.v1alpha1.gate import Gate
 from quorate.api.v1alpha1.meta import (
     SET,
@@ -115,6 +116,11 @@ class ModelRequirements(Model):
         "some policy must name them.",
         json_schema_extra=list_map("name"),
     )
+    server_signers: Signers | None = Field(
+        default=None,
+        description="Who must have signed each image of servers. One that they did not sign may "
+        "not run; the others may. Unset: being named is enough for this policy.",
+    )
     sources: list[SourceKind] | None = Field(
         default=None,
         max_length=5,
@@ -137,6 +143,23 @@ class ModelRequirements(Model):
         description="Volumes besides the model's that containers may mount. Unset leaves it to "
         "other policies; what no policy names is denied.",
         json_schema_extra=list_map("name", "kind"),
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "!has(self.serverSigners) || (has(self.servers) && size(self.servers) > 0 && "
+                f"size(self.servers) * self.serverSigners.threshold <= {limits.SERVER_SIGNERS})",
+                "serverSigners needs servers, and servers times threshold must be at most "
+                f"{limits.SERVER_SIGNERS}",
+            ),
+            (
+                "has(self.serverSigners) || !has(self.servers) || self.servers.all(server, "
+                "!has(server.signatureRepository) && "
+                "(!has(server.signatures) || size(server.signatures) == 0))",
+                "serverSigners must be set where servers have signatures",
+            ),
+        )
     )
 
 
@@ -210,6 +233,13 @@ class SafetyPolicyStatus(BaseModel):
         max_length=8,
         description="Accepted: whether the policy compiles, and if not, which field is wrong.",
         json_schema_extra=list_map("type"),
+    )
+    sources: list[SourceStatus] = Field(
+        default_factory=list,
+        max_length=64,
+        description="What was read from each signatureRepository of spec.model.servers, by the "
+        "server's name.",
+        json_schema_extra=list_map("field", "name"),
     )
 
 

@@ -1,14 +1,28 @@
 """What may serve a model, fetch it and lie beside it: images, places and other volumes."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from quorate.api.v1alpha1.meta import Digest, Model, ShortName, TaggedImage
+from quorate import limits
+from quorate.api.v1alpha1.meta import Digest, Model, ShortName, TaggedImage, cel, list_map
 
 ServerKind = Literal[
     "vllm", "tgi", "llama-cpp", "ollama", "triton", "kserve", "ray-serve", "seldon", "other"
 ]
+
+
+class ServerSignature(Model):
+    """A signature over a server's image."""
+
+    name: ShortName = Field(description="What people call the signature.")
+    bundle: Annotated[
+        str, StringConstraints(min_length=2, max_length=limits.SERVER_SIGNATURE_BYTES)
+    ] = Field(
+        description="Sigstore bundle (JSON) with a statement of type "
+        "https://sigstore.dev/cosign/sign/v1, as cosign and `quorate sign --image` write it.",
+        json_schema_extra=cel(("self.startsWith('{')", "bundle must be a JSON object")),
+    )
 
 
 class Server(Model):
@@ -27,6 +41,24 @@ class Server(Model):
         "table (docs/reference/servers.md), and what the table does not list is denied. Unset: by "
         "all tables at once, the strictest. other: the policy vouches for the image's own options; "
         "those known to load elsewhere are denied all the same.",
+    )
+    signatures: list[ServerSignature] = Field(
+        default_factory=list,
+        max_length=limits.SIGNATURES,
+        description="Signatures over the image, for serverSigners.",
+        json_schema_extra=list_map("name"),
+    )
+    signature_repository: (
+        Annotated[
+            str,
+            StringConstraints(pattern=r"^[a-zA-Z0-9.-]+(:[0-9]+)?/[^\s@:]+$", max_length=440),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="registry/repository where more signatures are attached to the image's "
+        "digest, as OCI referrers: usually the image's own. The operator reads them from there; "
+        "the chart value evidence.registries must list the registry.",
     )
 
 

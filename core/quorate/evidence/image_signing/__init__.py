@@ -3,7 +3,12 @@
 Bytes in: where they come from (a registry's referrers or tags) is somebody else's step.
 """
 
-from quorate.evidence.image_signing.payload import COSIGN_SIGN_TYPE, simple_signing_digest
+from quorate.evidence.image_signing.payload import (
+    COSIGN_SIGN_TYPE,
+    simple_signing_digest,
+    statement_digest,
+)
+from quorate.evidence.image_signing.signing import sign_image
 from quorate.evidence.image_signing.verification import (
     ImageSignature,
     SignedImage,
@@ -14,6 +19,8 @@ __all__ = [
     "COSIGN_SIGN_TYPE",
     "ImageSignature",
     "SignedImage",
+    "sign_image",
     "simple_signing_digest",
+    "statement_digest",
     "verify_image",
 ]

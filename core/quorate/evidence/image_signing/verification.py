@@ -26,11 +26,15 @@ class ImageSignature:
 
 @dataclass(frozen=True, slots=True)
 class SignedImage:
-    """An image by digest and who signed it. ``problems``: what did not count, a line each."""
+    """An image by digest and who signed it. ``problems``: what did not count, a line each.
+
+    ``counted`` are the positions of the signatures among those that were found.
+    """
 
     digest: str
     signatures: tuple[SignedBy, ...]
     problems: tuple[str, ...] = ()
+    counted: tuple[int, ...] = ()
 
 
 def verify_image(
@@ -49,20 +53,20 @@ def verify_image(
     signers.check()
     if len(found) > limits.SIGNATURES:
         raise InvalidInput(f"must be at most {limits.SIGNATURES}", field="signatures")
-    counted: list[SignedBy] = []
+    counted: dict[int, SignedBy] = {}
     problems: list[str] = []
     for index, signature in enumerate(found):
         try:
-            counted.append(_verify(signature, digest, signers, context))
+            counted[index] = _verify(signature, digest, signers, context)
         except QuorateError as error:
             problems.append(f"signatures[{index}]: {error}")
-    people = len(distinct(counted))
+    people = len(distinct(counted.values()))
     if people < signers.threshold:
         because = f" ({'; '.join(problems)})" if problems else ""
         raise SignatureError(
             f"{people} accepted signers signed {digest}; {signers.threshold} must{because}"
         )
-    return SignedImage(digest, tuple(counted), tuple(problems))
+    return SignedImage(digest, tuple(counted.values()), tuple(problems), tuple(counted))
 
 
 def _verify(

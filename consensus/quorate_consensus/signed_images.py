@@ -1,0 +1,75 @@
+"""Whether a running pod's server images are signed, for every policy that asks. Pure."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from quorate.certificate import ServerImage
+from quorate.errors import Unavailable
+from quorate.policy.compiled import CompiledPolicy
+from quorate.policy.server_images import SERVERS_SIGNED, fix_of
+from quorate.verdict import Denial, Reason, Verdict
+from quorate_consensus.issuing import Standing
+from quorate_consensus.state import Question
+from quorate_io.member_api import ObservedPod
+
+
+def servers_signed(
+    pod: ObservedPod, question: Question, standings: Sequence[Standing], now: datetime
+) -> Verdict:
+    """A denial for each image that is not signed, as asked for or as the kubelet runs it.
+
+    Raises Unavailable if it is not known yet of one: the pod goes on with the receipt it has.
+    """
+    denials = [
+        denial
+        for policy, standing in zip(question.policies, standings, strict=True)
+        for denial in _unsigned(policy, standing, _images(pod), now)
+    ]
+    return Verdict(tuple(denials))
+
+
+def first_end(pod: ObservedPod, standings: Sequence[Standing]) -> datetime | None:
+    """When the first of the pod's images is not signed any more; None if none ends by itself."""
+    images = _images(pod)
+    ends = [
+        image.not_after
+        for standing in standings
+        for image in standing.evaluation.servers.signed
+        if image.digest in images and image.not_after is not None
+    ]
+    return min(ends, default=None)
+
+
+def _images(pod: ObservedPod) -> set[str]:
+    """Digests of all containers but init containers, which are injected or download."""
+    containers = [container for container in pod.containers if not container.init]
+    return {c.asked for c in containers} | {c.runs for c in containers if c.runs}
+
+
+def _unsigned(
+    policy: CompiledPolicy, standing: Standing, images: set[str], now: datetime
+) -> Iterator[Denial]:
+    if policy.server_signers is None:
+        return
+    found = standing.evaluation.servers
+    signed = {image.digest for image in found.signed if _counts(image, now)}
+    for server in policy.spec.model.servers or ():
+        if server.digest not in images - signed:
+            continue
+        if server.digest in found.unread:
+            raise Unavailable(
+                f"the signatures of server image {server.name} were not read yet",
+                fix=f"see status.sources of {policy.ref}",
+            )
+        yield Denial(
+            Reason.SERVER_NOT_SIGNED,
+            f"server image {server.name} ({server.digest}) is not signed as the policy asks",
+            requirement=SERVERS_SIGNED,
+            policy=str(policy.ref),
+            owner=policy.safety_contact,
+            fix=fix_of(policy, server),
+        )
+
+
+def _counts(image: ServerImage, now: datetime) -> bool:
+    return image.not_after is None or now < image.not_after
