@@ -10,6 +10,7 @@ import yaml
 from quorate import limits
 from quorate.admission import floor
 from quorate.admission.injection import parse_config
+from quorate.api.v1alpha1 import KINDS
 from tests.contract.chart.rendered import (
     CHART,
     NAMESPACE,
@@ -250,8 +251,9 @@ def test_monitoring_is_optional() -> None:
 
 @pytest.mark.requirement("CRDs in chart templates with resource-policy keep")
 def test_crds_are_a_choice() -> None:
-    """All four by default, none if somebody else installs them."""
-    assert len([d for d in rendered() if d["kind"] == "CustomResourceDefinition"]) == 4
+    """All by default, none if somebody else installs them."""
+    default = [d for d in rendered() if d["kind"] == "CustomResourceDefinition"]
+    assert {d["spec"]["names"]["kind"] for d in default} == {kind.kind_name for kind in KINDS}
     without = rendered("crds.enabled=false")
     assert [d for d in without if d["kind"] == "CustomResourceDefinition"] == []
 
