@@ -1,7 +1,5 @@
 """One namespace with a served model and an attacker inside it, for the whole run."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.bypass.ground import Ground
@@ -11,6 +9,7 @@ from tests.e2e.conftest import client, cluster, models
 from tests.e2e.tenant import Tenant
 from tools.demo.cluster import Cluster, images
 
+_GROUND = pytest.StashKey[Ground]()
 __all__ = ["Client", "client", "cluster", "ground", "models"]
 
 
@@ -22,11 +21,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def ground(cluster: Cluster, models: dict[str, ModelImage]) -> Iterator[Ground]:
-    """The namespace that is attacked. Whatever was tried, only what was meant to serve serves."""
+def ground(
+    request: pytest.FixtureRequest, cluster: Cluster, models: dict[str, ModelImage]
+) -> Ground:
+    """The namespace that is attacked. Whatever was tried, only what was meant to serve serves.
+
+    Gone with the last test here: its policy selects every model, those of tests/e2e too.
+    """
     made = Ground(Tenant(cluster, "bypass", models, images()["scripted"]))
+    request.config.stash[_GROUND] = made
     made.create()
-    yield made
+    return made
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """A session's fixture would stay until the end, and no package holds these tests."""
+    made = item.config.stash.get(_GROUND, None)
+    if made is None or (nextitem is not None and "tests/bypass" in nextitem.path.as_posix()):
+        return
+    del item.config.stash[_GROUND]
     answering = made.answering()
     made.remove()
     assert answering == []

@@ -12,7 +12,7 @@ from quorate.admission.quantity import canonical_quantity
 from quorate.verdict import Reason
 from tests.contract.webhook.ground import Ground, eventually
 from tests.fakes.vouching import MODEL_IMAGE
-from tests.unit.admission.pod_builder import EXEMPT_IMAGE
+from tests.unit.admission.pod_builder import EXEMPT_IMAGE, FETCHER_IMAGE
 from tests.unit.admission.test_bypasses import WRITTEN
 
 Document = dict[str, Any]
@@ -115,8 +115,7 @@ def test_quantities_are_stored_as_we_spell_them(ground: Ground, written: str) ->
 
 
 def init_containers(pod: Document) -> None:
-    image = pod["spec"]["containers"][0]["image"]
-    pod["spec"]["initContainers"] = [{"name": "fetch", "image": image}]
+    pod["spec"]["initContainers"] = [{"name": "fetch", "image": FETCHER_IMAGE}]
 
 
 def no_grace(pod: Document) -> None:
