@@ -48,6 +48,7 @@ PARTS = (
     "cordon",
     "parameter",
     "removal",
+    "last",
 )
 
 
@@ -116,6 +117,7 @@ def installed(
     try:
         cluster.apply(own, _namespace(system, {LABEL: name}), _genesis(system), first)
         cluster.apply(*(_only_here(document, name) for document in floor.policies(config)))
+        cluster.apply(*_last(name))
         _wait(here)
         yield here
     finally:
@@ -174,6 +176,39 @@ def policy(
     }
 
 
+def _last(name: str) -> tuple[Document, Document]:
+    """A policy that refuses ConfigMaps: the API server takes policies in in their order, so all
+    the others are in force once it is."""
+    api = "admissionregistration.k8s.io/v1"
+    metadata = {"name": f"{name}-last"}
+    rule = {
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE"],
+        "resources": ["configmaps"],
+    }
+    policy: Document = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": "false", "message": "the last one is in force"}],
+    }
+    binding: Document = {
+        "policyName": f"{name}-last",
+        "validationActions": ["Deny"],
+        "matchResources": {"namespaceSelector": {"matchLabels": {LABEL: name}}},
+    }
+    kind = "ValidatingAdmissionPolicy"
+    return (
+        {"apiVersion": api, "kind": kind, "metadata": metadata, "spec": policy},
+        {"apiVersion": api, "kind": f"{kind}Binding", "metadata": metadata, "spec": binding},
+    )
+
+
+def _all_in_force(here: Floor) -> bool:
+    path = f"/api/v1/namespaces/{here.namespace}/configmaps?dryRun=All"
+    document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe"}}
+    return "the last one is in force" in here.api.request("POST", path, document).message
+
+
 def _wait(here: Floor) -> None:
     """Until every policy is in force: it takes the API server a few seconds to take them in."""
     bare, foreign = here.pod(), here.injected()
@@ -182,7 +217,7 @@ def _wait(here: Floor) -> None:
     while True:
         said = [here.create(pod).message for pod in (bare, foreign, here.injected())]
         refused = f"{here.name}-required" in said[0] and f"{here.name}-injection" in said[1]
-        if refused and not said[2]:
+        if refused and not said[2] and _all_in_force(here):
             return
         if time.monotonic() > deadline:
             raise AssertionError(f"the floor is not in force: {said}")
