@@ -3,7 +3,7 @@
 import copy
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -222,3 +222,11 @@ def _wait(here: Floor) -> None:
         if time.monotonic() > deadline:
             raise AssertionError(f"the floor is not in force: {said}")
         time.sleep(0.5)
+
+
+def eventually(check: Callable[[], bool], what: str) -> None:
+    """Wait until the API server has taken a change in."""
+    deadline = time.monotonic() + 20
+    while not check():
+        assert time.monotonic() < deadline, f"timed out: {what}"
+        time.sleep(0.3)

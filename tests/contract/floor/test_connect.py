@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from quorate import names
-from tests.contract.floor.ground import Floor, installed
+from tests.contract.floor.ground import Floor, eventually, installed
 
 pytestmark = pytest.mark.cluster
 
@@ -41,5 +41,10 @@ def test_a_namespace_may_refuse_all_connections(floor: Floor) -> None:
         body = {"metadata": {"labels": {names.CONNECT_LABEL: value}}}
         kind = "application/merge-patch+json"
         assert floor.api.request("PATCH", path, body, content_type=kind).accepted
+        # The API server reads labels from a cache that lags behind a little.
+        eventually(
+            lambda expected=refused: ("ConnectRefused" in said(floor, "exec")) is expected,
+            "the label is read",
+        )
         for how in ("exec", "attach", "portforward"):
             assert ("ConnectRefused" in said(floor, how)) is refused, how

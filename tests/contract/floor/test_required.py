@@ -1,7 +1,6 @@
 """Every pod of an enforced namespace is injected and gated, or every image of it is exempt."""
 
 import itertools
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ from quorate import names
 from quorate.api.v1alpha1.safety_policy import LabelSelector
 from quorate.policy.compiled import selects
 from tests.contract.crds.installed import cluster_with_crds
-from tests.contract.floor.ground import EXEMPT, SERVER, Floor, Pod, installed, policy
+from tests.contract.floor.ground import EXEMPT, SERVER, Floor, Pod, eventually, installed, policy
 
 pytestmark = pytest.mark.cluster
 
@@ -30,14 +29,6 @@ def batch(floor: Floor, *images: str) -> Pod:
         {"name": f"batch-{index}", "image": image} for index, image in enumerate(images)
     ]
     return pod
-
-
-def eventually(check: Callable[[], bool], what: str) -> None:
-    """Wait until the API server has taken a change in."""
-    deadline = time.monotonic() + 20
-    while not check():
-        assert time.monotonic() < deadline, f"timed out: {what}"
-        time.sleep(0.3)
 
 
 @pytest.mark.requirement("our configurations deleted → the floor denies")
