@@ -8,6 +8,7 @@ import pytest
 from quorate_cli.exit_codes import DENIED
 from tests.e2e.client import Client
 from tests.e2e.command_line import quorate
+from tests.e2e.processes import processes, run_inside
 from tests.e2e.tenant import PORT, Tenant, condition, eventually
 
 # A made-up key in the public format, in two parts so that no scanner takes it for a real one.
@@ -144,9 +145,10 @@ def test_wildcard_bind_at_run_time(tenant: Tenant) -> None:
 def test_no_api_token_in_injected_containers(tenant: Tenant) -> None:
     """The tenant's own container gets the token it would get anyway; ours hold none."""
     tenant.serve()
+    pod = tenant.get("pod", "demo")
     path = "/var/run/secrets/kubernetes.io/serviceaccount"
-    look = ("python3", "-c", f"import os; print(os.listdir({path!r}))")
-    inside = tenant.kubectl("exec", "demo", "-c", "quorate-sidecar", "--", *look)
-    assert inside.strip() == "[]"
-    server = tenant.kubectl("exec", "demo", "-c", "server", "--", *look)
-    assert "token" in server
+    look = f"import os; print(os.listdir({path!r}))"
+    (sidecar,) = processes(pod, "quorate_sidecar")
+    assert run_inside(sidecar, look).strip() == "[]"
+    (server, *_) = processes(pod, "--host")
+    assert "token" in run_inside(server, look)

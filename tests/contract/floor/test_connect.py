@@ -1,6 +1,7 @@
 """Connections to pods, as far as the API server judges them by itself."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -23,6 +24,11 @@ def said(floor: Floor, how: str, query: str = "") -> str:
     return floor.api.request("POST", path).message
 
 
+def refuses(floor: Floor, how: str, expected: bool) -> bool:
+    """Whether a connection meets what is expected."""
+    return ("ConnectRefused" in said(floor, how)) is expected
+
+
 @pytest.mark.requirement("exec, attach and port-forward into a model pod are refused")
 def test_the_injected_containers_are_never_connected_to(floor: Floor) -> None:
     """Whatever the pod is; other containers are for the webhook to judge."""
@@ -42,9 +48,6 @@ def test_a_namespace_may_refuse_all_connections(floor: Floor) -> None:
         kind = "application/merge-patch+json"
         assert floor.api.request("PATCH", path, body, content_type=kind).accepted
         # The API server reads labels from a cache that lags behind a little.
-        eventually(
-            lambda expected=refused: ("ConnectRefused" in said(floor, "exec")) is expected,
-            "the label is read",
-        )
+        eventually(partial(refuses, floor, "exec", refused), "the label is read")
         for how in ("exec", "attach", "portforward"):
-            assert ("ConnectRefused" in said(floor, how)) is refused, how
+            assert refuses(floor, how, refused), how
