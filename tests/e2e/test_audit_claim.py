@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.e2e.client import Client
 from tests.e2e.conftest import VALUES
+from tests.e2e.installation import SYSTEM
 from tests.e2e.tenant import Tenant, eventually
 from tests.e2e.test_serving import PLANTED, host
 from tools.demo import chart
@@ -41,6 +43,13 @@ def records_on_a_claim(cluster: Cluster) -> Iterator[None]:
     chart.install(cluster, values=VALUES | {"injection.audit.persistentVolumeClaim": CLAIM})
     yield
     chart.install(cluster, values=VALUES)
+    eventually(partial(settled, cluster), "webhooks that inject the claim are gone")
+
+
+def settled(cluster: Cluster) -> bool:
+    """Whether no part of the installation before is left."""
+    pods = cluster.get("pods", *SYSTEM)["items"]
+    return all("deletionTimestamp" not in pod["metadata"] for pod in pods)
 
 
 def claim() -> Document:
