@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorate import names
-from quorate.admission import mutate, preview, recognition, validate
+from quorate.admission import escape, mutate, preview, recognition, validate
 from quorate.admission.model import know_model
+from quorate.admission.preview import Fate
 from quorate.admission.snapshot import Snapshot
 from quorate.admission.store import Store
 from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy
@@ -21,7 +22,8 @@ from quorate.policy.evaluate import evaluate
 from quorate.verdict import all_of
 from tests.fakes import vouching
 from tests.fakes.vouching import NOW, signer
-from tests.unit.admission.pod_builder import EXEMPT_IMAGE, SERVER_IMAGE, bare_pod
+from tests.unit.admission.pod_builder import EXEMPT_IMAGE, SERVER_IMAGE, bare_pod, exempt_pod
+from tests.unit.admission.test_escape import KEY, bare, running, unreleased
 from tests.unit.admission.world import FILES, FLOOR, World, good_world, injection_config
 
 Document = dict[str, Any]
@@ -119,6 +121,51 @@ def test_an_injected_pod_is_judged_as_it_was_written(changes: list[Any]) -> None
     assert (verdict.allowed, {d.text() for d in verdict.denials}) == admission_says(
         written, snapshot
     )
+
+
+def _copied_mark(pod: Document) -> None:
+    """A mark of the right form that says nothing true of this pod."""
+    pod["metadata"].setdefault("annotations", {})[names.RELEASED_ANNOTATION] = f"{'0' * 64}."
+
+
+BY_HAND = st.sampled_from(
+    [
+        _drop_label,
+        _copied_mark,
+        _set((*SERVER, "image"), SERVER_IMAGE.replace("a" * 64, "9" * 64)),
+        _set((*SERVER, "image"), EXEMPT_IMAGE),
+        _set((*SERVER, "resources"), {}),
+        _set(("spec", "ephemeralContainers"), [{"name": "debugger", "image": "x"}]),
+        _set(("spec", "initContainers"), []),
+        _set(("spec", "schedulingGates"), [{"name": names.SCHEDULING_GATE}]),
+        _set(("metadata", "annotations"), {escape.MIRROR_ANNOTATION: "0"}),
+        _set(("metadata", "annotations"), {}),
+        _set(("metadata", "deletionTimestamp"), "2036-01-01T00:00:00Z"),
+        _set(("status",), {"phase": "Succeeded"}),
+    ]
+)
+GONE = (Fate.REPLACED, Fate.DELETED, Fate.REFUSED, Fate.STATIC)
+
+
+@pytest.mark.requirement("preview's escapes are those of the escape scan")
+@given(
+    start=st.sampled_from([running, unreleased, bare, exempt_pod]),
+    changes=st.lists(BY_HAND, max_size=3),
+    guarded=st.booleans(),
+)
+@settings(deadline=None)
+def test_preview_foresees_what_the_scan_finds(
+    *, start: Any, changes: list[Any], guarded: bool
+) -> None:
+    """Whatever was done to a pod, preview says that it goes if and only if the scan, which has the
+    key, calls it an escape; of one that is left it says nothing else."""
+    pod = start()
+    for change in changes:
+        change(pod)
+    found = escape.find(pod, WORLD.snapshot, KEY, NOW, familiar=guarded)
+    fate = preview.foresee(pod, WORLD.snapshot, NOW, guarded=guarded).fate
+    assert (fate in GONE) == (found is not None)
+    assert (fate is Fate.STATIC) == (found is not None and not found.deletable)
 
 
 @pytest.mark.requirement("preview's verdict is the member's, for any model")

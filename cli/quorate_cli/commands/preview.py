@@ -67,7 +67,7 @@ def look(
 def result(preview: Preview, width: int) -> Result:
     """What the command prints, and its exit code."""
     code = exit_codes.OK
-    if preview.denied:
+    if preview.denied or preview.lost:
         code = exit_codes.DENIED
     elif preview.gaps:
         code = exit_codes.UNREACHABLE
@@ -91,8 +91,9 @@ COMMAND = Command(
         "preview clustersafetypolicy/platform-floor --output json",
     ),
     notes=(
-        "Exit code 1 if a pod would be refused where its namespace enforces (--mode enforce: in\n"
-        "all of them); 3 if nothing would be and something could not be read.\n"
+        "Exit code 1 if a pod would be refused, or deleted and made again by nothing, where its\n"
+        "namespace enforces (--mode enforce: in all of them); 3 if nothing would be and something\n"
+        "could not be read.\n"
         "Without -n, a ClusterSafetyPolicy is judged in every namespace that carries a mode.\n"
         "Not seen: workloads without pods (explain deployment/NAME), evidence kept outside the\n"
         "AttestedModel under a policy that is not applied (its pods count as refused), and what\n"

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import structs
 
 from quorate import names
-from quorate.admission import pods, preview
+from quorate.admission import escape, pods, preview
 from quorate.admission.floor import EXCLUDED_NAMESPACES
 from quorate.admission.preview import Fate, Foreseen
 from quorate.admission.recognition import Confidence, Recognised, recognise
@@ -20,7 +20,6 @@ from quorate_cli.cluster.modes import MODES
 from quorate_cli.cluster.reader import NotPermitted, NotServed, Reader
 from quorate_cli.explain.target import target_of
 from quorate_cli.inventory.outcome import RISKS, Inventory, Risk, Server, Verdict
-from quorate_cli.preview.judging import is_over
 from quorate_cli.preview.scene import Scene, read_scene
 from quorate_cli.progress import Progress
 
@@ -57,7 +56,7 @@ def take_inventory(
     for pod in _pods(reader, [""] if whole else sorted(modes), scene):
         count += 1
         progress.read(count, "pods")
-        if is_over(pod):
+        if escape.is_over(pod, now):
             continue
         server = _server(pod, modes.get(pods.namespace(pod), ""), scene, now)
         if server is None:

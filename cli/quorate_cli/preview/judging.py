@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from quorate.admission import pods, preview
+from quorate.admission import escape, pods, preview
 from quorate.admission.preview import Fate, Foreseen
 from quorate.policy.compiled import CompiledPolicy, selects
 from quorate.verdict import Denial
@@ -73,7 +73,7 @@ class Judge:
     def add(self, pod: Document) -> None:
         """Judge one pod; finished and terminating ones count for nothing."""
         scene, row = self._scene, self._rows.get(pods.namespace(pod))
-        if row is None or is_over(pod) or not self._subject.concerns(pod):
+        if row is None or escape.is_over(pod, self._now) or not self._subject.concerns(pod):
             return
         row.pods += 1
         if scene.before is None or scene.after is None or not row.judged:
@@ -84,6 +84,7 @@ class Judge:
         row.fates[then.fate] = row.fates.get(then.fate, 0) + 1
         row.denied += row.enforced and then.fate.denies
         row.newly += newly
+        row.lost += row.enforced and then.fate is Fate.DELETED
         self._group(pod, then, newly)
 
     def _denied_today(self, pod: Document, row: NamespaceRow) -> bool:
@@ -124,6 +125,7 @@ class Judge:
             models=tuple(self._models()),
             denied=sum(row.denied for row in spaces),
             newly_denied=sum(row.newly for row in spaces),
+            lost=sum(row.lost for row in spaces),
             gaps=tuple(self._scene.gaps),
         )
 
@@ -204,12 +206,6 @@ class Judge:
                 )
             )
         return found
-
-
-def is_over(pod: Document) -> bool:
-    """Whether the pod has finished, or is going away already."""
-    phase = (pod.get("status") or {}).get("phase")
-    return phase in ("Succeeded", "Failed") or bool(pod["metadata"].get("deletionTimestamp"))
 
 
 def slim(pod: Document) -> Document:

@@ -74,6 +74,8 @@ class NamespaceRow(msgspec.Struct, kw_only=True, rename="camel"):
     fates: dict[str, int] = msgspec.field(default_factory=dict)
     denied: int = 0
     newly: int = 0
+    lost: int = 0
+    """Deleted, and nothing makes them again, where the namespace enforces."""
 
     @property
     def enforced(self) -> bool:
@@ -93,4 +95,6 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     models: tuple[ModelRow, ...]
     denied: int
     newly_denied: int
+    lost: int
+    """Deleted, and made again by nothing: not refused, and gone all the same."""
     gaps: tuple[Gap, ...] = ()

@@ -174,9 +174,12 @@ def _verdict(preview: Preview, width: int) -> Iterator[str]:
         text = f"{preview.denied} of {total} pods refused, {preview.newly_denied} of them newly"
     else:
         text = f"none of {total} pods refused"
+    if preview.lost:
+        text += f"; {preview.lost} deleted, and made again by nothing"
     if reported:
         text += f"; {reported} reported, and refused if their namespace enforced"
     if lacking:
         text += f"; {lacking} of {len(preview.models)} models lack something"
-    sign = mark(False if preview.denied else None if preview.gaps else True)
+    bad = preview.denied or preview.lost
+    sign = mark(False if bad else None if preview.gaps else True)
     yield from wrapped(f"{sign} {text}", width, first=_STEP, rest=_STEP * 2)

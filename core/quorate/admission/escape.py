@@ -14,7 +14,7 @@ import msgspec
 from quorate import names
 from quorate.admission import pods, rules, validate
 from quorate.admission.injection import Pod
-from quorate.admission.released import Release, release
+from quorate.admission.released import Release, claimed, release
 from quorate.admission.snapshot import Snapshot
 from quorate.alerts import Rule
 from quorate.verdict import Reason, Verdict
@@ -53,10 +53,25 @@ def find(
 
     ``key`` is the operator's, for its marks. Raises nothing for a pod the API server gave.
     """
+    return _judge(pod, snapshot, now, lambda one: release(one, key), familiar)
+
+
+def foretell(pod: Pod, snapshot: Snapshot, now: datetime, *, familiar: bool) -> Escape | None:
+    """What :func:`find` would say, for somebody without the key: a mark is taken at its word."""
+    return _judge(pod, snapshot, now, claimed, familiar)
+
+
+def _judge(
+    pod: Pod,
+    snapshot: Snapshot,
+    now: datetime,
+    released: Callable[[Pod], Release],
+    familiar: bool,
+) -> Escape | None:
     if not runs(pod, now):
         return None
     exempt = validate.is_exempt(pod, validate.selected(pod, snapshot))
-    sight = Sight(pod, snapshot, release(pod, key), exempt, familiar)
+    sight = Sight(pod, snapshot, released(pod), exempt, familiar)
     found = (predicate(sight) for predicate in PREDICATES)
     escape = next((one for one in found if one is not None), None)
     missing = unreadable(snapshot)
@@ -69,11 +84,16 @@ def find(
 
 def runs(pod: Pod, now: datetime) -> bool:
     """Whether its containers run or will run without our saying anything more."""
-    if pods.is_gated(pod) or (pod.get("status") or {}).get("phase") in _FINISHED:
-        return False
+    return not pods.is_gated(pod) and not is_over(pod, now)
+
+
+def is_over(pod: Pod, now: datetime) -> bool:
+    """Whether it has finished, or ends within ``ENDING_MAX``."""
+    if (pod.get("status") or {}).get("phase") in _FINISHED:
+        return True
     ends = pod["metadata"].get("deletionTimestamp")
     # A grace period of years is a way to go on running.
-    return ends is None or _time(ends) > now + ENDING_MAX
+    return ends is not None and _time(ends) <= now + ENDING_MAX
 
 
 def unreadable(snapshot: Snapshot) -> str:

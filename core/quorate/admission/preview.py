@@ -11,12 +11,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from quorate.admission import injection, pods, report
+from quorate.admission import escape, injection, pods, report
+from quorate.admission.escape import Escape
 from quorate.admission.injection import Pod
 from quorate.admission.model import HeldCertificate, KnownModel, Report, certified
 from quorate.admission.outlook import outlook
 from quorate.admission.snapshot import Snapshot
-from quorate.admission.validate import Judgement, shape
+from quorate.admission.validate import Judgement
+from quorate.alerts import Rule
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import evaluate
@@ -24,7 +26,6 @@ from quorate.policy.exceptions import NOTHING, Lifted
 from quorate.ports import Sigstore
 from quorate.verdict import Reason, Verdict, all_of
 
-MIRROR_ANNOTATION: Final = "kubernetes.io/config.mirror"
 CERTIFICATE_LIFE: Final = timedelta(hours=1)
 """How long a certificate that is only thought of lives: as a real one does at the most."""
 
@@ -43,7 +44,7 @@ class Fate(StrEnum):
     REPLACED = "Replaced"
     """It was made while nothing enforced, so it is deleted; the next one is admitted."""
     DELETED = "Deleted"
-    """As ``REPLACED``, but no controller makes it again."""
+    """As ``REPLACED``, but no controller makes it again: what it served is gone."""
     REFUSED = "Refused"
     """It is deleted, and the next one is refused."""
     STATIC = "StaticPod"
@@ -66,28 +67,24 @@ class Foreseen:
 def foresee(pod: Pod, snapshot: Snapshot, now: datetime, *, guarded: bool) -> Foreseen:
     """What becomes of a pod where these policies are enforced.
 
-    ``guarded``: its namespace enforces already, so nobody but mutate injected what it carries.
+    ``guarded``: its namespace enforces already, so nobody but mutate injected what it carries, and
+    one without a mark that is still there was let run by a release before marks.
     """
     judgement = next_start(pod, snapshot, now, guarded=guarded)
-    denials = judgement.verdict.denials
-    if judgement.exempt and not denials:
-        fate = Fate.GOES_ON
-    elif is_mirror(pod):
-        fate = Fate.STATIC
-    elif not judgement.exempt and _is_left(pod, snapshot, guarded=guarded):
-        fate = _fate_where_it_is(pod, judgement)
-    elif denials:
-        fate = Fate.REFUSED
-    else:
-        fate = Fate.REPLACED if has_controller(pod) else Fate.DELETED
-    return Foreseen(fate, judgement)
+    found = escape.foretell(pod, snapshot, now, familiar=guarded)
+    if found is None:
+        return Foreseen(_fate_where_it_is(pod, judgement), judgement)
+    return Foreseen(_fate_of_escape(pod, judgement, found), judgement)
 
 
-def _is_left(pod: Pod, snapshot: Snapshot, *, guarded: bool) -> bool:
-    """Whether the escape scan leaves it: it carries what admission gave it, or still would."""
-    if pods.is_gated(pod):
-        return True
-    return carries_injection(pod) and (guarded or shape(pod, snapshot).verdict.allowed)
+def _fate_of_escape(pod: Pod, judgement: Judgement, found: Escape) -> Fate:
+    if found.rule is Rule.STATIC_POD_FOUND:
+        return Fate.STATIC
+    if not found.deletable:
+        return Fate.REFUSED_NEXT
+    if judgement.verdict.denials:
+        return Fate.REFUSED
+    return Fate.REPLACED if has_controller(pod) else Fate.DELETED
 
 
 def _fate_where_it_is(pod: Pod, judgement: Judgement) -> Fate:
@@ -139,11 +136,6 @@ def carries_injection(pod: Pod) -> bool:
     """Whether both containers that mutate injects are there."""
     found = {container["name"] for container in pods.init_containers(pod)}
     return found.issuperset(pods.INJECTED)
-
-
-def is_mirror(pod: Pod) -> bool:
-    """Whether this is how the API server shows a static pod."""
-    return MIRROR_ANNOTATION in (pod["metadata"].get("annotations") or {})
 
 
 def has_controller(pod: Pod) -> bool:

@@ -8,6 +8,7 @@ pod that exists. It says that a pod met admission; what policies said afterwards
 import hashlib
 import hmac
 import json
+import re
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +18,7 @@ from quorate.admission.injection import Pod
 
 _PURPOSE = b"quorate.dev/released/v1\0"
 _DIGEST_CHARS = 64
+_FORM = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{64}")
 _GIVEN = "topology.kubernetes.io/"
 """Labels that the API server copies from the node when a pod is bound."""
 
@@ -60,6 +62,14 @@ def release(pod: Pod, key: bytes) -> Release:
     if not hmac.compare_digest(shown, mark(key, metadata.get("uid", ""), digest)):
         return Release.NONE
     return Release.INTACT if digest == changeable(pod) else Release.CHANGED
+
+
+def claimed(pod: Pod) -> Release:
+    """What the mark says if it is genuine: for those who cannot read the operator's key."""
+    shown = (pod["metadata"].get("annotations") or {}).get(names.RELEASED_ANNOTATION)
+    if not isinstance(shown, str) or not _FORM.fullmatch(shown):
+        return Release.NONE
+    return Release.INTACT if shown[:_DIGEST_CHARS] == changeable(pod) else Release.CHANGED
 
 
 def _resources(container: dict[str, Any]) -> Any:

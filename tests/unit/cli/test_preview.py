@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from quorate import names
+from quorate.admission.released import changeable
 from quorate.errors import InvalidInput
 from quorate_cli import exit_codes
 from quorate_cli.cluster import connection
@@ -87,6 +88,42 @@ def test_audit_to_enforce_names_each_fate(cluster: FakeCluster) -> None:
     done = command.result(found, 100)
     assert done.exit_code == exit_codes.DENIED
     assert "  whoever made team-a/pod/alone: create it anew, no controller does" in done.lines
+
+
+@pytest.mark.requirement("a bare pod that would be deleted is no yes")
+def test_a_pod_that_nothing_makes_again_is_no_success(cluster: FakeCluster) -> None:
+    """It is refused nowhere, and is gone all the same: exit 1, and the verdict says so; a
+    controller's pod is made again, and none of it counts while the namespace only audits."""
+    put_namespace(cluster, "audit")
+    cluster.reader.put(running(bare_pod(), owned=False))
+    found = preview(cluster, f"namespace/{NAMESPACE}", "--mode", "enforce")
+    assert (found.pods[0].fate, found.denied, found.lost) == ("Deleted", 0, 1)
+    done = command.result(found, 100)
+    assert done.exit_code == exit_codes.DENIED
+    assert any("1 deleted, and made again by nothing" in line for line in done.lines)
+    audited = preview(cluster, f"namespace/{NAMESPACE}")
+    assert (audited.lost, command.result(audited, 100).exit_code) == (0, exit_codes.OK)
+    cluster.reader.put(running(bare_pod()))
+    found = preview(cluster, f"namespace/{NAMESPACE}", "--mode", "enforce")
+    assert (found.pods[0].fate, found.lost) == ("Replaced", 0)
+    assert command.result(found, 100).exit_code == exit_codes.OK
+
+
+@pytest.mark.requirement("preview's escapes are those of the escape scan")
+def test_what_a_tenant_injected_itself_is_no_admitted_pod(cluster: FakeCluster) -> None:
+    """Right in every part, in a namespace that audits, and nobody of ours released it: the scan
+    would delete it, so preview says so. Where the namespace enforces, admission made it."""
+    pod = running(cluster.pod(gated=False))
+    cluster.reader.put(pod)
+    assert preview(cluster, f"namespace/{NAMESPACE}").pods[0].fate == "GoesOn"
+    put_namespace(cluster, "audit")
+    found = preview(cluster, f"namespace/{NAMESPACE}", "--mode", "enforce")
+    assert found.pods[0].fate == "Replaced", found.pods[0]
+    shown = f"{changeable(pod)}.{'0' * 64}"
+    pod["metadata"]["annotations"] = {names.RELEASED_ANNOTATION: shown}
+    cluster.reader.put(pod)
+    found = preview(cluster, f"namespace/{NAMESPACE}", "--mode", "enforce")
+    assert found.pods[0].fate == "GoesOn", found.pods[0]
 
 
 def test_audit_refuses_nothing_but_says_what_enforce_would(cluster: FakeCluster) -> None:
