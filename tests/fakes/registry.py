@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from quorate.api.v1alpha1.document_source import BUNDLE_TYPE, ENVELOPE_TYPE
+from quorate.evidence.image_signing.tagged import SIMPLE_SIGNING_TYPE
 from quorate.evidence.oci import EMPTY_TYPE, INDEX_TYPE, MANIFEST_TYPE
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -80,6 +81,19 @@ class FakeRegistry:
     def sign(self, bundle: str) -> str:
         """Attach a signature."""
         return self.attach(bundle, BUNDLE_TYPE)
+
+    def sign_by_tag(self, *layers: tuple[bytes, dict[str, str]], subject: str) -> str:
+        """Put signatures under cosign's tag of an image, with annotations; the tag."""
+        described = []
+        for payload, annotations in layers:
+            self.blobs[digest(payload)] = payload
+            described.append(descriptor(payload, SIMPLE_SIGNING_TYPE, annotations=annotations))
+        config = descriptor(b"{}", "application/vnd.oci.image.config.v1+json")
+        manifest = {"schemaVersion": 2, "mediaType": MANIFEST_TYPE, "config": config}
+        tag = f"{subject.replace(':', '-')}.sig"
+        data = json.dumps(manifest | {"layers": described}).encode()
+        self.manifests[tag] = (MANIFEST_TYPE, data)
+        return tag
 
     def index(self) -> bytes:
         """The list of referrers."""

@@ -1,6 +1,7 @@
 """A signature of an image admits that image and no other, and any change of it admits none."""
 
 import base64
+import hashlib
 import json
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,8 @@ from quorate.api.v1alpha1 import ClusterSafetyPolicy
 from quorate.api.v1alpha1.meta import read
 from quorate.errors import QuorateError
 from quorate.evidence import dsse
-from quorate.evidence.image_signing import sign_image
+from quorate.evidence.image_signing import embedded, sign_image, tagged
+from quorate.evidence.oci import Descriptor
 from quorate.evidence.signatures import Context, parse_bundle
 from quorate.policy.compiled import compile_policy
 from quorate.policy.fetched import FetchedSignatures
@@ -31,6 +33,23 @@ POLICY = compile_policy(
     )
 )
 BUNDLE = sign_image(IMAGE, KEY)
+
+
+PAYLOAD = json.dumps(
+    {
+        "critical": {
+            "identity": {"docker-reference": "registry.example.com/server"},
+            "image": {"docker-manifest-digest": IMAGE},
+            "type": "cosign container image signature",
+        },
+        "optional": None,
+    }
+).encode()
+NOTES = (("dev.cosignproject.cosign/signature", base64.b64encode(KEY.sign(PAYLOAD)).decode()),)
+PAYLOAD_DIGEST = f"sha256:{hashlib.sha256(PAYLOAD).hexdigest()}"
+LAYER = embedded(
+    Descriptor(tagged.SIMPLE_SIGNING_TYPE, PAYLOAD_DIGEST, len(PAYLOAD), annotations=NOTES), PAYLOAD
+)
 
 
 def admitted(*bundles: str) -> set[str]:
@@ -68,6 +87,28 @@ def test_any_changed_byte_denies(position: int, byte: int) -> None:
     if signed_parts(changed) == signed_parts(BUNDLE):
         return
     assert admitted(text) == set()
+
+
+@pytest.mark.requirement("any byte of valid evidence changed: denied")
+@settings(max_examples=300)
+@given(st.integers(0, len(LAYER) - 1), st.integers(0, 255))
+def test_any_changed_byte_of_a_layer_denies(position: int, byte: int) -> None:
+    """A signature under a tag: every byte of its descriptor and its content matters."""
+    changed = LAYER[:position] + bytes([byte]) + LAYER[position + 1 :]
+    assert admitted(LAYER.decode()) == {IMAGE}
+    if changed != LAYER:
+        assert admitted(changed.decode("utf-8", "surrogateescape")) == set()
+
+
+@given(st.sampled_from(["mediaType", "digest", "size", "annotations", "data"]), st.data())
+def test_any_changed_field_of_a_layer_denies(field: str, data: st.DataObject) -> None:
+    """Fields of the descriptor left out or replaced by others of their kind."""
+    document = json.loads(LAYER)
+    values = st.none() | st.text(max_size=80) | st.integers() | st.just({"a": "b"})
+    document[field] = data.draw(values)
+    assert admitted(json.dumps(document)) == set()
+    del document[field]
+    assert admitted(json.dumps(document)) == set()
 
 
 @given(st.sampled_from(["payload", "payloadType", "signatures"]), st.data())

@@ -121,6 +121,19 @@ class Visit:
             found += await _entries(answer, artifact_type)
         raise RegistryFailed(Why.TOO_MANY, f"the list of referrers has over {PAGES_MAX} pages")
 
+    async def signatures(self) -> bytes | None:
+        """The manifest of signatures under the image's own tag, None if there is no such tag.
+
+        Nothing vouches for what a tag names: only the signatures in it count.
+        """
+        url = self._url("manifests", self._reference.signature_tag)
+        answer = await self._get(url, MANIFEST_TYPE, limits.OCI_MANIFEST_BYTES)
+        if answer is not None and answer.content_type != MANIFEST_TYPE:
+            raise _malformed(
+                f"{self._reference.signature_tag} is of type {answer.content_type[:80]}"
+            )
+        return answer.body if answer else None
+
     async def manifest(self, descriptor: Descriptor) -> bytes:
         """The manifest that a descriptor names."""
         if descriptor.media_type != MANIFEST_TYPE:

@@ -9,6 +9,7 @@ import base64
 import binascii
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from quorate import limits, names
@@ -20,6 +21,7 @@ from quorate.api.v1alpha1.document_source import (
     SourceField,
 )
 from quorate.errors import InvalidInput, QuorateError
+from quorate.evidence.image_signing import embedded, signature_layers
 from quorate.evidence.oci import (
     EMPTY_TYPE,
     Artifact,
@@ -54,6 +56,15 @@ class Getter(Protocol):
         """The object at ``path``. Raises ApiRefused or ApiUnavailable."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What one reading is of. ``with_tag``: also of signatures under the image's own tag."""
+
+    reference: Reference
+    artifact_type: str
+    with_tag: bool
+
+
 class SourceReader:
     """Reads sources. For one event loop; ``monotonic`` gives seconds."""
 
@@ -64,7 +75,7 @@ class SourceReader:
         self._registries = registries
         self._monotonic = monotonic
         self._cache = ByteCache(CACHE_BYTES)
-        self._running: dict[tuple[str, str], asyncio.Task[Read | Failed]] = {}
+        self._running: dict[_Place, asyncio.Task[Read | Failed]] = {}
         self._lanes: dict[str, asyncio.Semaphore] = {}
         self._away: dict[str, tuple[float, Failed]] = {}
 
@@ -100,18 +111,18 @@ class SourceReader:
         except InvalidInput as error:
             return Failed("Malformed", str(error), settled=True)
         # Models that name the same place share one reading.
-        key = (str(reference), artifact_type)
-        task = self._running.get(key)
+        place = _Place(reference, artifact_type, field is SourceField.SERVERS)
+        task = self._running.get(place)
         if task is None:
-            task = asyncio.create_task(self._bounded(reference, artifact_type))
-            self._running[key] = task
-            task.add_done_callback(lambda _: self._running.pop(key, None))
+            task = asyncio.create_task(self._bounded(place))
+            self._running[place] = task
+            task.add_done_callback(lambda _: self._running.pop(place, None))
         return await asyncio.shield(task)
 
-    async def _bounded(self, reference: Reference, artifact_type: str) -> Read | Failed:
-        registry = reference.registry
+    async def _bounded(self, place: _Place) -> Read | Failed:
+        registry = place.reference.registry
         try:
-            visit = self._registries.visit(reference)
+            visit = self._registries.visit(place.reference)
         except RegistryFailed as error:
             return Failed(error.why, error.message, error.fix, settled=True)
         lane = self._lanes.setdefault(registry, asyncio.Semaphore(READINGS_PER_REGISTRY))
@@ -120,7 +131,7 @@ class SourceReader:
                 since, failure = self._away.get(registry, (-AWAY_SECONDS, None))
                 if failure is not None and self._monotonic() < since + AWAY_SECONDS:
                     return failure
-                return await self._visited(visit, reference, artifact_type)
+                return await self._visited(visit, place)
         except RegistryFailed as error:
             failed = Failed(error.why, error.message, error.fix)
         except TimeoutError:
@@ -132,24 +143,37 @@ class SourceReader:
             self._away[registry] = (self._monotonic(), failed)
         return failed
 
-    async def _visited(self, visit: Visit, reference: Reference, artifact_type: str) -> Read:
-        entries = await visit.referrers(artifact_type)
+    async def _visited(self, visit: Visit, place: _Place) -> Read:
+        entries = await visit.referrers(place.artifact_type)
         lane = asyncio.Semaphore(REQUESTS_PER_READING)
-        artifacts = await _all(self._artifact(visit, entry, reference, lane) for entry in entries)
+        artifacts = await _all(
+            self._artifact(visit, entry, place.reference, lane) for entry in entries
+        )
         layers = {
             layer.digest: layer
             for artifact in artifacts
             for layer in artifact.layers
             if layer.media_type != EMPTY_TYPE
         }
-        if len(layers) > limits.DOCUMENTS_PER_SOURCE:
-            message = f"{len(layers)} documents; at most {limits.DOCUMENTS_PER_SOURCE} are read"
+        tagged = await self._tagged(visit) if place.with_tag else ()
+        found = [*layers.values(), *tagged]
+        if len(found) > limits.DOCUMENTS_PER_SOURCE:
+            message = f"{len(found)} documents; at most {limits.DOCUMENTS_PER_SOURCE} are read"
             raise RegistryFailed(Why.TOO_MANY, message)
-        if sum(layer.size for layer in layers.values()) > limits.FETCHED_BYTES:
+        if sum(layer.size for layer in found) > limits.FETCHED_BYTES:
             message = f"its documents have over {limits.FETCHED_BYTES} bytes"
             raise RegistryFailed(Why.TOO_LARGE, message)
-        contents = await _all(self._blob(visit, layer, lane) for layer in layers.values())
-        return await asyncio.to_thread(as_read, contents)
+        # Signers of one image sign the same bytes: layers under the tag may share them.
+        wanted = {layer.digest: layer for layer in found}
+        read = await _all(self._blob(visit, layer, lane) for layer in wanted.values())
+        contents = dict(zip(wanted, read, strict=True))
+        documents = [contents[digest] for digest in layers]
+        documents += [embedded(layer, contents[layer.digest]) for layer in tagged]
+        return await asyncio.to_thread(as_read, documents)
+
+    async def _tagged(self, visit: Visit) -> tuple[Descriptor, ...]:
+        manifest = await visit.signatures()
+        return () if manifest is None else signature_layers(manifest)
 
     async def _artifact(
         self, visit: Visit, entry: Descriptor, reference: Reference, lane: asyncio.Semaphore

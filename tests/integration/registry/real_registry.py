@@ -83,7 +83,7 @@ class RealRegistry:
             time.sleep(0.05)
         raise AssertionError((self.folder / "registry.log").read_text())
 
-    async def put_model(self) -> str:
+    async def put_model(self, repository: str = REPOSITORY) -> str:
         """Push something to attach documents to; the reference by digest."""
         manifest = json.dumps(
             {
@@ -99,7 +99,7 @@ class RealRegistry:
         ).encode()
         digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
         async with aiohttp.ClientSession() as session:
-            root = f"http://{self.host}/v2/{REPOSITORY}"
+            root = f"http://{self.host}/v2/{repository}"
             empty = f"sha256:{hashlib.sha256(EMPTY).hexdigest()}"
             async with session.post(f"{root}/blobs/uploads/") as begun:
                 location = begun.headers["Location"]
@@ -109,7 +109,7 @@ class RealRegistry:
                 f"{root}/manifests/v1", data=manifest, headers={"Content-Type": MANIFEST_TYPE}
             ) as put:
                 assert put.status == 201, await put.text()
-        return f"{self.host}/{REPOSITORY}@{digest}"
+        return f"{self.host}/{repository}@{digest}"
 
     async def attach(self, reference: str, document: str, artifact_type: str) -> str:
         """Attach a document as the command line does; the digest of its manifest."""

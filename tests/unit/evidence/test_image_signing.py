@@ -1,7 +1,10 @@
 """Signatures of server images: the forms cosign writes, by the rules of models."""
 
 import base64
+import hashlib
 import json
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +17,11 @@ from quorate.evidence.image_signing import (
     COSIGN_SIGN_TYPE,
     ImageSignature,
     SignedImage,
+    embedded,
+    tagged,
     verify_image,
 )
+from quorate.evidence.oci import Descriptor
 from quorate.evidence.signatures import (
     BUNDLE_TYPE,
     CertificateSigner,
@@ -25,12 +31,14 @@ from quorate.evidence.signatures import (
 )
 from quorate.keys import LocalSigner
 from quorate_sigstore import OfflineSigstore
-from tests.fakes.authorities import Authority, der
+from tests.fakes.authorities import Authority, der, pem
 from tests.fakes.sigstore_instance import IDENTITY, ISSUER, Instance
 from tests.fakes.vouching import NOW, signer
 
 IMAGE, OTHER = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 KEY, INSTANCE, ROOT = signer(), Instance(), Authority("Root")
+SIGNATURE = "dev.cosignproject.cosign/signature"
+CERTIFICATE, CHAIN = "dev.sigstore.cosign/certificate", "dev.sigstore.cosign/chain"
 SAN = x509.RFC822Name("builder@example.com")
 SIGNERS = SignerSet(
     keys=(KEY.public_key,),
@@ -108,10 +116,39 @@ def simple_by_key(payload: bytes, key: LocalSigner = KEY) -> ImageSignature:
     return ImageSignature(payload=payload, signature=key.sign(payload))
 
 
+def layer(payload: bytes, annotations: dict[str, str], **changes: Any) -> ImageSignature:
+    """A layer of cosign's older layout, as the operator hands it on."""
+    named = f"sha256:{hashlib.sha256(payload).hexdigest()}"
+    notes = tuple(annotations.items())
+    described = Descriptor(tagged.SIMPLE_SIGNING_TYPE, named, len(payload), annotations=notes)
+    document = json.loads(embedded(described, payload)) | changes
+    return ImageSignature(bundle=json.dumps(document).encode())
+
+
+def layer_by_key(
+    payload: bytes, key: LocalSigner = KEY, more: dict[str, str] | None = None
+) -> ImageSignature:
+    return layer(payload, {SIGNATURE: b64(key.sign(payload))} | (more or {}))
+
+
+def certified(payload: bytes) -> dict[str, str]:
+    """Annotations of a signature with a certificate and an intermediate."""
+    middle = Authority("Intermediate", parent=ROOT)
+    key, leaf = middle.signer(SAN)
+    chain = pem(middle.certificate, ROOT.certificate)
+    return {SIGNATURE: b64(key.sign(payload)), CERTIFICATE: pem(leaf), CHAIN: chain}
+
+
+def layer_by_certificate(payload: bytes, **more: str) -> ImageSignature:
+    return layer(payload, certified(payload) | more)
+
+
 FORMS = {
     "statement by key": lambda digest: by_key(statement(digest)),
     "statement by certificate": lambda digest: by_certificate(statement(digest)),
     "statement keyless": lambda digest: keyless(statement(digest)),
+    "layer by key": lambda digest: layer_by_key(simple(digest)),
+    "layer by certificate": lambda digest: layer_by_certificate(simple(digest)),
     "simple by key": lambda digest: simple_by_key(simple(digest)),
     "simple keyless": lambda digest: keyless_simple(simple(digest)),
 }
@@ -167,6 +204,21 @@ REFUSED = {
     ),
     "envelope for a payload": ImageSignature(bundle=by_key(statement()).bundle, payload=simple()),
     "payload left out": ImageSignature(bundle=keyless_simple(simple()).bundle),
+    "a stranger's layer": layer_by_key(simple(), signer()),
+    "layer without signature": layer(simple(), {}),
+    "layer with an empty signature": layer(simple(), {SIGNATURE: ""}),
+    "layer of another payload": layer(simple(), {SIGNATURE: b64(KEY.sign(simple(OTHER)))}),
+    "layer by key with a stranger's certificate": layer_by_key(
+        simple(), more={CERTIFICATE: pem(Authority("Other").certificate)}
+    ),
+    "layer with a chain to nowhere": layer(simple(), certified(simple()) | {CHAIN: ""}),
+    "layer by key with a chain": layer_by_key(simple(), more={CHAIN: pem(ROOT.certificate)}),
+    "layer with an unknown annotation": layer_by_key(simple(), more={"dev.sigstore.cosign/x": ""}),
+    "layer of other content": layer(simple(), {SIGNATURE: "eA=="}, data=b64(simple(OTHER))),
+    "layer of another size": layer(simple(), {SIGNATURE: b64(KEY.sign(simple()))}, size=1),
+    "layer with another field": layer(simple(), {SIGNATURE: b64(KEY.sign(simple()))}, more=1),
+    "layer that is too large": layer_by_key(simple() + b" " * 65_536),
+    "layer with a payload": replace(layer_by_key(simple()), payload=simple()),
     "both": ImageSignature(by_key(statement()).bundle, simple(), b"x"),
     "nothing": ImageSignature(),
     "no signature": ImageSignature(payload=simple()),
@@ -180,6 +232,38 @@ def test_everything_else_is_refused(found: ImageSignature) -> None:
     """Another type of statement, an unknown critical field, a mix of parts: no signature."""
     with pytest.raises(SignatureError, match="0 accepted signers"):
         judged(found)
+
+
+UNPROVEN = {
+    "keyless": (
+        layer_by_certificate(simple(), **{"dev.sigstore.cosign/bundle": "{}"}),
+        "a keyless signature under a tag has no proof that its entry is in the log",
+    ),
+    "key with a log entry": (
+        layer_by_key(simple(), more={"dev.sigstore.cosign/bundle": "{}"}),
+        "nothing here verifies the log entry of a signature by key",
+    ),
+    "timestamp": (
+        layer_by_certificate(simple(), **{"dev.sigstore.cosign/rfc3161timestamp": "{}"}),
+        "nothing here verifies a timestamp under a tag",
+    ),
+}
+
+
+@pytest.mark.parametrize(("found", "why"), UNPROVEN.values(), ids=UNPROVEN.keys())
+def test_what_nothing_verifies_is_refused_and_named(found: ImageSignature, why: str) -> None:
+    """The older layout's log entries and timestamps: the reason is for the one who signed."""
+    with pytest.raises(SignatureError, match=why):
+        judged(found)
+
+
+def test_a_layers_signature_lasts_as_its_certificate() -> None:
+    """Without a witness of when it was made, it counts while the certificate is valid."""
+    (one,) = judged(layer_by_certificate(simple())).signatures
+    assert one.not_after is not None
+    late = Context(one.not_after + timedelta(seconds=1))
+    with pytest.raises(SignatureError, match="0 accepted signers"):
+        verify_image([layer_by_certificate(simple())], IMAGE, SIGNERS, late)
 
 
 def test_the_digest_must_be_one() -> None:

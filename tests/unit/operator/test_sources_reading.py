@@ -270,6 +270,72 @@ async def test_an_empty_blob_is_no_document(registry: FakeRegistry, client: Regi
     assert texts(await read(reader(client), referrers(registry))) == []
 
 
+SIGNED = {"dev.cosignproject.cosign/signature": "c2ln"}
+
+
+def layers(found: Read | Failed) -> list[dict[str, Any]]:
+    """What was read, parsed."""
+    return [json.loads(text) for text in texts(found)]
+
+
+async def test_signatures_under_the_images_tag_are_read_beside_its_referrers(
+    registry: FakeRegistry, client: RegistryClient
+) -> None:
+    """Each with its content, also if two are over the same bytes; only for server images."""
+    subject = registry.reference().rpartition("@")[2]
+    registry.sign('{"bundle": 1}')
+    other = {"dev.cosignproject.cosign/signature": "b3RoZXI="}
+    registry.sign_by_tag((b'{"a": 1}', SIGNED), (b'{"a": 1}', other), subject=subject)
+    asking, source = reader(client), referrers(registry)
+    found = layers(await read(asking, source, SourceField.SERVERS))
+    tagged = [layer for layer in found if "data" in layer]
+    assert len(found) == 3
+    assert {base64.b64decode(layer["data"]) for layer in tagged} == {b'{"a": 1}'}
+    assert sorted(layer["annotations"].popitem()[1] for layer in tagged) == ["b3RoZXI=", "c2ln"]
+    assert texts(await read(asking, source, SourceField.SIGNATURES)) == ['{"bundle": 1}']
+
+
+@pytest.mark.requirement("fault: a lying registry leads to no evidence, never to other evidence")
+@pytest.mark.parametrize(
+    ("lie", "wanted"),
+    [
+        ("bytes", "DigestMismatch"),
+        ("missing", "NotFound"),
+        ("many", "MalformedAnswer"),
+        ("with referrers", "TooManyDocuments"),
+        ("large", "TooLarge"),
+        ("type", "MalformedAnswer"),
+        ("junk", "MalformedAnswer"),
+        ("annotations", "MalformedAnswer"),
+    ],
+)
+async def test_lies_under_the_tag(
+    registry: FakeRegistry, client: RegistryClient, lie: str, wanted: str
+) -> None:
+    """Read whole or not at all, with the bounds of referrers."""
+    subject = registry.reference().rpartition("@")[2]
+    count = {"many": 33, "with referrers": 32, "large": 2}.get(lie, 1)
+    text = b"x" * 600_000 if lie == "large" else b"{}"
+    found = [(text + str(number).encode(), SIGNED) for number in range(count)]
+    tag = registry.sign_by_tag(*found, subject=subject)
+    if lie == "bytes":
+        registry.blobs[digest(b"{}0")] = b"{}1"
+    elif lie == "missing":
+        registry.blobs.clear()
+    elif lie == "with referrers":
+        registry.sign('{"bundle": 1}')
+    elif lie == "type":
+        registry.manifests[tag] = (INDEX_TYPE, registry.manifests[tag][1])
+    elif lie == "junk":
+        registry.manifests[tag] = (MANIFEST_TYPE, b"[" * 10_000)
+    elif lie == "annotations":
+        data = registry.manifests[tag][1].replace(b'"c2ln"', b"1")
+        registry.manifests[tag] = (MANIFEST_TYPE, data)
+    result = await read(reader(client), referrers(registry), SourceField.SERVERS)
+    assert isinstance(result, Failed), result
+    assert (result.reason, result.settled) == (wanted, False)
+
+
 @pytest.mark.requirement("fault: a slow registry holds nobody up")
 async def test_a_registry_that_does_not_answer_is_left_alone_for_a_while(
     registry: FakeRegistry, client: RegistryClient, monkeypatch: pytest.MonkeyPatch

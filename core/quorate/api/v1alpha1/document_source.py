@@ -90,7 +90,10 @@ class DocumentSource(Model):
 class FetchedDocument(Model):
     """A document that was read."""
 
-    digest: Digest = Field(description="SHA-256 of its bytes, as they were read.")
+    digest: Digest = Field(
+        description="SHA-256 of its bytes, as they were read; of a signature under cosign's tag: "
+        "of the layer's descriptor with its content."
+    )
     size: int = Field(ge=0, description="Length in bytes.")
 
 

@@ -57,8 +57,9 @@ class Server(Model):
     ) = Field(
         default=None,
         description="registry/repository where more signatures are attached to the image's "
-        "digest, as OCI referrers: usually the image's own. The operator reads them from there; "
-        "the chart value evidence.registries must list the registry.",
+        "digest, as OCI referrers or under cosign's tag sha256-….sig: usually the image's own. "
+        "The operator reads them from there; the chart value evidence.registries must list the "
+        "registry.",
     )
 
 

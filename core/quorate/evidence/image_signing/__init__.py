@@ -9,6 +9,7 @@ from quorate.evidence.image_signing.payload import (
     statement_digest,
 )
 from quorate.evidence.image_signing.signing import sign_image
+from quorate.evidence.image_signing.tagged import embedded, signature_layers
 from quorate.evidence.image_signing.verification import (
     ImageSignature,
     SignedImage,
@@ -19,7 +20,9 @@ __all__ = [
     "COSIGN_SIGN_TYPE",
     "ImageSignature",
     "SignedImage",
+    "embedded",
     "sign_image",
+    "signature_layers",
     "simple_signing_digest",
     "statement_digest",
     "verify_image",

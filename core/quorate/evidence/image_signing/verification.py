@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from quorate import limits, names
 from quorate.errors import InvalidInput, QuorateError, SignatureError, SubjectMismatch
 from quorate.evidence import signatures
+from quorate.evidence.image_signing.detached import Detached
 from quorate.evidence.image_signing.payload import simple_signing_digest, statement_digest
+from quorate.evidence.image_signing.tagged import is_embedded, parse_embedded
 from quorate.evidence.signatures import Context, SignedBy, SignerSet, distinct
 from quorate.manifest import check_digest
 
@@ -15,8 +17,9 @@ from quorate.manifest import check_digest
 class ImageSignature:
     """One signature as it was fetched: a bundle, a simple signing payload, or both.
 
-    ``bundle`` alone holds an envelope. With ``payload`` it holds the payload's signature; without a
-    bundle, ``signature`` is that signature, made with a key.
+    ``bundle`` alone holds an envelope, or is a layer of cosign's older layout with its content.
+    With ``payload`` it holds the payload's signature; without a bundle, ``signature`` is that
+    signature, made with a key.
     """
 
     bundle: bytes = b""
@@ -75,9 +78,9 @@ def _verify(
     if found.bundle and found.signature:
         raise InvalidInput("must have a bundle or a signature, not both", field="signature")
     if not found.bundle:
-        by = _by_key(found, signers)
-        _check(simple_signing_digest(found.payload), digest)
-        return by
+        return _detached(Detached(found.payload, found.signature), digest, signers, context)
+    if not found.payload and is_embedded(found.bundle):
+        return _detached(parse_embedded(found.bundle), digest, signers, context)
     bundle = signatures.parse_bundle(found.bundle)
     if found.payload:
         by = signatures.verify_message(bundle, found.payload, signers, context)
@@ -88,10 +91,12 @@ def _verify(
     return verified.signatures[0]
 
 
-def _by_key(found: ImageSignature, signers: SignerSet) -> SignedBy:
-    if not found.signature:
-        raise SignatureError("has neither a bundle nor a signature", field="signature")
-    return signatures.by_key(found.signature, found.payload, signers.keys)
+def _detached(
+    found: Detached, digest: str, signers: SignerSet, context: Context | None
+) -> SignedBy:
+    by = found.verify(signers, context)
+    _check(simple_signing_digest(found.payload), digest)
+    return by
 
 
 def _check(signed: str, digest: str) -> None:

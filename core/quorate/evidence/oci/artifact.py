@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from quorate import limits
@@ -29,6 +29,8 @@ class Descriptor:
     digest: str
     size: int
     artifact_type: str = ""
+    annotations: tuple[tuple[str, str], ...] = ()
+    """Of a layer. Bounded by the manifest's bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def parse_artifact(data: bytes) -> Artifact:
     return Artifact(
         artifact_type=_type(document.get("artifactType", config.media_type), "artifactType"),
         subject=None if subject is None else _required(subject, "subject"),
-        layers=tuple(_required(layer, f"layers[{i}]") for i, layer in enumerate(layers)),
+        layers=tuple(_layer(layer, f"layers[{i}]") for i, layer in enumerate(layers)),
     )
 
 
@@ -81,6 +83,14 @@ def _list(document: Mapping[str, Any], name: str, length_max: int) -> list[Any]:
     if len(entries) > length_max:
         raise LimitExceeded(f"has {len(entries)} entries; the limit is {length_max}", field=name)
     return entries
+
+
+def _layer(value: Any, field: str) -> Descriptor:
+    found = _required(value, field)
+    notes = value.get("annotations") or {}
+    if not isinstance(notes, dict) or not all(isinstance(text, str) for text in notes.values()):
+        raise InvalidInput("must hold texts", field=f"{field}.annotations")
+    return replace(found, annotations=tuple(sorted(notes.items())))
 
 
 def _required(value: Any, field: str) -> Descriptor:

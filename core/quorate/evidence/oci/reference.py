@@ -32,6 +32,11 @@ class Reference:
         """The tag under which referrers are listed where a registry has no list of its own."""
         return self.digest.replace(":", "-")
 
+    @property
+    def signature_tag(self) -> str:
+        """The tag under which cosign's older layout keeps signatures of an image."""
+        return f"{self.fallback_tag}.sig"
+
 
 def parse_reference(text: str) -> Reference:
     """Read a reference. Raises InvalidInput unless it names registry, repository and digest."""
