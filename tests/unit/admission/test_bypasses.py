@@ -317,6 +317,41 @@ WRITTEN: list[tuple[str, Change, set[Reason]]] = [
         on_server(args=["--model", "/models", "--host=0.0.0.0"]),
         {Reason.PORT_NOT_DECLARED},
     ),
+    (
+        "the kubelet's file over one of the model's",
+        on_server(terminationMessagePath="/models/config.json"),
+        {Reason.MODEL_MOUNT_WRITABLE},
+    ),
+    (
+        "the kubelet's file over one of a downloader's",
+        init_container(terminationMessagePath="/model/config.json"),
+        {Reason.MODEL_MOUNT_WRITABLE},
+    ),
+    (
+        "another address for localhost",
+        on_spec(hostAliases=[{"ip": "10.0.0.9", "hostnames": ["x.example.com", "localhost"]}]),
+        {Reason.HOST_ACCESS},
+    ),
+    ("a pod named localhost", on_spec(hostname="localhost"), {Reason.HOST_ACCESS}),
+    (
+        "a pod named localhost by the newer field",
+        on_spec(hostnameOverride="LocalHost"),
+        {Reason.HOST_ACCESS},
+    ),
+    (
+        "a bind to a name that the pod may give an address",
+        on_server(args=["--model", "/models", "--host", "localhost"]),
+        {Reason.PORT_NOT_DECLARED},
+    ),
+    ("a field of a pod that nobody knows", on_spec(hostDisk="/"), {Reason.MALFORMED}),
+    ("a field of a container that nobody knows", on_server(root="/x"), {Reason.MALFORMED}),
+    ("a field of a mount that nobody knows", mounts(overlay="/x"), {Reason.MALFORMED}),
+    ("a probe of a kind that nobody knows", probe(script={"text": "x"}), {Reason.MALFORMED}),
+    (
+        "a hook of a kind that nobody knows",
+        on_server(lifecycle={"preStop": {"script": {"text": "x"}}}),
+        {Reason.MALFORMED},
+    ),
     ("a bind by variable", env("OLLAMA_HOST", "0.0.0.0:11434"), {Reason.PORT_NOT_DECLARED}),
 ]
 

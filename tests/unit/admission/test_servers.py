@@ -25,6 +25,8 @@ GOOD: list[tuple[str, list[str], Env]] = [
     ("vllm", ["--model", "/models", "--chat-template", "/models/c.jinja", "-tp", "2", "-O3"], {}),
     ("vllm", ["--model", "/models", "--generation-config", "vllm", "--load-format=pt"], {}),
     ("vllm", ["--model", "/models", "--limit-mm-per-prompt.image", "2", "--max_model_len=4"], {}),
+    ("vllm", ["--model", "/models", "--api-key", "k", "--allowed-origins", '["*"]'], {}),
+    ("vllm", ["/models", "--enable-chunked-prefill=False", "--attention-backend", "X"], {}),
     ("tgi", ["--model-id", "/models", "--hostname", "127.0.0.1", "-p", "8080"], {}),
     ("tgi", [], {"MODEL_ID": "/models", "NUM_SHARD": "1", "HOSTNAME": "127.0.0.1"}),
     ("tgi", ["--model-id=/models"], {"LORA_ADAPTERS": "a=/models/a,b=/models/b"}),
@@ -90,6 +92,15 @@ ELSEWHERE: list[tuple[str, list[str], Env, str]] = [
     ("vllm", ["/models"], {"HF_ENDPOINT": "https://example.com"}, "HF_ENDPOINT"),
     ("vllm", ["/models"], {"NCCL_NET_PLUGIN": "/tmp/x.so"}, "NCCL_NET_PLUGIN"),
     ("vllm", ["/models"], {"PIP_INDEX_URL": "https://example.com"}, "PIP_INDEX_URL"),
+    ("vllm", ["--model", "/models", "--allowed-origins", '["*"]', "org/name"], {},
+     "--allowed-origins org/name"),
+    ("vllm", ["--model", "/models", "--api_key", "k", "org/name"], {}, "--api-key org/name"),
+    ("vllm", ["--api-key", "k", "/models"], {}, "--api-key /models"),
+    ("vllm", ["--model", "/models", "--enable-chunked-prefill", "org/name"], {},
+     "argument org/name"),
+    ("vllm", ["/models", "--lora-modules", '{"path":"/tmp/a=/models/a","name":"b=/models/b"}'], {},
+     "--lora-modules"),
+    ("vllm", ["/models", "--lora-modules", "a=/models=/models/a"], {}, "--lora-modules"),
     ("tgi", [], {"MODEL_ID": "org/name"}, "MODEL_ID"),
     ("tgi", [], {}, "nothing that says what it loads"),
     ("tgi", ["--model-id", "/models", "--revision", "main"], {}, "--revision"),
@@ -134,6 +145,9 @@ ELSEWHERE: list[tuple[str, list[str], Env, str]] = [
      "MLSERVER_MODEL_IMPLEMENTATION"),
     ("seldon", [], {"MLSERVER_MODEL_URI": "/models", "MLSERVER_EXTENSIONS": '["evil"]'},
      "MLSERVER_EXTENSIONS"),
+    ("seldon", ["start", "/models"], {"mlserver_model_implementation": "evil.M"},
+     "mlserver_model_implementation"),
+    ("seldon", ["start", "/models"], {"MLSERVER_host": EVERY}, "MLSERVER_host"),
 ]  # fmt: skip
 
 
@@ -211,10 +225,16 @@ def test_an_images_name_is_a_hint(image: str, kind: str) -> None:
 @pytest.mark.parametrize(
     ("value", "is_it"),
     [
-        ("127.0.0.1", True), ("127.9.9.9:80", True), ("localhost", True), ("::1", True),
+        ("127.0.0.1", True), ("127.9.9.9:80", True), ("localhost", False), ("::1", True),
         ("[::1]:80", True), ("http://127.0.0.1:1", True), ("", False), (EVERY, False),
         (f"127.0.0.1,{EVERY}", False), ("127.0.0.1.example.com", False), ("10.0.0.1", False),
         ("::", False), ("$(POD_IP)", False), ("localhost.example.com", False),
+        ("https://127.0.0.1:443/", True), ("http://[::1]", True),
+        # Programs part these at the first "://".
+        (f"http://{EVERY}:80/://127.0.0.1", False), (f"http://{EVERY}/@127.0.0.1", False),
+        # Names that look like addresses: a tenant's nameserver or hostAliases say what they are.
+        ("127.0.0.300", False), ("127.0.0.01", False), ("127.0.0.1\n", False),
+        ("127.0.0.1:80:90", False), ("unix://127.0.0.1", False),
     ],
 )  # fmt: skip
 def test_loopback(value: str, is_it: bool) -> None:

@@ -11,6 +11,7 @@ from quorate.admission.rules.arguments import arguments
 from quorate.admission.rules.audit_claim import audit_claim, audit_claim_read_only
 from quorate.admission.rules.containers import containers
 from quorate.admission.rules.environment import environment
+from quorate.admission.rules.fields import fields
 from quorate.admission.rules.host import host_access
 from quorate.admission.rules.injected import injected
 from quorate.admission.rules.model_mount import model_mount
@@ -22,6 +23,7 @@ from quorate.admission.rules.volumes import volumes
 from quorate.verdict import Denial
 
 RULES: tuple[Rule, ...] = (
+    fields,
     host_access,
     containers,
     environment,

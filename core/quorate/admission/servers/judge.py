@@ -5,6 +5,7 @@ it refuses.
 """
 
 import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,7 +15,13 @@ from quorate.admission.servers.table import Arity, Effect, Option, Table
 
 SHOWN_CHARS = 80
 """Of an argument, in a message."""
-_LOOPBACK = {"localhost", "::1", "[::1]"}
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = rf"127(?:\.{_OCTET}){{3}}"
+_LOOPBACK = re.compile(rf"(?:https?://)?(?:(?:{_IPV4}|\[::1\])(?::[0-9]{{1,5}})?/?|::1)", re.ASCII)
+"""The whole of it: what two programs could take apart in two ways is no address. Nor is a name, not
+even ``localhost``, or one that only looks like a number: the pod says what its names mean."""
+_NAMED = re.compile(r"[^\s=,{}\[\]\"']+=(?P<place>[^=]+)")
+"""``NAME=PATH``. Servers also take a JSON object there, whose parts are for its parser to find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,15 @@ class _Judge:
             if option is not None:
                 value = self._values.get(name)
                 yield from self._judged(name, name, option, "" if value is None else value)
-            elif name.startswith(self._table.families):
+            elif name.startswith(self._table.families) or self._is_respelled(name):
                 yield self._unknown(name)
+
+    def _is_respelled(self, name: str) -> bool:
+        """Whether some reader of settings takes it for one that is known: case is nothing to it."""
+        upper = name.upper()
+        return upper != name and (
+            upper in self._table.variables or upper.startswith(self._table.families)
+        )
 
     def _arguments(self) -> Iterator[Finding]:
         args: list[str] = []
@@ -115,6 +129,12 @@ class _Judge:
                 item.name, "it has no value, so it may take the next argument for one",
                 f"write {item.name}=VALUE",
             )  # fmt: skip
+        elif option.arity is Arity.UNSURE and len(item.values) > 1:
+            yield Finding(
+                f"{item.name} {shown(item.values[1])}",
+                "releases differ in whether it takes more than one value",
+                f"write {item.name}=VALUE, and what to serve before it",
+            )
         elif option.effect is Effect.FORBIDDEN or not item.values:
             yield from self._judged(item.name, item.name, option, "")
         for value in item.values if option.effect is not Effect.FORBIDDEN else ():
@@ -158,7 +178,8 @@ class _Judge:
         """Whether every place of a list is in the model."""
         parts = value.split(",")
         if option.named:
-            parts = [part.partition("=")[2] or part for part in parts]
+            named = [_NAMED.fullmatch(part) for part in parts]
+            parts = [m["place"] if m else p for m, p in zip(named, parts, strict=True)]
         return all(self._is_inside(part) for part in parts)
 
     def _is_inside(self, value: str) -> bool:
@@ -182,16 +203,7 @@ def _decides(written: str, text: str) -> bool:
 
 def is_loopback(value: str) -> bool:
     """Whether a server told to bind ``HOST``, ``HOST:PORT`` or a list of them stays on loopback."""
-    return all(_is_loopback(part.strip()) for part in value.split(","))
-
-
-def _is_loopback(value: str) -> bool:
-    host = value.rpartition("://")[2]
-    if host.count(":") == 1 or "]:" in host:
-        host = host.rpartition(":")[0]
-    parts = host.split(".")
-    numbers = len(parts) == 4 and all(part.isascii() and part.isdigit() for part in parts)
-    return host in _LOOPBACK or (numbers and parts[0] == "127")
+    return all(_LOOPBACK.fullmatch(part.strip(" ")) for part in value.split(","))
 
 
 def shown(text: str) -> str:

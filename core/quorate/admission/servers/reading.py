@@ -59,7 +59,7 @@ def _takes_more(option: Read) -> bool:
     if "=" in option.text or option.option is None:
         return False
     arity = option.option.arity
-    return arity is Arity.MANY or (arity is not Arity.FLAG and not option.values)
+    return arity in (Arity.MANY, Arity.UNSURE) or (arity is not Arity.FLAG and not option.values)
 
 
 def _option(arg: str, table: Table) -> Read:

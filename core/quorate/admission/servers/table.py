@@ -30,11 +30,13 @@ class Arity(StrEnum):
 
     FLAG = "none"
     OPTIONAL = "at most one"
+    UNSURE = "one; in some releases more"
+    """What follows a first value may be one more of them, or what to serve: it must not follow."""
     ONE = "one"
     MANY = "any number"
 
 
-FEWEST: tuple[Arity, ...] = (Arity.FLAG, Arity.OPTIONAL, Arity.ONE, Arity.MANY)
+FEWEST: tuple[Arity, ...] = (Arity.FLAG, Arity.OPTIONAL, Arity.UNSURE, Arity.ONE, Arity.MANY)
 STRICTEST: tuple[Effect, ...] = (
     Effect.PLAIN,
     Effect.BIND,

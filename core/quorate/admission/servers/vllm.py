@@ -93,18 +93,17 @@ _PLAIN: dict[str, Option] = {
         "--ssl-keyfile --ssl-certfile --ssl-ca-certs --ssl-cert-reqs --ssl-ciphers "
         "--api-server-count -asc --disable-access-log-for-endpoints --kv-cache-memory-bytes "
         "--max-num-partial-prefills --max-long-partial-prefills --long-prefill-token-threshold "
-        "--prefix-caching-hash-algo --attention-backend"
+        "--prefix-caching-hash-algo --attention-backend "
         "--fingerprint-mode --fingerprint-value --h11-max-incomplete-event-size "
         "--h11-max-header-count --num-speculative-tokens --stream-interval "
         "--mm-processor-cache-gb --video-pruning-rate --logprobs-mode"
     ),
-    **plain(
-        "--served-model-name --allowed-origins --allowed-methods --allowed-headers --api-key "
-        "--cuda-graph-sizes --allowed-media-domains",
-        Arity.MANY,
-    ),
-    **plain("--enable-chunked-prefill", Arity.OPTIONAL),
+    **plain("--served-model-name --cuda-graph-sizes --allowed-media-domains", Arity.MANY),
+    **plain("--allowed-origins --allowed-methods --allowed-headers --api-key", Arity.UNSURE),
     **flags(
+        # A value may follow in old releases, where it is true or false; in new ones a word there
+        # is the model.
+        "--enable-chunked-prefill "
         "--enforce-eager --enable-prefix-caching --no-enable-prefix-caching "
         "--no-enable-chunked-prefill --enable-lora --no-enable-lora --enable-lora-bias "
         "--fully-sharded-loras --enable-auto-tool-choice --enable-reasoning "
