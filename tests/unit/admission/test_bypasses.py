@@ -96,6 +96,22 @@ def token(audience: str, **fields: Any) -> Document:
     return {"projected": {"sources": [source]}}
 
 
+def api_token(source: int, **items: Any) -> Change:
+    """Have Kubernetes' own token volume bring one file more."""
+
+    def change(pod: Document) -> None:
+        (kind,) = (found := pod["spec"]["volumes"][2]["projected"]["sources"][source])
+        found[kind].setdefault("items", []).append(items)
+
+    return change
+
+
+def token_mount(**fields: Any) -> Change:
+    """Change how the server mounts Kubernetes' own token volume."""
+    return lambda pod: pod["spec"]["containers"][0]["volumeMounts"][2].update(fields)
+
+
+ANNOTATION = {"apiVersion": "v1", "fieldPath": "metadata.annotations['x']"}
 MINE = {"name": "mine", "mountPath": "/mine"}
 
 # What its owner writes: (title, change, expected reasons).
@@ -275,6 +291,36 @@ WRITTEN: list[tuple[str, Change, set[Reason]]] = [
     (
         "a secret in a volume named like Kubernetes' own",
         volume(name="kube-api-access-abcde", projected={"sources": [{"secret": {"name": "mine"}}]}),
+        {Reason.VOLUME_NOT_ALLOWED},
+    ),
+    (
+        "an annotation as a file in Kubernetes' own volume",
+        api_token(2, path="usercustomize.py", fieldRef=ANNOTATION),
+        {Reason.VOLUME_NOT_ALLOWED},
+    ),
+    (
+        "another key of Kubernetes' own ConfigMap, which a tenant may write",
+        api_token(1, key="x", path="usercustomize.py"),
+        {Reason.VOLUME_NOT_ALLOWED},
+    ),
+    (
+        "all keys of Kubernetes' own ConfigMap",
+        lambda pod: pod["spec"]["volumes"][2]["projected"]["sources"][1]["configMap"].pop("items"),
+        {Reason.VOLUME_NOT_ALLOWED},
+    ),
+    (
+        "Kubernetes' own volume where Python looks for modules",
+        token_mount(mountPath="/root/.local/lib/python3.12/site-packages"),
+        {Reason.VOLUME_NOT_ALLOWED},
+    ),
+    (
+        "one of its files where Python looks for a module",
+        token_mount(mountPath="/usr/lib/python3/dist-packages/x.py", subPath="ca.crt"),
+        {Reason.VOLUME_NOT_ALLOWED},
+    ),
+    (
+        "a part of it where it belongs",
+        token_mount(subPath="ca.crt"),
         {Reason.VOLUME_NOT_ALLOWED},
     ),
     (

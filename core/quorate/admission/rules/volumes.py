@@ -12,12 +12,29 @@ from quorate.admission.rules.subject import Subject
 from quorate.verdict import Denial, Reason
 
 _API_TOKEN_PREFIX = "kube-api-access-"
-_API_TOKEN_SOURCES = {"serviceAccountToken", "configMap", "downwardAPI"}
+_NAMESPACE = {
+    "path": "namespace",
+    "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"},
+}
+_API_TOKEN: list[Any] = sorted(
+    [
+        {"serviceAccountToken": {"path": "token"}},
+        {
+            "configMap": {
+                "name": "kube-root-ca.crt",
+                "items": [{"key": "ca.crt", "path": "ca.crt"}],
+            }
+        },
+        {"downwardAPI": {"items": [_NAMESPACE]}},
+    ],
+    key=str,
+)
+"""Source: Kubernetes, plugin/pkg/admission/serviceaccount, ``TokenVolumeSource``."""
 
 
 def volumes(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     """Whatever is neither measured nor declared as holding no model is refused."""
-    ours = _injected(allowed.injections)
+    ours, tokens = _injected(allowed.injections), set[str]()
     for volume in subject.volumes:
         name = str(volume.get("name", ""))
         if name.startswith(names.VOLUME_PREFIX):
@@ -29,18 +46,19 @@ def volumes(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
                 )
             continue
         kinds = [key for key in volume if key != "name"]
-        if len(kinds) == 1 and (
-            (name, kinds[0]) in allowed.volumes
-            or volume in subject.model_volumes
-            or _is_api_token(name, volume)
-        ):
-            continue
+        if len(kinds) == 1:
+            if (name, kinds[0]) in allowed.volumes or volume in subject.model_volumes:
+                continue
+            if _is_api_token(name, volume):
+                tokens.add(name)
+                continue
         yield Denial(
             Reason.VOLUME_NOT_ALLOWED,
             f"volume {name} ({', '.join(kinds)}) is neither the model nor declared",
             requirement="model.volumes",
             fix="remove it, or declare it in spec.model.volumes if it holds no model",
         )
+    yield from _misplaced(subject, frozenset(tokens))
 
 
 @lru_cache(maxsize=16)
@@ -54,17 +72,38 @@ def _injected(injections: tuple[InjectionConfig, ...]) -> dict[str, list[dict[st
 
 
 def _is_api_token(name: str, volume: dict[str, Any]) -> bool:
-    """Whether this is the volume that ServiceAccount admission adds, and nothing else."""
+    """Whether this is the volume that ServiceAccount admission adds, and nothing else.
+
+    Compared whole: a tenant writes annotations, and that very ConfigMap, so every item but those
+    could be a file of its making.
+    """
     projected = volume.get("projected")
     if not isinstance(projected, dict) or not name.startswith(_API_TOKEN_PREFIX):
         return False
-    seen: set[str] = set()
-    for source in projected.get("sources") or []:
-        seen |= set(source)
-        token = source.get("serviceAccountToken")
-        if token is not None and (token.get("audience") or token.get("path") != "token"):
-            return False
-        config = source.get("configMap")
-        if config is not None and config.get("name") != "kube-root-ca.crt":
-            return False
-    return seen <= _API_TOKEN_SOURCES
+    if set(projected) - {"defaultMode", "sources"}:
+        return False
+    return sorted(map(_plain, projected.get("sources") or []), key=str) == _API_TOKEN
+
+
+def _plain(source: Any) -> Any:
+    """The source without how long the token lives, which API servers are configured with."""
+    token = source.get("serviceAccountToken") if isinstance(source, dict) else None
+    if not isinstance(token, dict):
+        return source
+    kept = {key: value for key, value in token.items() if key != "expirationSeconds"}
+    return source | {"serviceAccountToken": kept}
+
+
+def _misplaced(subject: Subject, tokens: frozenset[str]) -> Iterator[Denial]:
+    """Only where clients look for it: anywhere else, its files would be somebody's modules."""
+    for path, container in subject.users:
+        for mount in container.get("volumeMounts") or ():
+            name = str(mount.get("name", ""))
+            whole = not (mount.get("subPath") or mount.get("subPathExpr"))
+            if name in tokens and not (whole and mount.get("mountPath") == names.API_TOKEN_PATH):
+                yield Denial(
+                    Reason.VOLUME_NOT_ALLOWED,
+                    f"{path} must mount {name} whole at {names.API_TOKEN_PATH}, or not at all",
+                    requirement="model.volumes",
+                    fix="leave the mount to Kubernetes",
+                )
