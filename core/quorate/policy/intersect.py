@@ -66,13 +66,12 @@ def is_exempt(
 
 
 def allowed_servers(policies: Iterable[CompiledPolicy]) -> frozenset[str]:
-    """Digests of images every policy that names servers allows. Empty if none names any."""
-    named = [
-        frozenset(server.digest for server in policy.spec.model.servers)
+    """Digests of images every policy that names servers allows; see :func:`_allowed`."""
+    return _allowed(
+        (policy, frozenset(server.digest for server in policy.spec.model.servers))
         for policy in policies
         if policy.spec.model.servers is not None
-    ]
-    return frozenset.intersection(*named) if named else frozenset()
+    )
 
 
 def server_kinds(policies: Iterable[CompiledPolicy]) -> dict[str, tuple[str | None, ...]]:
@@ -101,13 +100,12 @@ def image_pins(policies: Iterable[CompiledPolicy]) -> dict[str, dict[str, str]]:
 
 
 def allowed_downloaders(policies: Iterable[CompiledPolicy]) -> frozenset[str]:
-    """Digests of images every policy that names downloaders allows. Empty if none names any."""
-    named = [
-        frozenset(downloader.digest for downloader in policy.spec.model.downloaders)
+    """Digests of images every policy that names downloaders allows; see :func:`_allowed`."""
+    return _allowed(
+        (policy, frozenset(downloader.digest for downloader in policy.spec.model.downloaders))
         for policy in policies
         if policy.spec.model.downloaders is not None
-    ]
-    return frozenset.intersection(*named) if named else frozenset()
+    )
 
 
 def allowed_sources(policies: Iterable[CompiledPolicy]) -> frozenset[str]:
@@ -123,13 +121,21 @@ def allowed_sources(policies: Iterable[CompiledPolicy]) -> frozenset[str]:
 
 
 def allowed_volumes(policies: Iterable[CompiledPolicy]) -> frozenset[tuple[str, str]]:
-    """``(name, kind)`` of the other volumes every policy that names volumes allows."""
-    named = [
-        frozenset((volume.name, volume.kind) for volume in policy.spec.model.volumes)
+    """``(name, kind)`` of other volumes every policy that names any allows; see :func:`_allowed`."""
+    return _allowed(
+        (policy, frozenset((volume.name, volume.kind) for volume in policy.spec.model.volumes))
         for policy in policies
         if policy.spec.model.volumes is not None
-    ]
-    return frozenset.intersection(*named) if named else frozenset()
+    )
+
+
+def _allowed(named: Iterable[tuple[CompiledPolicy, frozenset[T]]]) -> frozenset[T]:
+    """What all of them allow. A tenant's policy narrows what the platform's allow, and no more:
+    where no ClusterSafetyPolicy names anything, nothing is allowed."""
+    found = list(named)
+    if not any(policy.is_cluster for policy, _ in found):
+        return frozenset()
+    return frozenset.intersection(*(allowed for _, allowed in found))
 
 
 def runtime_rules(policies: tuple[CompiledPolicy, ...]) -> RuntimeRules:

@@ -116,6 +116,21 @@ def test_servers_and_volumes_intersect() -> None:
     assert intersect.allowed_volumes([wide, narrow]) == frozenset()
 
 
+def test_a_tenants_policy_allows_nothing_by_itself() -> None:
+    """Where the platform's policies name no servers, downloaders or volumes, a tenant's own cannot:
+    its image would answer with whatever it holds, beside a model that is measured and not used."""
+    model = {
+        "servers": [{"name": "s", "digest": SERVER_DIGEST}],
+        "downloaders": [{"name": "d", "digest": OTHER_DIGEST}],
+        "volumes": [{"name": "config", "kind": "configMap"}],
+    }
+    own = [cluster(), tenant({"model": model})]
+    assert intersect.allowed_servers(own) == frozenset()
+    assert intersect.allowed_downloaders(own) == frozenset()
+    assert intersect.allowed_volumes(own) == frozenset()
+    assert intersect.allowed_servers([cluster({"model": model}), tenant()]) == {SERVER_DIGEST}
+
+
 @pytest.mark.requirement("exceptions intersect, never union")
 def test_exemptions_intersect() -> None:
     """An image is exempt only if every cluster policy that selects the pod says so."""

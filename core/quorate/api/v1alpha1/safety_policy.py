@@ -112,8 +112,8 @@ class ModelRequirements(Model):
     servers: list[Server] | None = Field(
         default=None,
         max_length=64,
-        description="Images that may run in the pod. Unset leaves it to other policies; "
-        "some policy must name them.",
+        description="Images that may run in the pod. Unset leaves it to other policies; a "
+        "ClusterSafetyPolicy must name them, a SafetyPolicy allows fewer.",
         json_schema_extra=list_map("name"),
     )
     server_signers: Signers | None = Field(
@@ -134,14 +134,15 @@ class ModelRequirements(Model):
         default=None,
         max_length=16,
         description="Images that may run as init containers and write the model's volume before it "
-        "is measured. Unset leaves it to other policies; what no policy names is denied.",
+        "is measured. Unset leaves it to other policies; what no ClusterSafetyPolicy names is "
+        "denied.",
         json_schema_extra=list_map("name"),
     )
     volumes: list[OtherVolume] | None = Field(
         default=None,
         max_length=32,
         description="Volumes besides the model's that containers may mount. Unset leaves it to "
-        "other policies; what no policy names is denied.",
+        "other policies; what no ClusterSafetyPolicy names is denied.",
         json_schema_extra=list_map("name", "kind"),
     )
 
