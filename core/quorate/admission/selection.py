@@ -34,6 +34,8 @@ class Selection:
     sources: frozenset[str]
     downloaders: frozenset[str]
     volumes: frozenset[tuple[str, str]]
+    places: Mapping[tuple[str, str], frozenset[str]]
+    """Where of these may be mounted what may not be anywhere."""
     rules: RuntimeRules | None
     conflict: QuorateError | None
     """Why there are no rules."""
@@ -90,6 +92,7 @@ def _select(
         sources=intersect.allowed_sources(selected.policies),
         downloaders=intersect.allowed_downloaders(selected.policies),
         volumes=intersect.allowed_volumes(selected.policies),
+        places=intersect.volume_places(selected.policies),
         rules=rules,
         conflict=conflict,
         names=", ".join(str(policy.ref) for policy in selected.policies),

@@ -190,6 +190,7 @@ def _against_rules(pod: Pod, context: Context, snapshot: Snapshot) -> Verdict:
         sources=selection.sources,
         downloaders=selection.downloaders,
         volumes=selection.volumes,
+        places=selection.places,
         rules=selection.rules,
         injections=_injections(snapshot),
         claim_modes=claim_modes,

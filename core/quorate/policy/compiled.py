@@ -157,6 +157,9 @@ def _digest(ref: PolicyRef, spec: SafetyPolicySpec) -> str:
     if said.get("exceptions") is None:
         # As it was before there were any: an upgrade must not void what was certified.
         said.pop("exceptions", None)
+    for volume in said["model"]["volumes"] or ():
+        if volume["mountPath"] is None:
+            del volume["mountPath"]
     if said["model"]["serverSigners"] is None:
         del said["model"]["serverSigners"]
         for server in said["model"]["servers"] or ():

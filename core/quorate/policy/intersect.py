@@ -14,6 +14,8 @@ from quorate.policy.runtime import REMEASURE, STRICTNESS, CheckRule, Remeasure, 
 from quorate.verdict import ALLOW, Reason, Verdict, deny
 
 T = TypeVar("T")
+TENANTS = frozenset({"configMap", "downwardAPI", "secret"})
+"""Kinds of volumes whose files a tenant writes."""
 SOURCES = frozenset({"Image", "ReadOnlyClaim"})
 """Where a model may come from unless a ClusterSafetyPolicy says otherwise: what cannot change."""
 
@@ -121,12 +123,34 @@ def allowed_sources(policies: Iterable[CompiledPolicy]) -> frozenset[str]:
 
 
 def allowed_volumes(policies: Iterable[CompiledPolicy]) -> frozenset[tuple[str, str]]:
-    """``(name, kind)`` of other volumes every policy that names any allows; see :func:`_allowed`."""
+    """``(name, kind)`` of volumes every policy that names any allows; see :func:`_allowed`."""
     return _allowed(
         (policy, frozenset((volume.name, volume.kind) for volume in policy.spec.model.volumes))
         for policy in policies
         if policy.spec.model.volumes is not None
     )
+
+
+def volume_places(
+    policies: Iterable[CompiledPolicy],
+) -> dict[tuple[str, str], frozenset[str]]:
+    """Where a volume may be mounted, by ``(name, kind)``; one without an entry, anywhere.
+
+    Two places are none, and so is silence of the platform about a volume whose files tenants write.
+    """
+    places: dict[tuple[str, str], frozenset[str]] = {}
+    unplaced: set[tuple[str, str]] = set()
+    placed: set[tuple[str, str]] = set()
+    for policy in policies:
+        for volume in policy.spec.model.volumes or ():
+            key = (volume.name, volume.kind)
+            if volume.kind in TENANTS:
+                unplaced.add(key)
+            if volume.mount_path is not None:
+                place = frozenset({volume.mount_path})
+                places[key] = places.get(key, place) & place
+                placed |= {key} if policy.is_cluster else set()
+    return places | {key: frozenset[str]() for key in unplaced - placed}
 
 
 def _allowed(named: Iterable[tuple[CompiledPolicy, frozenset[T]]]) -> frozenset[T]:

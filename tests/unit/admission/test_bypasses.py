@@ -154,6 +154,9 @@ WRITTEN: list[tuple[str, Change, set[Reason]]] = [
     ("a shell start-up file", env("BASH_ENV"), {Reason.SERVER_NOT_ALLOWED}),
     ("an exported shell function", env("BASH_FUNC_ls%%"), {Reason.SERVER_NOT_ALLOWED}),
     ("an agent for Java", env("JAVA_TOOL_OPTIONS"), {Reason.SERVER_NOT_ALLOWED}),
+    ("a compiler", env("CXX", "python3 -c x"), {Reason.SERVER_NOT_ALLOWED}),
+    ("flags of a compiler", env("NVCC_PREPEND_FLAGS"), {Reason.SERVER_NOT_ALLOWED}),
+    ("a tool for OpenMP", env("OMP_TOOL_LIBRARIES"), {Reason.SERVER_NOT_ALLOWED}),
     ("a module for node", env("NODE_OPTIONS"), {Reason.SERVER_NOT_ALLOWED}),
     (
         "variables from elsewhere",

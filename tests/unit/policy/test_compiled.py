@@ -29,7 +29,7 @@ FULL: dict[str, Any] = {
         "signers": signers(KEY),
         "gates": [gate(KEY)],
         "servers": [{"name": "server", "digest": SERVER_DIGEST}],
-        "volumes": [{"name": "tmp", "kind": "emptyDir"}],
+        "volumes": [{"name": "tmp", "kind": "emptyDir", "mountPath": "/tmp"}],
     },
     "runtime": {
         "upstream": {"port": 8000, "probePaths": ["/health"], "metricsPath": "/metrics"},

@@ -131,6 +131,31 @@ def test_a_tenants_policy_allows_nothing_by_itself() -> None:
     assert intersect.allowed_servers([cluster({"model": model}), tenant()]) == {SERVER_DIGEST}
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+@pytest.mark.parametrize(
+    ("platform", "own", "expected"),
+    [
+        ("/etc/chat", None, {"/etc/chat"}),
+        ("/etc/chat", "/etc/chat", {"/etc/chat"}),
+        ("/etc/chat", "/usr/lib/python3", set()),
+        (None, "/usr/lib/python3", set()),
+        (None, None, set()),
+    ],
+)
+def test_the_platform_places_what_a_tenant_writes(
+    platform: str | None, own: str | None, expected: set[str], turn: int
+) -> None:
+    """Files of a tenant's lie where a ClusterSafetyPolicy says; no word of the tenant's own, and no
+    order of the policies, moves them elsewhere."""
+
+    def naming(place: str | None) -> dict[str, Any]:
+        volume = {"name": "config", "kind": "configMap"} | ({"mountPath": place} if place else {})
+        return {"model": {"volumes": [volume, {"name": "tmp", "kind": "emptyDir"}]}}
+
+    policies = [cluster(naming(platform)), tenant(naming(own))][::turn]
+    assert intersect.volume_places(policies) == {("config", "configMap"): frozenset(expected)}
+
+
 @pytest.mark.requirement("exceptions intersect, never union")
 def test_exemptions_intersect() -> None:
     """An image is exempt only if every cluster policy that selects the pod says so."""

@@ -30,6 +30,8 @@ class Allowed(msgspec.Struct, frozen=True):
     """Access modes of the model's claim; None if it is unknown or the source is an image."""
     pins: Mapping[str, Mapping[str, str]] = {}
     """Digests that tagged images are pinned to, with the policy that says so."""
+    places: Mapping[tuple[str, str], frozenset[str]] = {}
+    """Where those of ``volumes`` may be mounted that may not be anywhere."""
 
 
 Rule = Callable[[Subject, Allowed], Iterable[Denial]]

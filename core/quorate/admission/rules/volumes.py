@@ -1,6 +1,6 @@
 """Every volume is the model, injected, declared, or Kubernetes' own API token."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -34,7 +34,7 @@ _API_TOKEN: list[Any] = sorted(
 
 def volumes(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     """Whatever is neither measured nor declared as holding no model is refused."""
-    ours, tokens = _injected(allowed.injections), set[str]()
+    ours, places = _injected(allowed.injections), dict[str, frozenset[str]]()
     for volume in subject.volumes:
         name = str(volume.get("name", ""))
         if name.startswith(names.VOLUME_PREFIX):
@@ -47,10 +47,16 @@ def volumes(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
             continue
         kinds = [key for key in volume if key != "name"]
         if len(kinds) == 1:
-            if (name, kinds[0]) in allowed.volumes or volume in subject.model_volumes:
+            key = (name, kinds[0])
+            if key in allowed.volumes:
+                if key in allowed.places:
+                    places[name] = allowed.places[key]
+                continue
+            if volume in subject.model_volumes:
                 continue
             if _is_api_token(name, volume):
-                tokens.add(name)
+                # Anywhere else its files would be somebody's modules.
+                places[name] = frozenset({names.API_TOKEN_PATH})
                 continue
         yield Denial(
             Reason.VOLUME_NOT_ALLOWED,
@@ -58,7 +64,7 @@ def volumes(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
             requirement="model.volumes",
             fix="remove it, or declare it in spec.model.volumes if it holds no model",
         )
-    yield from _misplaced(subject, frozenset(tokens))
+    yield from _misplaced(subject, places)
 
 
 @lru_cache(maxsize=16)
@@ -94,16 +100,23 @@ def _plain(source: Any) -> Any:
     return source | {"serviceAccountToken": kept}
 
 
-def _misplaced(subject: Subject, tokens: frozenset[str]) -> Iterator[Denial]:
-    """Only where clients look for it: anywhere else, its files would be somebody's modules."""
+def _misplaced(subject: Subject, places: Mapping[str, frozenset[str]]) -> Iterator[Denial]:
+    """Files that a tenant writes lie where the platform says, or they could be programs."""
     for path, container in subject.users:
         for mount in container.get("volumeMounts") or ():
             name = str(mount.get("name", ""))
             whole = not (mount.get("subPath") or mount.get("subPathExpr"))
-            if name in tokens and not (whole and mount.get("mountPath") == names.API_TOKEN_PATH):
+            if name in places and not (whole and mount.get("mountPath") in places[name]):
+                where = " or ".join(sorted(places[name]))
                 yield Denial(
                     Reason.VOLUME_NOT_ALLOWED,
-                    f"{path} must mount {name} whole at {names.API_TOKEN_PATH}, or not at all",
+                    f"{path} must mount {name} whole "
+                    + (
+                        f"at {where}"
+                        if where
+                        else "where a ClusterSafetyPolicy says, and none does"
+                    ),
                     requirement="model.volumes",
-                    fix="leave the mount to Kubernetes",
+                    fix="mount it there, or let a ClusterSafetyPolicy name the place in "
+                    "spec.model.volumes[].mountPath",
                 )

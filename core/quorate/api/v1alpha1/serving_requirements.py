@@ -73,10 +73,22 @@ class Downloader(Model):
     digest: Digest = Field(description="Digest of its image: sha256 and 64 hex digits.")
 
 
+MountPath = Annotated[
+    str, StringConstraints(pattern=r"^(/\.?[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$", max_length=512)
+]
+
+
 class OtherVolume(Model):
     """A volume that holds no model and may be mounted all the same."""
 
     name: ShortName = Field(description="Name of the volume in the pod.")
     kind: Literal["emptyDir", "configMap", "secret", "downwardAPI"] = Field(
         description="Kind of the volume. Anything else must be measured."
+    )
+    mount_path: MountPath | None = Field(
+        default=None,
+        description="Where containers may mount it, whole, and nowhere else. What lies in a "
+        "configMap, secret or downwardAPI volume is a tenant's, so a ClusterSafetyPolicy must say "
+        "where: not where the image looks for programs or modules. Unset, an emptyDir may be "
+        "mounted anywhere.",
     )
