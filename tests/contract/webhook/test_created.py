@@ -14,6 +14,7 @@ from tests.contract.webhook.ground import Ground, eventually
 from tests.fakes.vouching import MODEL_IMAGE
 from tests.unit.admission.pod_builder import EXEMPT_IMAGE, FETCHER_IMAGE
 from tests.unit.admission.test_bypasses import WRITTEN
+from tests.unit.admission.test_whole import FIELDS
 
 Document = dict[str, Any]
 
@@ -161,7 +162,7 @@ BY_THE_API_SERVER = {
     "a second container, an unnamed server image, a second unmeasured volume, no model volume, "
     "a loopback port-forwarder → denied"
 )
-@pytest.mark.parametrize("case", WRITTEN, ids=[case[0] for case in WRITTEN])
+@pytest.mark.parametrize("case", WRITTEN + FIELDS, ids=[case[0] for case in WRITTEN + FIELDS])
 def test_bypasses_are_refused_on_a_real_api_server(
     ground: Ground, case: tuple[str, Callable[[Document], None], set[Reason]]
 ) -> None:

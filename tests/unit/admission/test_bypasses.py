@@ -96,22 +96,6 @@ def token(audience: str, **fields: Any) -> Document:
     return {"projected": {"sources": [source]}}
 
 
-def api_token(source: int, **items: Any) -> Change:
-    """Have Kubernetes' own token volume bring one file more."""
-
-    def change(pod: Document) -> None:
-        (kind,) = (found := pod["spec"]["volumes"][2]["projected"]["sources"][source])
-        found[kind].setdefault("items", []).append(items)
-
-    return change
-
-
-def token_mount(**fields: Any) -> Change:
-    """Change how the server mounts Kubernetes' own token volume."""
-    return lambda pod: pod["spec"]["containers"][0]["volumeMounts"][2].update(fields)
-
-
-ANNOTATION = {"apiVersion": "v1", "fieldPath": "metadata.annotations['x']"}
 MINE = {"name": "mine", "mountPath": "/mine"}
 
 # What its owner writes: (title, change, expected reasons).
@@ -297,36 +281,6 @@ WRITTEN: list[tuple[str, Change, set[Reason]]] = [
         {Reason.VOLUME_NOT_ALLOWED},
     ),
     (
-        "an annotation as a file in Kubernetes' own volume",
-        api_token(2, path="usercustomize.py", fieldRef=ANNOTATION),
-        {Reason.VOLUME_NOT_ALLOWED},
-    ),
-    (
-        "another key of Kubernetes' own ConfigMap, which a tenant may write",
-        api_token(1, key="x", path="usercustomize.py"),
-        {Reason.VOLUME_NOT_ALLOWED},
-    ),
-    (
-        "all keys of Kubernetes' own ConfigMap",
-        lambda pod: pod["spec"]["volumes"][2]["projected"]["sources"][1]["configMap"].pop("items"),
-        {Reason.VOLUME_NOT_ALLOWED},
-    ),
-    (
-        "Kubernetes' own volume where Python looks for modules",
-        token_mount(mountPath="/root/.local/lib/python3.12/site-packages"),
-        {Reason.VOLUME_NOT_ALLOWED},
-    ),
-    (
-        "one of its files where Python looks for a module",
-        token_mount(mountPath="/usr/lib/python3/dist-packages/x.py", subPath="ca.crt"),
-        {Reason.VOLUME_NOT_ALLOWED},
-    ),
-    (
-        "a part of it where it belongs",
-        token_mount(subPath="ca.crt"),
-        {Reason.VOLUME_NOT_ALLOWED},
-    ),
-    (
         "a probe of another path",
         probe(httpGet={"path": "/v1/models", "port": 8000}),
         {Reason.PROBE_NOT_DECLARED},
@@ -365,41 +319,6 @@ WRITTEN: list[tuple[str, Change, set[Reason]]] = [
         "a bind to every address",
         on_server(args=["--model", "/models", "--host=0.0.0.0"]),
         {Reason.PORT_NOT_DECLARED},
-    ),
-    (
-        "the kubelet's file over one of the model's",
-        on_server(terminationMessagePath="/models/config.json"),
-        {Reason.MODEL_MOUNT_WRITABLE},
-    ),
-    (
-        "the kubelet's file over one of a downloader's",
-        init_container(terminationMessagePath="/model/config.json"),
-        {Reason.MODEL_MOUNT_WRITABLE},
-    ),
-    (
-        "another address for localhost",
-        on_spec(hostAliases=[{"ip": "10.0.0.9", "hostnames": ["x.example.com", "localhost"]}]),
-        {Reason.HOST_ACCESS},
-    ),
-    ("a pod named localhost", on_spec(hostname="localhost"), {Reason.HOST_ACCESS}),
-    (
-        "a pod named localhost by the newer field",
-        on_spec(hostnameOverride="LocalHost"),
-        {Reason.HOST_ACCESS},
-    ),
-    (
-        "a bind to a name that the pod may give an address",
-        on_server(args=["--model", "/models", "--host", "localhost"]),
-        {Reason.PORT_NOT_DECLARED},
-    ),
-    ("a field of a pod that nobody knows", on_spec(hostDisk="/"), {Reason.MALFORMED}),
-    ("a field of a container that nobody knows", on_server(root="/x"), {Reason.MALFORMED}),
-    ("a field of a mount that nobody knows", mounts(overlay="/x"), {Reason.MALFORMED}),
-    ("a probe of a kind that nobody knows", probe(script={"text": "x"}), {Reason.MALFORMED}),
-    (
-        "a hook of a kind that nobody knows",
-        on_server(lifecycle={"preStop": {"script": {"text": "x"}}}),
-        {Reason.MALFORMED},
     ),
     ("a bind by variable", env("OLLAMA_HOST", "0.0.0.0:11434"), {Reason.PORT_NOT_DECLARED}),
 ]
