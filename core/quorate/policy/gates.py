@@ -87,7 +87,9 @@ def judge_gate(
     passed = [c for c in candidates if c.reason is None]
     failed = [c for c in candidates if c.failed]
     newest = max(passed, key=lambda c: c.made_at, default=None)
-    failures = failed + _remembered(gate, model, readings, remembered, verifier)
+    told_of = {c.document.digest for c in failed if c.document is not None}
+    unseen = [document for document in remembered if document.digest not in told_of]
+    failures = failed + _remembered(gate, model, unseen, verifier)
     last = max(failures, key=lambda c: c.made_at, default=None)
     failure = _failure(gate, failures, verifier.context.now)
     if newest and (last is None or last.made_at < newest.made_at):
@@ -128,16 +130,12 @@ def _held(gate: CompiledGate, newest: _Candidate) -> Requirement:
 def _remembered(
     gate: CompiledGate,
     model: AttestedModel,
-    readings: Sequence[Reading],
     remembered: Iterable[Document],
     verifier: Verifier,
 ) -> list[_Candidate]:
-    """Failures that the model no longer carries."""
-    carried = {reading.digest for reading in readings if isinstance(reading, Document)}
+    """Failures among what the model does not show, or shows when it would not count any more."""
     found = []
     for document in remembered:
-        if document.digest in carried:
-            continue
         candidate = _candidate(gate, model, document, verifier)
         if candidate is None or not candidate.failed:
             candidate = _candidate(gate, model, document, _as_it_was(gate, document, verifier))
