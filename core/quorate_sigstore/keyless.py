@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from sigstore.models import Bundle, TrustedRoot
 from sigstore.verify import Verifier, policy
 from sigstore_models.trustroot import v1 as trustroot
@@ -78,11 +79,20 @@ class _Root:
         for authority in self._inner.certificate_authorities:
             issuer = x509.load_der_x509_certificate(_chain(authority)[0])
             start, end = authority.valid_for.start, authority.valid_for.end
-            if issuer.subject == leaf.issuer and all(
+            if _issued(leaf, issuer) and all(
                 (start is None or start <= time) and (end is None or time <= end) for time in times
             ):
                 return
         raise SignatureError("the authority was not in use when it was signed", field="certificate")
+
+
+def _issued(leaf: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """By its key: an authority and the one that follows it may bear one name."""
+    try:
+        leaf.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _chain(authority: Any) -> list[bytes]:

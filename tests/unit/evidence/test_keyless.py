@@ -68,6 +68,23 @@ def test_identity_issuer_and_root_must_match(signers: SignerSet) -> None:
         judged(BUNDLE, signers)
 
 
+def retired(years: str) -> str:
+    """A root whose authority was followed by one of the same name, and retired at that time."""
+    root = json.loads(INSTANCE.trusted_root)
+    follower = json.loads(Instance().trusted_root)["certificateAuthorities"]
+    root["certificateAuthorities"][0]["validFor"]["end"] = f"{years}-01-01T00:00:00Z"
+    root["certificateAuthorities"] += follower
+    return json.dumps(root)
+
+
+def test_a_retired_authority_is_told_from_its_follower_by_its_key() -> None:
+    """Whoever holds the old authority's key signs nothing in the new one's time, although both
+    bear one name; what it certified in its own time counts."""
+    assert judged(BUNDLE, accepting(root=retired(str(NOW.year + 1)))).signatures
+    with pytest.raises(SignatureError, match="not in use"):
+        judged(BUNDLE, accepting(root=retired(str(NOW.year - 2))))
+
+
 def test_a_second_name_is_refused() -> None:
     """The library accepts any of several names; a second one could be anybody's."""
     names = (
