@@ -152,7 +152,8 @@ _EVIDENCE = (
     ),
     (
         "into the pod, or around the sidecar",
-        "exec, attach, port-forward, host namespaces, another port, the pod's address",
+        "exec, attach, port-forward, host namespaces, another port, the pod's address, a name "
+        "with another address",
         "connections are refused; host access is refused; the sidecar stands on every address",
     ),
     (
@@ -189,8 +190,8 @@ _EVIDENCE = (
 _CVES = (
     (
         "A is checked, B runs",
-        "names a certified model and mounts another",
-        "the volume is the model's source; its bytes are hashed on the node",
+        "names a certified model and mounts another, or one of the kubelet's files over it",
+        "the volume is the model's source; its bytes are hashed on the node; nothing lies over it",
     ),
     (
         "identity matched too loosely",
@@ -214,13 +215,13 @@ _CVES = (
     ),
     (
         "selectors and lookups",
-        "steps between selectors, out of a stricter policy",
-        "policies intersect; labels must not take a pod out of one",
+        "steps between selectors, out of a stricter policy; names its own server in its own policy",
+        "policies intersect, a tenant's allows fewer; labels must not take a pod out of one",
     ),
     (
         "container kinds and subresources",
-        "uses resize, envFrom, and container kinds that rules forgot",
-        "every kind and subresource is matched",
+        "uses resize, envFrom, and kinds of containers, volumes and fields that rules forgot",
+        "every kind and subresource is matched; a field that is not known is refused",
     ),
     (
         "stale old object",

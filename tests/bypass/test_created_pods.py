@@ -165,6 +165,18 @@ def test_class_e26_host_access_and_other_ports(ground: Ground) -> None:
                 server(ports=[{"name": "http", "containerPort": PORT, "hostPort": PORT}]),
                 (*host, "PortNotDeclared"),
             ),
+            "another address for localhost": (
+                whole(hostAliases=[{"ip": "10.0.0.9", "hostnames": ["localhost"]}]),
+                host,
+            ),
+            "a name as address": (
+                server(args=["--host", "localhost", "--port", str(PORT)]),
+                ("PortNotDeclared",),
+            ),
+            "an address with a tail": (
+                server(env=[{"name": "OLLAMA_HOST", "value": "http://0.0.0.0:9/://127.0.0.1"}]),
+                ("PortNotDeclared",),
+            ),
             "another port": (server(ports=ports), ("PortNotDeclared",)),
             "every address": (
                 server(args=["--host", "::", "--port", str(PORT)]),
@@ -191,6 +203,10 @@ def test_class_p01_a_is_checked_b_runs(ground: Ground) -> None:
             "a part of it": (mounts(model | {"subPath": "tokenizer"}), writable),
             "something over it": (mounts(model, over), writable),
             "writable": (mounts(model | {"readOnly": False}), writable),
+            "the kubelet's file over one of it": (
+                server(terminationMessagePath="/models/config.json"),
+                writable,
+            ),
             "weights in the server's image": (
                 lambda spec: (mounts()(spec), spec["volumes"].pop(0))[0],
                 ("ModelNotMounted",),
@@ -207,6 +223,17 @@ def test_class_p07_container_kinds_and_subresources(ground: Ground) -> None:
     def second(spec: Document) -> None:
         spec["containers"].append(copy.deepcopy(spec["containers"][0]) | again)
 
+    def posing(spec: Document) -> None:
+        """A label as a module of Python's, in a volume named like Kubernetes' own."""
+        field = {"fieldPath": f"metadata.labels['{names.MODEL_LABEL}']"}
+        item = {"path": "usercustomize.py", "fieldRef": field}
+        name = "kube-api-access-abcde"
+        spec["volumes"].append(
+            {"name": name, "projected": {"sources": [{"downwardAPI": {"items": [item]}}]}}
+        )
+        mount = {"name": name, "mountPath": "/home/x/.local/lib/python3.11/site-packages"}
+        spec["containers"][0]["volumeMounts"].append(mount)
+
     claim = {"volumeClaimTemplate": {"spec": {"accessModes": ["ReadWriteOnce"],
              "resources": {"requests": {"storage": "1Gi"}}}}}  # fmt: skip
     tried(
@@ -220,6 +247,8 @@ def test_class_p07_container_kinds_and_subresources(ground: Ground) -> None:
             "a second container": (second, ("ExtraContainer",)),
             "an ephemeral claim": (volume(ephemeral=claim), ("VolumeNotAllowed",)),
             "a ConfigMap": (volume(configMap={"name": "kube-root-ca.crt"}), ("VolumeNotAllowed",)),
+            "a module in a volume like Kubernetes' own": (posing, ("VolumeNotAllowed",)),
+            "a compiler": (server(env=[{"name": "CXX", "value": "python3 -c x"}]), (SERVER,)),
             "a command": (server(command=["python3"]), (SERVER,)),
         },
     )
