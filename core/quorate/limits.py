@@ -60,7 +60,9 @@ EXCEPTIONS_PER_WORKLOAD: Final = 16
 MODELS_PER_CLUSTER: Final = 10_000
 PODS_PER_CLUSTER: Final = 50_000
 CONTAINERS_PER_POD: Final = 64
-"""Containers of one pod, of any kind, that a member hears of. A model pod has a handful."""
+"""Containers of one pod, of any kind. A model pod has a handful."""
+PARTS_PER_POD: Final = 4096
+"""Volumes of one pod, and mounts, arguments, variables and ports of its containers, together."""
 OBJECT_BYTES: Final = 1_536 * KIB
 """etcd's own bound on one object."""
 

@@ -1,10 +1,12 @@
 """Arguments and variables by which a server without a table loads something else."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
 
 from quorate.admission import validate
+from quorate.admission.rules.arguments import TOLD_CHARS, remembered
 from quorate.verdict import Reason
 from tests.fakes.vouching import policy
 from tests.unit.admission.pod_builder import PodBuilder
@@ -155,3 +157,39 @@ def test_binding_every_address_is_refused_with_the_remedy(host: str) -> None:
     assert [denial.reason for denial in verdict.denials] == [Reason.PORT_NOT_DECLARED]
     assert "--host 127.0.0.1" in verdict.text()
     assert denials([], [{"name": "OLLAMA_HOST", "value": host}]) == [Reason.PORT_NOT_DECLARED]
+
+
+def test_variables_that_double_each_other_are_refused_at_once() -> None:
+    """Forty variables, each twice the one before, would be larger than any memory: no program could
+    be started with them, and nobody here works them out."""
+    env = [{"name": "V0", "value": "x" * 1000}]
+    env += [{"name": f"V{n}", "value": f"$(V{n - 1})" * 2} for n in range(1, 41)]
+    assert set(denials(["--model", "$(V40)"], env)) == {Reason.SERVER_NOT_ALLOWED}
+    assert denials(["--model", "/models", "--whatever=$(V40)"], env) == []
+    assert denials(["--model", "/models"], [*env, {"name": "MODEL_ID", "value": "$(V40)"}]) != []
+
+
+def test_thousands_of_large_variables_take_no_memory() -> None:
+    """Each within its bound; all of them together are more than any program is started with."""
+    env = [{"name": "V", "value": "x" * 100_000}]
+    env += [{"name": f"W{n}", "value": f"{n}$(V)"} for n in range(2000)]
+    tracemalloc.start()
+    try:
+        assert denials(["--model", "/models", "--whatever=$(W9)"], env) == []
+        assert denials(["--model", "/models", *["--whatever=1$(V)"] * 2000], env) != []
+        assert tracemalloc.get_traced_memory()[1] < 64 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_large_is_not_remembered() -> None:
+    """Hundreds of pods with a megabyte of arguments each leave nothing behind."""
+    denials(["--model", "/models", "--whatever", "small"])
+    before = remembered.cache_info().currsize
+    for number in range(4):
+        assert denials(["--model", "/models", "--whatever", f"{number}" * TOLD_CHARS]) == []
+        assert (
+            denials(["--model", "/models"], [{"name": "X", "value": f"{number}" * TOLD_CHARS}])
+            == []
+        )
+    assert remembered.cache_info().currsize == before

@@ -9,6 +9,7 @@ from quorate.admission.injection import InjectionConfig, Pod
 from quorate.admission.rules.allowed import Allowed, Rule
 from quorate.admission.rules.arguments import arguments
 from quorate.admission.rules.audit_claim import audit_claim, audit_claim_read_only
+from quorate.admission.rules.bounds import too_large
 from quorate.admission.rules.containers import containers
 from quorate.admission.rules.environment import environment
 from quorate.admission.rules.fields import fields
@@ -39,13 +40,19 @@ RULES: tuple[Rule, ...] = (
 
 
 def check(pod: Pod, allowed: Allowed) -> list[Denial]:
-    """All denials of all rules, in order."""
+    """All denials of all rules, in order; of a pod that is too large, that alone."""
+    large = too_large(pod)
+    if large is not None:
+        return [large]
     subject = take_apart(pod, allowed.source)
     return [denial for rule in RULES for denial in rule(subject, allowed)]
 
 
 def check_exempt(pod: Pod, injections: Iterable[InjectionConfig]) -> list[Denial]:
     """All denials of a pod without a model: it may not pose as one, nor spoil another's records."""
+    large = too_large(pod)
+    if large is not None:
+        return [large]
     return [*no_token(pod), *audit_claim_read_only(pod, injections)]
 
 

@@ -15,6 +15,8 @@ from quorate.admission.rules.subject import Subject
 from quorate.admission.servers.judge import Finding, Told, findings
 from quorate.verdict import Denial, Reason
 
+TOLD_CHARS = 16_384
+"""Of one container. One that is told more is judged each time."""
 _UNSET: tuple[str | None, ...] = (None,)
 _SERVER = "spec.containers"
 
@@ -27,7 +29,9 @@ def arguments(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
             continue
         image = str(container.get("image") or "")
         kinds = allowed.kinds.get(pods.image_digest(container), _UNSET)
-        yield from _denials(path, image, _told(path, container, subject), kinds)
+        told = _told(path, container, subject)
+        judged = remembered if _length(image, told) <= TOLD_CHARS else _denials
+        yield from judged(path, image, told, kinds)
 
 
 def _told(path: str, container: dict[str, Any], subject: Subject) -> Told:
@@ -48,16 +52,25 @@ def _model_places(container: dict[str, Any], subject: Subject) -> tuple[str, ...
     return tuple(posixpath.normpath(m["mountPath"]) for m in mounts if m["name"] in volumes)
 
 
-@lru_cache(maxsize=512)
 def _denials(
     path: str, image: str, told: Told, kinds: tuple[str | None, ...]
 ) -> tuple[Denial, ...]:
-    """The denials of one container. Remembered: pods of one template say the same."""
+    """The denials of one container."""
     found: dict[Denial, None] = {}
     for kind in kinds:
         for finding in findings(told, servers.TABLES[kind]):
             found[_denial(path, finding, "" if kind else servers.guess(image))] = None
     return tuple(found)
+
+
+remembered = lru_cache(maxsize=512)(_denials)
+"""Pods of one template say the same."""
+
+
+def _length(image: str, told: Told) -> int:
+    """Characters that would be kept: a megabyte of arguments fits into a pod."""
+    variables = (text or "" for variable in told.variables for text in variable)
+    return sum(map(len, (image, *told.args, *told.places, *variables)))
 
 
 def _denial(path: str, finding: Finding, guess: str) -> Denial:

@@ -80,10 +80,9 @@ def _mount(path: str, mount: dict[str, Any]) -> Iterator[Denial]:
 
 def _hidden(path: str, mounts: list[dict[str, Any]], volume: str) -> Iterator[Denial]:
     """What is mounted inside the model's directory hides what was measured there."""
-    places = [_directory(m) for m in mounts if m.get("name") == volume]
+    places = tuple(_directory(m) for m in mounts if m.get("name") == volume)
     for mount in mounts:
-        inside = any(_directory(mount).startswith(place) for place in places)
-        if mount.get("name") != volume and inside:
+        if mount.get("name") != volume and _directory(mount).startswith(places):
             yield writable(
                 f"{path} must not mount {mount.get('name')} inside the model's directory",
                 "mount it elsewhere",

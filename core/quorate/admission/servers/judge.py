@@ -92,8 +92,14 @@ class _Judge:
 
     def _arguments(self) -> Iterator[Finding]:
         args: list[str] = []
+        length = 0
         for arg in self._told.args:
             text, known = expansion.expanded(arg, self._values)
+            length += len(text)
+            if length > expansion.ALL_MAX:
+                why = "with it the arguments are longer than a program may be started with"
+                yield Finding(f"argument {shown(arg)}", why, "say less")
+                return
             if not known and _decides(arg, text):
                 yield Finding(
                     f"argument {shown(arg)}",
