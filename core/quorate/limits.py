@@ -42,7 +42,11 @@ FILE_NAME_BYTES: Final = 1024
 
 # Evidence kept elsewhere ----------------------------------------------------------------------
 OCI_MANIFEST_BYTES: Final = 4 * MIB
-"""A manifest or index of a registry; what the distribution specification has clients accept."""
+"""A manifest of a registry; what the distribution specification has clients accept."""
+OCI_INDEX_BYTES: Final = 1 * MIB
+"""A list of referrers or a page of it: some four thousand. Parsing takes thirty times its bytes."""
+OCI_ARTIFACT_BYTES: Final = 512 * KIB
+"""A manifest of attached documents: 32 descriptors, with certificates in their annotations."""
 SOURCES: Final = 8
 """Places one model may name for its signatures, and as many for its evidence."""
 DOCUMENTS_PER_SOURCE: Final = 32

@@ -28,7 +28,10 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind: its path under the API server, and the labels an object must carry to be watched."""
+    """A kind: its path under the API server, and the labels an object must carry to be watched.
+
+    ``page`` is how many objects a list asks for at a time: it bounds memory.
+    """
 
     name: str
     group: str
@@ -36,6 +39,7 @@ class Kind:
     plural: str
     namespaced: bool
     label_selector: str = ""
+    page: int = 500
 
     @property
     def api_version(self) -> str:
@@ -53,7 +57,8 @@ class Kind:
 
 
 def _own(kind: type[Resource]) -> Kind:
-    return Kind(kind.kind_name, names.GROUP, names.VERSION, kind.plural, kind.namespaced)
+    # Each may be as large as etcd lets it be: 1.5 MiB of evidence in a model.
+    return Kind(kind.kind_name, names.GROUP, names.VERSION, kind.plural, kind.namespaced, page=10)
 
 
 SAFETY_POLICY: Final = _own(SafetyPolicy)

@@ -44,7 +44,7 @@ def view_model(document: Mapping[str, Any], genesis: Genesis, now: datetime) -> 
     try:
         model = read(AttestedModel, document)
     except QuorateError as error:
-        return ModelView(_status(document), malformed=str(error))
+        return refused_view(document, str(error))
     return ModelView(
         status=model.status,
         owners=model.spec.owners,
@@ -56,6 +56,11 @@ def view_model(document: Mapping[str, Any], genesis: Genesis, now: datetime) -> 
             SourceField.EVIDENCE: len(model.spec.evidence),
         },
     )
+
+
+def refused_view(document: Mapping[str, Any], why: str) -> ModelView:
+    """A model that is not taken in, and why."""
+    return ModelView(_status(document), malformed=why)
 
 
 def _status(document: Mapping[str, Any]) -> AttestedModelStatus | None:

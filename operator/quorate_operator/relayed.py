@@ -23,26 +23,37 @@ _OBJECT_BYTES = member_api.BATCH_BYTES // 2
 
 
 def relayed(document: Mapping[str, Any], kind: str) -> Document:
-    """Identity and spec of a policy or model.
+    """Identity and spec of a policy or model: see :func:`measured`."""
+    return measured(document, kind)[0]
+
+
+def without_spec(document: Mapping[str, Any], kind: str) -> Document:
+    """Identity alone, which denies."""
+    metadata = document.get("metadata") or {}
+    kept = ("name", "namespace", "uid", "generation")
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": kind,
+        "metadata": {key: metadata[key] for key in kept if key in metadata},
+        "spec": {},
+    }
+
+
+def measured(document: Mapping[str, Any], kind: str) -> tuple[Document, int]:
+    """Identity and spec of a policy or model, and how many bytes they have as JSON text.
 
     The spec is empty if the member would not read it: an empty policy does not compile and denies
     what it may have been about, an empty model cannot be read and so is not there.
     """
-    metadata = document.get("metadata") or {}
-    kept = ("name", "namespace", "uid", "generation")
-    identity = {
-        "apiVersion": names.API_VERSION,
-        "kind": kind,
-        "metadata": {key: metadata[key] for key in kept if key in metadata},
-    }
+    identity = without_spec(document, kind)
     whole = identity | {"spec": document.get("spec") or {}}
     try:
         # As deep as it will lie in a batch.
         text = json.dumps({"batch": [whole]}).encode("utf-8")
         parse_object(text, bytes_max=_OBJECT_BYTES, what=kind)
     except (QuorateError, ValueError, RecursionError):
-        return identity | {"spec": {}}
-    return whole
+        return identity, 0
+    return whole, len(text)
 
 
 def with_images(policy: Document, images: Sequence[FetchedImage]) -> Document:

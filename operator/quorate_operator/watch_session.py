@@ -1,7 +1,8 @@
 """The HTTP session that the watches go through: it authenticates them, and notices what arrives.
 
 The framework that reads the watches tells nobody of bookmarks, nor of a list that it makes again
-after a break, in which deletions go missing. Both pass through here.
+after a break, in which deletions go missing. Both pass through here. It also asks for pages of one
+size, whatever the kind: of large objects such a page would not fit into memory.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -77,8 +78,10 @@ class WatchSession:
         if kind is None or request.method != "GET":
             return await handler(request)
         watching = request.url.query.get("watch") == "true"
-        if not watching and "continue" not in request.url.query:
-            self._listed(kind)
+        if not watching:
+            request.url = request.url.update_query(limit=str(kind.page))
+            if "continue" not in request.url.query:
+                self._listed(kind)
         response = await handler(request)
         if watching and response.status == 200:
             self._heard(kind)

@@ -16,6 +16,7 @@ from quorate.canonical import digest_of
 from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
 from quorate_io.member_api import ObservedPod
+from quorate_operator.held_bytes import HeldBytes
 from quorate_operator.kinds import (
     ATTESTED_MODEL,
     CLAIM,
@@ -28,8 +29,8 @@ from quorate_operator.kinds import (
     Kind,
 )
 from quorate_operator.known_pods import KnownPods, know_pod
-from quorate_operator.model_view import ModelView, view_model
-from quorate_operator.relayed import relayed, relayed_pod, with_images
+from quorate_operator.model_view import ModelView, refused_view, view_model
+from quorate_operator.relayed import measured, relayed, relayed_pod, with_images, without_spec
 from quorate_operator.sources.completion import complete
 from quorate_operator.sources.gathered import Gathered, SourceKey, begin, recorded_sources
 from quorate_operator.sources.images import fetched_images, image_sources, policy_status
@@ -56,6 +57,8 @@ class Known:
     """What its sources hold."""
     exceptions: tuple[Document, ...] = ()
     """For a model: SafetyExceptions that may lift a requirement."""
+    refused: bool = False
+    """A model there was no room for: the same version is looked at when it is listed again."""
 
     @property
     def unread(self) -> bool:
@@ -129,6 +132,7 @@ class World:
         """SafetyExceptions as the API server gave them."""
         self._objects: dict[str, dict[Key, Known]] = {kind: {} for kind in SOURCED_KINDS}
         self._uids: dict[Key, str] = {}
+        self._held_bytes = HeldBytes()
 
     def get(self, key: Key) -> Known | None:
         """A policy or a model, or None."""
@@ -215,6 +219,7 @@ class World:
         if key.kind == SAFETY_EXCEPTION.name:
             self.exceptions.pop(key, None)
             return self._with_exceptions()
+        self._held_bytes.release(key)
         if self._objects[key.kind].pop(key, None) is None:
             return set()
         self.changed[key] = None
@@ -243,9 +248,11 @@ class World:
         if known is None or known.uid != metadata.get("uid", ""):
             return False
         there, here = metadata.get("resourceVersion", ""), known.resource_version
+        if there == here:
+            return not (isinstance(known, Known) and known.refused)
         if there.isdecimal() and here.isdecimal():
-            return int(there) <= int(here)
-        return bool(there == here)
+            return int(there) < int(here)
+        return False
 
     def _put_own(self, kind: Kind, key: Key, document: Document, now: datetime) -> set[Key]:
         document = {**document, "kind": kind.name, "apiVersion": kind.api_version}
@@ -263,15 +270,19 @@ class World:
 
     def _read(self, kind: Kind, document: Document, now: datetime, before: Known | None) -> Known:
         metadata = document["metadata"]
+        declared, size = measured(document, kind.name)
         known = Known(
             uid=metadata.get("uid", ""),
             generation=metadata.get("generation", 0),
             resource_version=metadata.get("resourceVersion", ""),
-            relayed=(declared := relayed(document, kind.name)),
+            relayed=declared,
             declared=declared,
         )
         held = before.gathered if before is not None and before.uid == known.uid else None
         if kind is ATTESTED_MODEL:
+            key = Key(kind.name, metadata["namespace"], metadata["name"])
+            if why := self._held_bytes.take(key, size):
+                return self._refused(known, document, key, why)
             self.store.put_model(document, now)
             view = view_model(document, self.genesis, now)
             whole = replace(
@@ -284,6 +295,18 @@ class World:
         policy = self.store.put_policy(document)
         known = replace(known, policy=policy, policy_status=document.get("status"))
         return replace(known, gathered=begin(image_sources(policy), held)).completed()
+
+    def _refused(self, known: Known, document: Document, key: Key, why: str) -> Known:
+        """A model there is no room for: as one that cannot be read, until it is listed again."""
+        self.store.remove(key.kind, (key.namespace, key.name))
+        empty = without_spec(document, key.kind)
+        return replace(
+            known,
+            relayed=empty,
+            declared=empty,
+            model=refused_view(document, why),
+            refused=True,
+        )
 
     def _exceptions_for(self, namespace: str, name: str) -> tuple[Document, ...]:
         found = self.store.snapshot().exceptions.get((namespace, name), ())

@@ -3,7 +3,6 @@
 Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md
 """
 
-import asyncio
 import hashlib
 import ssl
 from types import TracebackType
@@ -19,6 +18,7 @@ from quorate_io.registry.challenge import TOKEN_ANSWER_BYTES, parse_challenge, p
 from quorate_io.registry.credentials import Credentials
 from quorate_io.registry.exchange import Answer, Asked, get
 from quorate_io.registry.failures import RegistryFailed, Why
+from quorate_io.registry.off_loop import OffLoop
 from quorate_io.registry.resolver import GuardedResolver
 from quorate_io.registry.rules import RegistryRules
 
@@ -40,6 +40,8 @@ class RegistryClient:
         self._credentials = credentials
         self._context = context
         self._session: aiohttp.ClientSession | None = None
+        self.off_loop = OffLoop()
+        """Where what registries answer is parsed."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -54,6 +56,7 @@ class RegistryClient:
 
     async def close(self) -> None:
         """Close all connections."""
+        self.off_loop.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -61,7 +64,8 @@ class RegistryClient:
     def visit(self, reference: Reference) -> "Visit":
         """Ask about what ``reference`` names. Raises RegistryFailed if its registry may not be."""
         self._rules.origin(reference.registry)
-        return Visit(self.opened(), self._rules, self._credentials, reference)
+        session, rules = self.opened(), self._rules
+        return Visit(session, rules, self._credentials, reference, off_loop=self.off_loop)
 
     def opened(self) -> aiohttp.ClientSession:
         """The session that dials only what the rules allow."""
@@ -88,8 +92,10 @@ class Visit:
         credentials: Credentials,
         reference: Reference,
         actions: str = "pull",
+        off_loop: OffLoop | None = None,
     ) -> None:
         self._session = session
+        self._off_loop = off_loop or OffLoop()
         self._actions = actions
         self._rules = rules
         self._reference = reference
@@ -103,22 +109,22 @@ class Visit:
         Entries of another artifact type are left out.
         """
         url = self._url("referrers", self._reference.digest).with_query(artifactType=artifact_type)
-        answer = await self._get(url, INDEX_TYPE, limits.OCI_MANIFEST_BYTES)
+        answer = await self._get(url, INDEX_TYPE, limits.OCI_INDEX_BYTES)
         if answer is None:
             # A registry without such a list answers 404.
             tag = self._url("manifests", self._reference.fallback_tag)
-            answer = await self._get(tag, INDEX_TYPE, limits.OCI_MANIFEST_BYTES)
-            return () if answer is None else _bounded(await _entries(answer, artifact_type))
-        found = await _entries(answer, artifact_type)
+            answer = await self._get(tag, INDEX_TYPE, limits.OCI_INDEX_BYTES)
+            return () if answer is None else _bounded(await self._entries(answer, artifact_type))
+        found = await self._entries(answer, artifact_type)
         for _ in range(PAGES_MAX - 1):
-            if answer.following is None:
+            if answer.following is None or len(found) > limits.DOCUMENTS_PER_SOURCE:
                 return _bounded(found)
             if answer.following.origin() != answer.url.origin():
                 raise _malformed("the next page of the referrers is elsewhere")
-            answer = await self._get(answer.following, INDEX_TYPE, limits.OCI_MANIFEST_BYTES)
+            answer = await self._get(answer.following, INDEX_TYPE, limits.OCI_INDEX_BYTES)
             if answer is None:
                 raise _malformed("the next page of the referrers is not there")
-            found += await _entries(answer, artifact_type)
+            found += await self._entries(answer, artifact_type)
         raise RegistryFailed(Why.TOO_MANY, f"the list of referrers has over {PAGES_MAX} pages")
 
     async def signatures(self) -> bytes | None:
@@ -127,7 +133,7 @@ class Visit:
         Nothing vouches for what a tag names: only the signatures in it count.
         """
         url = self._url("manifests", self._reference.signature_tag)
-        answer = await self._get(url, MANIFEST_TYPE, limits.OCI_MANIFEST_BYTES)
+        answer = await self._get(url, MANIFEST_TYPE, limits.OCI_ARTIFACT_BYTES)
         if answer is not None and answer.content_type != MANIFEST_TYPE:
             raise _malformed(
                 f"{self._reference.signature_tag} is of type {answer.content_type[:80]}"
@@ -138,11 +144,24 @@ class Visit:
         """The manifest that a descriptor names."""
         if descriptor.media_type != MANIFEST_TYPE:
             raise _malformed(f"a referrer is of type {descriptor.media_type[:80]}")
-        return await self._checked("manifests", descriptor, limits.OCI_MANIFEST_BYTES)
+        return await self._checked("manifests", descriptor, limits.OCI_ARTIFACT_BYTES)
 
     async def blob(self, descriptor: Descriptor) -> bytes:
         """The blob that a descriptor names, as large as a document may be."""
         return await self._checked("blobs", descriptor, limits.EVIDENCE_BYTES)
+
+    async def _entries(self, answer: Answer, artifact_type: str) -> list[Descriptor]:
+        if answer.content_type != INDEX_TYPE:
+            raise _malformed(f"the list of referrers is of type {answer.content_type[:80]}")
+        body = answer.body
+        try:
+            entries = await self._off_loop.run(len(body), lambda: parse_index(body))
+        except InvalidInput as error:
+            if isinstance(error, LimitExceeded) and error.field == "manifests":
+                raise RegistryFailed(Why.TOO_MANY, str(error)) from None
+            raise _malformed(str(error)) from None
+        # Filtering is the registry's choice.
+        return [entry for entry in entries if entry.artifact_type == artifact_type]
 
     async def _checked(self, kind: str, descriptor: Descriptor, bytes_max: int) -> bytes:
         if descriptor.size > bytes_max:
@@ -216,20 +235,6 @@ class Visit:
 
     def _url(self, kind: str, name: str) -> yarl.URL:
         return self._origin.with_path(f"/v2/{self._reference.repository}/{kind}/{name}")
-
-
-async def _entries(answer: Answer, artifact_type: str) -> list[Descriptor]:
-    if answer.content_type != INDEX_TYPE:
-        raise _malformed(f"the list of referrers is of type {answer.content_type[:80]}")
-    try:
-        # A full one takes long enough to hold up everything else.
-        entries = await asyncio.to_thread(parse_index, answer.body)
-    except LimitExceeded as error:
-        raise RegistryFailed(Why.TOO_MANY, str(error)) from None
-    except InvalidInput as error:
-        raise _malformed(str(error)) from None
-    # Filtering is the registry's choice.
-    return [entry for entry in entries if entry.artifact_type == artifact_type]
 
 
 def _bounded(found: list[Descriptor]) -> tuple[Descriptor, ...]:

@@ -84,11 +84,11 @@ class Publication(Visit):
         Two who do so at once may lose an entry; the specification knows no better way.
         """
         tag = self._url("manifests", self._reference.fallback_tag)
-        answer = await self._get(tag, INDEX_TYPE, limits.OCI_MANIFEST_BYTES)
+        answer = await self._get(tag, INDEX_TYPE, limits.OCI_INDEX_BYTES)
         index: Json = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": []}
         if answer is not None:
             parse_index(answer.body)
-            index = parse_object(answer.body, bytes_max=limits.OCI_MANIFEST_BYTES, what="index")
+            index = parse_object(answer.body, bytes_max=limits.OCI_INDEX_BYTES, what="index")
         others = [e for e in index["manifests"] if e["digest"] != entry["digest"]]
         index["manifests"] = [*others, entry]
         await self._put_manifest(self._reference.fallback_tag, INDEX_TYPE, _encoded(index))

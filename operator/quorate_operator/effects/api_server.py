@@ -22,8 +22,6 @@ Document = dict[str, Any]
 
 TIMEOUT = 10.0
 """Seconds for one call."""
-PAGE = 500
-"""Objects of one page of a list."""
 TOKEN = Path(names.API_TOKEN_PATH) / "token"
 
 _JSON = "application/json"
@@ -87,11 +85,12 @@ class ApiServer:
         """GET an object, or whatever JSON object ``path`` serves."""
         return await self._call("GET", path, query=query)
 
-    async def list(
-        self, kind: Kind, namespace: str = "", page: int = PAGE
-    ) -> AsyncIterator[Document]:
-        """All objects of a kind that carry the labels it asks for, ``page`` at a time."""
-        query = {"limit": str(page)}
+    async def list(self, kind: Kind, namespace: str = "", page: int = 0) -> AsyncIterator[Document]:
+        """All objects of a kind that carry the labels it asks for.
+
+        ``page`` at a time, or as many as the kind says.
+        """
+        query = {"limit": str(page or kind.page)}
         if kind.label_selector:
             query["labelSelector"] = kind.label_selector
         while True:

@@ -21,7 +21,7 @@ from quorate_operator.effects.fence import Holder, check
 from quorate_operator.kinds import EVENT, Key
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconcile.actions import EmitEvent
-from quorate_operator.reconcile.texts import clipped, micro_timestamp
+from quorate_operator.reconcile.texts import clipped, clipped_to_bytes, micro_timestamp
 
 QUIET_SECONDS = 300.0
 """The same thing about the same object is said at most once in this time."""
@@ -33,6 +33,8 @@ PER_OBJECT = 10
 """Different things said about one object within QUIET_SECONDS."""
 POSTED_MAX = 1000
 """Events that wait to be written. More are dropped: whoever waits for an Event waits in vain."""
+NOTE_BYTES = 1024
+"""What the API server takes; it counts bytes."""
 WRITERS = 4
 CONTROLLER = f"{names.GROUP}/{names.OPERATOR_ACCOUNT}"
 
@@ -184,7 +186,7 @@ def event_document(
         "type": event.type,
         "reason": clipped(event.reason, 128),
         "action": event.action,
-        "note": clipped(event.note),
+        "note": clipped_to_bytes(event.note, NOTE_BYTES),
         "regarding": regarding,
         "reportingController": CONTROLLER,
         "reportingInstance": instance,

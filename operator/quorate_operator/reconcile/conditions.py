@@ -57,6 +57,10 @@ class Situation:
 
 def observe(situation: Situation) -> dict[str, Observation]:
     """Every condition by its type."""
+    if situation.malformed:
+        # Nothing is known of it, so nothing holds: not even that it needs no gate.
+        refused = Observation("False", Reason.MALFORMED, situation.malformed)
+        return dict.fromkeys(TYPES, refused)
     signed = _requirements(situation.standings, lambda name: name == SIGNED_REQUIREMENT)
     gates = _requirements(situation.standings, lambda name: name.startswith(GATE_PREFIX))
     certified = _certified(situation)
@@ -123,8 +127,6 @@ def _certified(situation: Situation) -> Observation:
 
 def _blocked(situation: Situation) -> Observation | None:
     """What keeps the model's pods from running although it may be certified."""
-    if situation.malformed:
-        return Observation("False", Reason.MALFORMED, situation.malformed)
     if situation.broken:
         lines = (f"{policy.ref}: {policy.message}" for policy in situation.broken)
         return Observation("False", Reason.INVALID_POLICY, "\n".join(lines))

@@ -11,6 +11,14 @@ def clipped(text: str, chars_max: int = TEXT_CHARS) -> str:
     return text if len(text) <= chars_max else f"{text[: chars_max - 1]}…"
 
 
+def clipped_to_bytes(text: str, bytes_max: int) -> str:
+    """``text``, cut with an ellipsis if it has more than ``bytes_max`` bytes in UTF-8."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= bytes_max:
+        return data.decode("utf-8")
+    return data[: bytes_max - len("…".encode())].decode("utf-8", "ignore") + "…"
+
+
 def timestamp(instant: datetime) -> str:
     """RFC 3339 in whole seconds, UTC, as ``metav1.Time`` is written."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

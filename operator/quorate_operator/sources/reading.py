@@ -102,7 +102,12 @@ class SourceReader:
             return Failed("APIServerUnavailable", f"{what}: {error.message}")
         except ApiRefused as error:
             return _refused(error, what, namespace)
-        return _value(found, source.key, what)
+        value = _value(found, source.key, what)
+        return value if isinstance(value, Failed) else await self._read_in([value])
+
+    async def _read_in(self, documents: list[bytes]) -> Read:
+        size = sum(len(document) for document in documents)
+        return await self._registries.off_loop.run(size, lambda: as_read(documents))
 
     async def _referrers(self, field: SourceField, source: ReferrersSource) -> Read | Failed:
         artifact_type = source.artifact_type or ARTIFACT_TYPES[field]
@@ -169,11 +174,15 @@ class SourceReader:
         contents = dict(zip(wanted, read, strict=True))
         documents = [contents[digest] for digest in layers]
         documents += [embedded(layer, contents[layer.digest]) for layer in tagged]
-        return await asyncio.to_thread(as_read, documents)
+        return await self._read_in(documents)
 
     async def _tagged(self, visit: Visit) -> tuple[Descriptor, ...]:
         manifest = await visit.signatures()
-        return () if manifest is None else signature_layers(manifest)
+        if manifest is None:
+            return ()
+        return await self._registries.off_loop.run(
+            len(manifest), lambda: signature_layers(manifest)
+        )
 
     async def _artifact(
         self, visit: Visit, entry: Descriptor, reference: Reference, lane: asyncio.Semaphore
@@ -183,7 +192,7 @@ class SourceReader:
             async with lane:
                 data = await visit.manifest(entry)
             self._cache.put(entry.digest, data)
-        artifact = parse_artifact(data)
+        artifact = await self._registries.off_loop.run(len(data), lambda: parse_artifact(data))
         if artifact.subject is None or artifact.subject.digest != reference.digest:
             message = f"{entry.digest} is listed as a referrer and is about something else"
             raise RegistryFailed(Why.MALFORMED, message)
@@ -221,16 +230,14 @@ def _refused(error: ApiRefused, what: str, namespace: str) -> Failed:
     return Failed("APIServerRefused", f"{what}: {error.message}")
 
 
-def _value(found: dict[str, Any], key: str, what: str) -> Read | Failed:
+def _value(found: dict[str, Any], key: str, what: str) -> bytes | Failed:
     text = (found.get("data") or {}).get(key)
     encoded = (found.get("binaryData") or {}).get(key)
     if isinstance(text, str):
-        data = text.encode("utf-8", "surrogatepass")
-    elif isinstance(encoded, str):
-        try:
-            data = base64.b64decode(encoded, validate=True)
-        except binascii.Error:
-            return Failed("Malformed", f"{what}: {key} is not base64", settled=True)
-    else:
+        return text.encode("utf-8", "surrogatepass")
+    if not isinstance(encoded, str):
         return Failed(Why.NOT_FOUND, f"{what} has no key {key}", settled=True)
-    return as_read([data])
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        return Failed("Malformed", f"{what}: {key} is not base64", settled=True)

@@ -156,4 +156,4 @@ def test_malformed_manifests(changes: dict[str, Any]) -> None:
 def test_an_index_beyond_the_bound() -> None:
     """Bytes are counted before they are parsed."""
     with pytest.raises(LimitExceeded):
-        parse_index(b" " * (limits.OCI_MANIFEST_BYTES + 1))
+        parse_index(b" " * (limits.OCI_INDEX_BYTES + 1))

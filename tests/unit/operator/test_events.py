@@ -19,6 +19,7 @@ from quorate_operator.effects.events import (
 from quorate_operator.kinds import EVENT, POD, Key
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconcile.actions import EmitEvent, Target
+from quorate_operator.reconcile.texts import clipped_to_bytes
 from tests.fakes.vouching import NOW
 from tests.unit.operator.fake_api import FakeApi, FixedClock, Holding, Monotonic
 
@@ -64,6 +65,17 @@ async def test_event_says_what_it_is_about() -> None:
     }
     assert (written["reason"], written["note"]) == ("GateFailed", "no certificate")
     assert written["reportingController"] == "quorate.dev/quorate-operator"
+
+
+async def test_a_long_note_is_cut_to_the_bytes_that_are_taken() -> None:
+    """The API server counts bytes and refuses the whole Event: the ellipsis itself has three."""
+    for note in ("x" * 2_000, "ü" * 700, "€" * 1_000):
+        scene = Scene()
+        await scene.events.emit(event(note))
+        (written,) = scene.api.objects.values()
+        assert 1_020 < len(written["note"].encode()) <= 1_024
+        assert written["note"].endswith("…")
+    assert clipped_to_bytes("ü" * 512, 1_024) == "ü" * 512
 
 
 def test_every_reason_is_one_stable_word() -> None:

@@ -48,7 +48,7 @@ def parse_index(data: bytes) -> tuple[Descriptor, ...]:
     Entries whose digest is of another algorithm than SHA-256 are left out: nobody here can check
     them.
     """
-    document = _document(data, INDEX_TYPE, "index")
+    document = _document(data, INDEX_TYPE, "index", limits.OCI_INDEX_BYTES)
     entries = _list(document, "manifests", DESCRIPTORS_MAX)
     found = (_descriptor(entry, f"manifests[{index}]") for index, entry in enumerate(entries))
     return tuple(entry for entry in found if entry is not None)
@@ -56,7 +56,7 @@ def parse_index(data: bytes) -> tuple[Descriptor, ...]:
 
 def parse_artifact(data: bytes) -> Artifact:
     """A manifest with its subject and layers. Raises InvalidInput."""
-    document = _document(data, MANIFEST_TYPE, "manifest")
+    document = _document(data, MANIFEST_TYPE, "manifest", limits.OCI_ARTIFACT_BYTES)
     config = _required(document.get("config"), "config")
     layers = _list(document, "layers", LAYERS_MAX)
     subject = document.get("subject")
@@ -67,8 +67,8 @@ def parse_artifact(data: bytes) -> Artifact:
     )
 
 
-def _document(data: bytes, media_type: str, what: str) -> dict[str, Any]:
-    document = parse_object(data, bytes_max=limits.OCI_MANIFEST_BYTES, what=what)
+def _document(data: bytes, media_type: str, what: str, bytes_max: int) -> dict[str, Any]:
+    document = parse_object(data, bytes_max=bytes_max, what=what)
     if document.get("schemaVersion") != 2:
         raise InvalidInput("must be 2", field=f"{what}.schemaVersion")
     if document.get("mediaType", media_type) != media_type:
