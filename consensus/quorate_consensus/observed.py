@@ -16,7 +16,7 @@ from quorate.certificate import PolicyRef
 from quorate.policy.compiled import CompiledPolicy
 from quorate_io.member_api import ObservedPod
 
-POLICIES_PER_NAMESPACE = 256
+POLICIES_PER_NAMESPACE = limits.POLICIES_PER_NAMESPACE
 """Policies kept for one namespace, and as many cluster-wide. At most 16 may select a pod."""
 
 

@@ -61,6 +61,10 @@ POLICIES_PER_POD: Final = 16
 """Policies that may select one pod. More is a DENY: nobody could say why a pod was refused."""
 EXCEPTIONS_PER_WORKLOAD: Final = 16
 """SafetyExceptions that may count for one model; the first by name."""
+POLICIES_PER_NAMESPACE: Final = 256
+"""Policies of one namespace, or of the cluster, that are kept; one more denies the namespace."""
+POLICY_BYTES_PER_NAMESPACE: Final = 8 * MIB
+"""All SafetyPolicies of one namespace: each may reach OBJECT_BYTES."""
 MODELS_PER_CLUSTER: Final = 10_000
 PODS_PER_CLUSTER: Final = 50_000
 CONTAINERS_PER_POD: Final = 64

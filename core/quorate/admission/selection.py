@@ -17,6 +17,10 @@ REMEMBERED_MAX = 4096
 """Answers kept; a tenant chooses labels, so there must be a bound."""
 
 
+KEYS_MAX = 256
+"""Labels that selectors of one namespace may name if answers are to be kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The policies that select a pod and, intersected, what they say."""
@@ -50,19 +54,39 @@ class Selections:
 
     def __init__(self, policies: Iterable[CompiledPolicy]) -> None:
         self._policies = tuple(policies)
-        self._keys = tuple(sorted({key for p in self._policies for key in _label_keys(p)}))
+        self._scopes: dict[str, _Scope] = {}
         self._remembered: dict[tuple[str, ...], Selection] = {}
 
     def of(self, namespace: str, labels: dict[str, str]) -> Selection:
         """The selection for a pod with these labels in this namespace."""
+        scope = self._scopes.get(namespace) or self._scope(namespace)
         # A label with an empty value is not an absent one; no label value holds a space.
-        key = (namespace, *[labels.get(name, " ") for name in self._keys])
+        key = (namespace, *[labels.get(name, " ") for name in scope.keys])
         found = self._remembered.get(key)
         if found is None:
+            found = _select(scope.policies, namespace, labels)
+            if len(scope.keys) > KEYS_MAX:
+                return found
             if len(self._remembered) >= REMEMBERED_MAX:
                 self._remembered.clear()
-            found = self._remembered[key] = _select(self._policies, namespace, labels)
+            self._remembered[key] = found
         return found
+
+    def _scope(self, namespace: str) -> "_Scope":
+        """What may select pods of a namespace: what others write costs it nothing."""
+        if len(self._scopes) >= REMEMBERED_MAX:
+            self._scopes.clear()
+        policies = tuple(p for p in self._policies if p.ref.namespace in (None, namespace))
+        keys = tuple(sorted({key for policy in policies for key in _label_keys(policy)}))
+        found = self._scopes[namespace] = _Scope(policies, keys)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    policies: tuple[CompiledPolicy, ...]
+    keys: tuple[str, ...]
+    """Labels that any of their selectors names."""
 
 
 def _label_keys(policy: CompiledPolicy) -> set[str]:

@@ -38,6 +38,11 @@ class Store:
         self._previous = previous
         self._genesis = genesis
         self._policies: dict[tuple[str, Key], CompiledPolicy | BrokenPolicy] = {}
+        self._overflow: dict[tuple[str, str], set[Key]] = {}
+        """Policies there was no room for, by kind and namespace."""
+        self._rooms: dict[tuple[str, str], tuple[int, int]] = {}
+        """How many are kept, and how large they are together, by kind and namespace."""
+        self._sizes: dict[tuple[str, Key], int] = {}
         self._models: dict[Key, KnownModel] = {}
         self._claims: dict[Key, tuple[str, ...]] = {}
         self._exceptions = Exceptions()
@@ -49,6 +54,9 @@ class Store:
         kind: type[AnyPolicy] = ClusterSafetyPolicy if cluster_wide else SafetyPolicy
         key = _key(document)
         result: CompiledPolicy | BrokenPolicy
+        full = self._full(kind.kind_name, key, len(str(document.get("spec"))))
+        if full is not None:
+            return full
         try:
             result = compile_policy(read(kind, document))
         except QuorateError as error:
@@ -60,7 +68,44 @@ class Store:
     def break_policy(self, kind: str, key: Key, message: str) -> None:
         """A policy could not even be handed over: it denies like one that does not compile."""
         name = "/".join(part for part in (kind, *key) if part)
-        self._take(kind, key, BrokenPolicy(key[0] or None, name, message))
+        if self._full(kind, key) is None:
+            self._take(kind, key, BrokenPolicy(key[0] or None, name, message))
+
+    def _full(self, kind: str, key: Key, size: int = 0) -> BrokenPolicy | None:
+        """What holds for the namespace if it has no room for the policy: to leave one out would
+        loosen, so it denies, until a list that is read anew finds that all of them fit."""
+        place, before = (kind, key[0]), self._sizes.get((kind, key))
+        count, used = self._rooms.get(place, (0, 0))
+        count, used = count + (before is None), used + size - (before or 0)
+        large = key[0] and used > limits.POLICY_BYTES_PER_NAMESPACE
+        if count > limits.POLICIES_PER_NAMESPACE or large:
+            self._drop(kind, key)
+            left_out = self._overflow.setdefault(place, set())
+            if not left_out:
+                self._snapshot = None
+            left_out.add(key)
+            return _overflown(place)
+        self._rooms[place] = (count, used)
+        self._sizes[kind, key] = size
+        self._fits(place, key)
+        return None
+
+    def _fits(self, place: tuple[str, str], key: Key) -> None:
+        """The policy is not one of those that were left out, or no longer."""
+        left_out = self._overflow.get(place, set())
+        left_out.discard(key)
+        if not left_out and self._overflow.pop(place, None) is not None:
+            self._snapshot = None
+
+    def _drop(self, kind: str, key: Key) -> None:
+        size = self._sizes.pop((kind, key), None)
+        if size is not None:
+            place = (kind, key[0])
+            count, used = self._rooms.pop(place)
+            if count > 1:
+                self._rooms[place] = (count - 1, used - size)
+        if self._policies.pop((kind, key), None) is not None:
+            self._snapshot = None
 
     def _take(self, kind: str, key: Key, result: CompiledPolicy | BrokenPolicy) -> None:
         previous = self._policies.get((kind, key))
@@ -105,8 +150,9 @@ class Store:
             self._models.pop(key, None)
         elif kind == "PersistentVolumeClaim":
             self._claims.pop(key, None)
-        elif self._policies.pop((kind, key), None) is not None:
-            self._snapshot = None
+        else:
+            self._drop(kind, key)
+            self._fits((kind, key[0]), key)
 
     def keys(self, kind: str) -> set[Key]:
         """Which objects of a kind are known, to find those a new list no longer holds."""
@@ -116,7 +162,8 @@ class Store:
             return self._exceptions.keys()
         if kind == "PersistentVolumeClaim":
             return set(self._claims)
-        return {key for policy_kind, key in self._policies if policy_kind == kind}
+        left_out = (keys for place, keys in self._overflow.items() if place[0] == kind)
+        return {key for other, key in self._policies if other == kind}.union(*left_out)
 
     def snapshot(self) -> Snapshot:
         """The present state. Use it at once and treat it as frozen: it shares the store's maps."""
@@ -124,7 +171,10 @@ class Store:
             found = list(self._policies.values())
             policies = Policies(
                 compiled=tuple(p for p in found if isinstance(p, CompiledPolicy)),
-                broken=tuple(p for p in found if isinstance(p, BrokenPolicy)),
+                broken=(
+                    *(p for p in found if isinstance(p, BrokenPolicy)),
+                    *map(_overflown, self._overflow),
+                ),
             )
             self._snapshot = Snapshot(
                 self._injection,
@@ -145,6 +195,14 @@ def _is_same(
     if isinstance(previous, CompiledPolicy) and isinstance(result, CompiledPolicy):
         return previous.digest == result.digest
     return previous == result
+
+
+def _overflown(place: tuple[str, str]) -> BrokenPolicy:
+    _, namespace = place
+    name = "/".join(part for part in place if part)
+    most, size = limits.POLICIES_PER_NAMESPACE, limits.POLICY_BYTES_PER_NAMESPACE // limits.MIB
+    message = f"there are more than {most} of them, or they have over {size} MiB; delete some"
+    return BrokenPolicy(namespace or None, name, message)
 
 
 def _key(document: Document) -> Key:
