@@ -72,10 +72,10 @@ def test_warnings_come_with_an_allowed_pod() -> None:
     assert all(len(warning.encode()) <= 256 for warning in found["warnings"])
 
 
-def test_thousands_of_wrong_containers_make_a_short_message() -> None:
+def test_many_wrong_containers_make_a_short_message() -> None:
     """A refusal has a bound, and says that there is more."""
     pod = copy.deepcopy(GATED)
-    pod["spec"]["containers"] = [{"name": f"c{i}", "image": "x"} for i in range(5000)]
+    pod["spec"]["containers"] = [{"name": f"c{i}" * 100, "image": "x" * 9999} for i in range(60)]
     text = message(response(WORLD, request(pod)))
     assert len(text) < 300_000
     assert text.splitlines()[-1].startswith("… and ")
