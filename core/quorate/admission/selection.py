@@ -17,7 +17,7 @@ REMEMBERED_MAX = 4096
 """Answers kept; a tenant chooses labels, so there must be a bound."""
 
 
-KEYS_MAX = 256
+KEYS_MAX = 64
 """Labels that selectors of one namespace may name if answers are to be kept."""
 
 
