@@ -21,7 +21,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from quorate.api.v1alpha1.document_source import BUNDLE_TYPE
+from quorate.evidence.image_signing import sign_image
 from quorate.evidence.oci import INDEX_TYPE, MANIFEST_TYPE
+from quorate.keys import LocalSigner
 from tests.fakes.authorities import Authority, pem
 from tests.fakes.vouching import NOW
 from tests.integration.registry.real_registry import RealRegistry
@@ -30,6 +33,7 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets" / "cosign"
 SAN = "builder@example.com"
 OFFLINE = ("--use-signing-config=false", "--tlog-upload=false", "--yes")
 OLDER = "--new-bundle-format=false"
+BUNDLE = "--new-bundle-format=true"
 PASSWORD = "recorded"
 Json = dict[str, Any]
 
@@ -141,15 +145,16 @@ def record_all(recorder: Recorder, mark: str) -> None:
     }
     for name in ("p256", "p384", "ed25519"):
         trusts = {"keys": [keys[name]]}
-        recorder.record(f"bundle-{name}-{mark}", trusts, sign(name))
+        recorder.record(f"bundle-{name}-{mark}", trusts, sign(name, BUNDLE))
         recorder.record(f"tag-{name}-{mark}", trusts, sign(name, OLDER))
     both = {"keys": [keys["p256"], keys["second"]]}
     recorder.record(f"tag-two-{mark}", both, sign("p256", OLDER), sign("second", OLDER))
-    recorder.record(f"bundle-two-{mark}", both, sign("p256"), sign("second"))
-    recorder.record(f"mixed-{mark}", both, sign("p256"), sign("second", OLDER))
+    recorder.record(f"bundle-two-{mark}", both, sign("p256", BUNDLE), sign("second", BUNDLE))
+    recorder.record(f"mixed-{mark}", both, sign("p256", BUNDLE), sign("second", OLDER))
     (recorder.folder / "predicate.json").write_text("{}")
-    attest = ("attest", "--predicate", "predicate.json", "--key", "p256.key", *OFFLINE)
-    recorder.record(f"attested-{mark}", {"keys": [keys["p256"]]}, attest, sign("p256"))
+    attest = ("attest", "--predicate", "predicate.json", "--key", "p256.key", *OFFLINE, BUNDLE)
+    trusts = {"keys": [keys["p256"]]}
+    recorder.record(f"attested-{mark}", trusts, attest, sign("p256", BUNDLE))
     record_certificates(recorder, mark)
 
 
@@ -165,12 +170,26 @@ def record_certificates(recorder: Recorder, mark: str) -> None:
     (recorder.folder / "chain.pem").write_text(pem(middle.certificate, root.certificate))
     with_leaf = ("--certificate", "leaf.pem", "--certificate-chain", "chain.pem")
     trusts = {"authority": pem(root.certificate), "subjectAlternativeName": SAN}
-    for name, more in (("tag", (OLDER,)), ("bundle", ())):
+    for name, more in (("tag", (OLDER,)), ("bundle", (BUNDLE,))):
         try:
             command = sign("leaf", *with_leaf, *more)
             recorder.record(f"{name}-certificate-{mark}", trusts, command)
         except RuntimeError as error:
             log.warning("not recorded: %s", error)
+
+
+def verify_ours(recorder: Recorder) -> None:
+    """Whether cosign accepts what `quorate sign --image` and `quorate push` make."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    recorder.import_key("ours", key)
+    reference = asyncio.run(recorder.registry.put_model("recorded/ours"))
+    bundle = sign_image(reference.partition("@")[2], LocalSigner(key))
+    asyncio.run(recorder.registry.attach(reference, bundle.decode(), BUNDLE_TYPE))
+    arguments = ("--key", "ours.pub", "--insecure-ignore-tlog=true", BUNDLE)
+    try:
+        log.info("cosign verify: %s", recorder.run("verify", *arguments, reference))
+    except RuntimeError as error:
+        log.warning("not verified: %s", error)
 
 
 def main() -> None:
@@ -183,6 +202,7 @@ def main() -> None:
         with registry.running():
             recorder = Recorder(cosign, registry, folder)
             record_all(recorder, recorder.version().partition(".")[0])
+            verify_ours(recorder)
 
 
 if __name__ == "__main__":
