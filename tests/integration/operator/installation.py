@@ -56,15 +56,20 @@ def eventually(holds: Callable[[], bool], what: str, seconds: float = WAIT_SECON
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
-def chart_objects() -> str:
-    """What the chart installs before its pods: accounts, rights, webhook configurations."""
+def chart_documents(*templates: str) -> list[Document]:
+    """What the chart makes of these templates with its own values."""
     built = binaries.cached()
     assert built is not None
-    shown = [part for name in _TEMPLATES for part in ("--show-only", f"templates/{name}.yaml")]
+    shown = [part for name in templates for part in ("--show-only", f"templates/{name}.yaml")]
     command = [str(built.path("helm")), "template", "quorate", str(CHART)]
     command += ["--namespace", names.NAMESPACE, "--set", _IMAGES, *shown]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    documents = [d for d in yaml.safe_load_all(done.stdout) if d]
+    return [d for d in yaml.safe_load_all(done.stdout) if d]
+
+
+def chart_objects() -> str:
+    """What the chart installs before its pods: accounts, rights, webhook configurations."""
+    documents = chart_documents(*_TEMPLATES)
     for document in documents:
         for webhook in document.get("webhooks") or ():
             # Nobody answers here, and a test's pods must not wait for it.
