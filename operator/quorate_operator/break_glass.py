@@ -6,12 +6,11 @@ lets only those do so who may update ClusterSafetyPolicies.
 
 import asyncio
 import logging
-from datetime import datetime, timedelta
 
 from quorate import names
+from quorate.admission.suspension import Suspension, in_words, is_over
 from quorate.alerts import Rule
-from quorate.errors import InvalidInput, QuorateError
-from quorate.evidence.intoto.timestamps import parse_utc
+from quorate.errors import QuorateError
 from quorate.ports import Clock
 from quorate_operator.alerts import Alerts
 from quorate_operator.effects.api_server import ApiServer
@@ -19,22 +18,11 @@ from quorate_operator.effects.fence import Holder, check
 from quorate_operator.kinds import NAMESPACE, Key
 from quorate_operator.reconcile.actions import RaiseAlert, Target
 from quorate_operator.reconcile.texts import clipped
-from quorate_operator.world import Suspension, World
+from quorate_operator.world import World
 
 LOOK_SECONDS = 5.0
-SUSPENDED_MAX = timedelta(hours=24)
-"""From now; whoever asks for more gets none."""
 
 log = logging.getLogger(__name__)
-
-
-def is_over(suspension: Suspension, now: datetime) -> bool:
-    """Whether it has ended, or says no end that counts."""
-    try:
-        until = parse_utc(suspension.until, names.ENFORCE_AGAIN)
-    except InvalidInput:
-        return True
-    return not now < until <= now + SUSPENDED_MAX
 
 
 class BreakGlass:
@@ -63,7 +51,7 @@ class BreakGlass:
         suspended = dict(self._world.suspended)
         for name, suspension in sorted(suspended.items()):
             # A namespace enforces again although its incident cannot be written.
-            await self._alerts.raise_alert(_alert(name, suspension))
+            await self._alerts.raise_alert(_alert(suspension))
             if is_over(suspension, self._clock.now()):
                 await self._enforce(name, suspension)
                 del suspended[name]
@@ -80,9 +68,12 @@ class BreakGlass:
             {"op": "add", "path": _pointer("labels", names.MODE_LABEL), "value": "enforce"},
             {"op": "remove", "path": until},
         ]
-        if suspension.because:
-            reason = _pointer("annotations", names.SUSPENDED_BECAUSE)
-            operations.append({"op": "remove", "path": reason})
+        for said, key in (
+            (suspension.because, names.SUSPENDED_BECAUSE),
+            (suspension.by, names.SUSPENDED_BY),
+        ):
+            if said:
+                operations.append({"op": "remove", "path": _pointer("annotations", key)})
         check(self._holder)
         await self._api.patch(NAMESPACE.path(name=name), operations)
         log.warning("namespace %s enforces again", name)
@@ -92,8 +83,7 @@ def _pointer(field: str, key: str) -> str:
     return f"/metadata/{field}/{key.replace('/', '~1')}"
 
 
-def _alert(name: str, suspension: Suspension) -> RaiseAlert:
-    target = Target(Key(NAMESPACE.name, "", name), suspension.uid, "v1")
-    because = suspension.because or "no reason was given"
-    summary = f"namespace {name} does not enforce until {suspension.until}: {because}"
-    return RaiseAlert(Rule.ENFORCEMENT_SUSPENDED, target, names.NAMESPACE, clipped(summary))
+def _alert(suspension: Suspension) -> RaiseAlert:
+    target = Target(Key(NAMESPACE.name, "", suspension.namespace), suspension.uid, "v1")
+    summary = clipped(in_words(suspension))
+    return RaiseAlert(Rule.ENFORCEMENT_SUSPENDED, target, names.NAMESPACE, summary)

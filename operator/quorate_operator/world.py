@@ -11,6 +11,7 @@ from typing import Any
 from quorate import limits, names
 from quorate.admission.snapshot import BrokenPolicy
 from quorate.admission.store import Store
+from quorate.admission.suspension import Suspension, suspension_of
 from quorate.api.v1alpha1.document_source import SourceField, SourceStatus
 from quorate.canonical import digest_of
 from quorate.genesis import Genesis
@@ -103,15 +104,6 @@ class Known:
         return replace(self, relayed=whole)
 
 
-@dataclass(frozen=True, slots=True)
-class Suspension:
-    """A namespace that was to enforce and does not, until a time somebody named."""
-
-    uid: str
-    until: str
-    because: str
-
-
 class World:
     """Policies, models, claims, namespaces and pods, and what of them the member must hear."""
 
@@ -178,7 +170,7 @@ class World:
             return self._put_pod(key, document)
         if kind is NAMESPACE:
             labels = metadata.get("labels") or {}
-            self._note_suspension(metadata, labels.get(kind.label_selector))
+            self._note_suspension(document)
             return self._put_mode(key.name, labels.get(kind.label_selector))
         if kind is CLAIM:
             self.store.put_claim(document)
@@ -332,15 +324,11 @@ class World:
         scope = key.namespace or None
         return self.models(scope) | self.pods.gated(scope)
 
-    def _note_suspension(self, metadata: Mapping[str, Any], mode: str | None) -> None:
-        notes = metadata.get("annotations") or {}
-        self.suspended.pop(metadata["name"], None)
-        if mode != ENFORCE and names.ENFORCE_AGAIN in notes:
-            self.suspended[metadata["name"]] = Suspension(
-                metadata.get("uid", ""),
-                notes[names.ENFORCE_AGAIN],
-                notes.get(names.SUSPENDED_BECAUSE, ""),
-            )
+    def _note_suspension(self, namespace: Document) -> None:
+        found = suspension_of(namespace)
+        self.suspended.pop(namespace["metadata"]["name"], None)
+        if found is not None:
+            self.suspended[found.namespace] = found
 
     def _put_mode(self, namespace: str, mode: str | None) -> set[Key]:
         if self.modes.get(namespace) == mode:

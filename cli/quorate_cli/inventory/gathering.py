@@ -13,6 +13,7 @@ from quorate.admission import escape, pods, preview
 from quorate.admission.floor import EXCLUDED_NAMESPACES
 from quorate.admission.preview import Fate, Foreseen
 from quorate.admission.recognition import Confidence, Recognised, recognise
+from quorate.admission.suspension import suspension_of
 from quorate.errors import InvalidInput
 from quorate_cli.cluster import kinds
 from quorate_cli.cluster.kinds import Document
@@ -46,7 +47,8 @@ def take_inventory(
 
     ``default`` is looked at if this user may list neither all pods nor the namespaces.
     """
-    modes, gaps = _modes(reader, only, default)
+    namespaces, gaps = _namespaces(reader, only, default)
+    modes = {name: _mode(found) for name, found in namespaces.items()}
     whole = only is None and gaps is None and _may_list_all(reader)
     scene = read_scene(reader, now, None if whole else sorted(modes))
     if gaps is not None:
@@ -67,7 +69,9 @@ def take_inventory(
             rows[key].count += 1
         else:
             rows[key] = _Found(server)
-    return _inventory(rows.values(), count, len(modes), scene)
+    broken = (suspension_of(found) for found in namespaces.values() if found is not None)
+    found = _inventory(rows.values(), count, len(modes), scene)
+    return structs.replace(found, suspended=tuple(one for one in broken if one is not None))
 
 
 def _inventory(rows: Iterable[_Found], count: int, namespaces: int, scene: Scene) -> Inventory:
@@ -85,22 +89,30 @@ def _inventory(rows: Iterable[_Found], count: int, namespaces: int, scene: Scene
     )
 
 
-def _modes(
+def _namespaces(
     reader: Reader, only: str | None, default: str
-) -> tuple[dict[str, str], NotPermitted | None]:
-    """Namespaces with their modes, and why they are not all."""
+) -> tuple[dict[str, Document | None], NotPermitted | None]:
+    """Namespaces, None for one that may not be read, and why they are not all."""
     try:
         if only is not None:
             found = reader.get(kinds.NAMESPACE, only)
             if found is None:
                 raise InvalidInput(f"there is no namespace {only}", fix="name another with -n")
-            return {only: _mode(found)}, None
-        return {str(d["metadata"]["name"]): _mode(d) for d in reader.each(kinds.NAMESPACE)}, None
+            return {only: found}, None
+        return {str(d["metadata"]["name"]): _slim(d) for d in reader.each(kinds.NAMESPACE)}, None
     except NotPermitted as error:
-        return {only or default: NOT_KNOWN}, error
+        return {only or default: None}, error
 
 
-def _mode(namespace: Document) -> str:
+def _slim(namespace: Document) -> Document:
+    fields = ("name", "uid", "labels", "annotations")
+    metadata = namespace["metadata"]
+    return {"metadata": {field: metadata[field] for field in fields if field in metadata}}
+
+
+def _mode(namespace: Document | None) -> str:
+    if namespace is None:
+        return NOT_KNOWN
     mode = str((namespace["metadata"].get("labels") or {}).get(names.MODE_LABEL, ""))
     excluded = namespace["metadata"]["name"] in EXCLUDED_NAMESPACES
     return mode if mode in MODES and not excluded else ""

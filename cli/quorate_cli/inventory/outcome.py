@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from quorate.admission.suspension import Suspension
 from quorate_cli.explain.explanation import Gap
 
 Verdict = Literal["allowed", "denied", "held", "escaped", "reported", "not judged", "not known"]
@@ -69,3 +70,5 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     by_risk: dict[str, int]
     """Pods."""
     gaps: tuple[Gap, ...] = ()
+    suspended: tuple[Suspension, ...] = ()
+    """Namespaces where somebody broke the glass."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from html import escape
 from typing import Final
 
+from quorate.admission.suspension import in_words
 from quorate_cli.inventory.outcome import RISKS, Inventory, Risk, Server
 from quorate_cli.printable import printable
 
@@ -67,6 +68,10 @@ def _lines(inventory: Inventory, now: datetime) -> Iterator[str]:
     )
     yield _bar(inventory)
     yield from _legend(inventory)
+    if inventory.suspended:
+        yield '<h2>Break-glass</h2>\n<ul class="gaps">'
+        yield from (f"<li>{_text(in_words(one))}</li>" for one in inventory.suspended)
+        yield "</ul>"
     if inventory.gaps:
         yield '<h2>Not read, so not in the table</h2>\n<ul class="gaps">'
         yield from (f"<li>{_text(g.message)} <small>{_text(g.fix)}</small></li>"

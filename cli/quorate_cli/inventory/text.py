@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from quorate_cli.inventory.outcome import Inventory, Server
 from quorate_cli.layout import NOTICE, UNKNOWN, mark, table, wrapped
+from quorate_cli.preview.text import suspended
 
 _HEADER = ("RISK", "NAMESPACE", "MODE", "WORKLOAD", "PODS", "SERVER", "MODEL", "TODAY",
            "IF ENFORCED")  # fmt: skip
@@ -18,11 +19,12 @@ COLUMNS = (
 
 
 def render(inventory: Inventory, width: int) -> list[str]:
-    """A line a workload, the riskiest first; then what could not be read, and the sum."""
+    """A line a workload, the riskiest first; then broken glass, what could not be read, the sum."""
     lines = table([_row(s) for s in inventory.servers], width, header=_HEADER)
     if lines:
         lines.append("")
-    return [*lines, *_gaps(inventory, width), *_sum(inventory, width)]
+    broken = [line for one in inventory.suspended for line in suspended(one, width)]
+    return [*lines, *broken, *_gaps(inventory, width), *_sum(inventory, width)]
 
 
 def _row(server: Server) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from quorate.admission.preview import Fate
+from quorate.admission.suspension import Suspension
 from quorate_cli.explain.explanation import Gap, PolicyLine, Refusal
 
 EXAMPLES_MAX: Final = 5
@@ -76,6 +77,8 @@ class NamespaceRow(msgspec.Struct, kw_only=True, rename="camel"):
     newly: int = 0
     lost: int = 0
     """Deleted, and nothing makes them again, where the namespace enforces."""
+    suspension: Suspension | None = None
+    """Somebody broke the glass here."""
 
     @property
     def enforced(self) -> bool:

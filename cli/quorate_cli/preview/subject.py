@@ -8,6 +8,7 @@ import yaml
 
 from quorate import limits, names
 from quorate.admission.floor import EXCLUDED_NAMESPACES
+from quorate.admission.suspension import suspension_of
 from quorate.errors import InvalidInput
 from quorate_cli.cluster import kinds
 from quorate_cli.cluster.kinds import Document
@@ -109,5 +110,8 @@ def namespace_rows(
                 raise InvalidInput(message, fix="a cluster must start while Quorate is down")
             continue
         today = str((document["metadata"].get("labels") or {}).get(names.MODE_LABEL, ""))
-        rows.append(NamespaceRow(name=name, mode_today=today, mode=mode or today))
+        suspension = suspension_of(document)
+        rows.append(
+            NamespaceRow(name=name, mode_today=today, mode=mode or today, suspension=suspension)
+        )
     return rows

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from quorate import names
 from quorate.admission.preview import Fate
+from quorate.admission.suspension import Suspension, in_words
 from quorate.verdict import Reason
 from quorate_cli.explain.explanation import PolicyLine, Refusal
 from quorate_cli.layout import NOTICE, UNKNOWN, mark, table, wrapped
@@ -60,7 +61,21 @@ def _namespaces(preview: Preview, width: int) -> list[str]:
                        first=_STEP)  # fmt: skip
     header = ("NAMESPACE", "MODE", "PODS", "REFUSED", "NEW", "BY FATE")
     rows = [_namespace(row) for row in preview.namespaces]
-    return table(rows, width, header=header, indent=_STEP)
+    lines = table(rows, width, header=header, indent=_STEP)
+    for row in preview.namespaces:
+        if row.suspension is not None:
+            lines += suspended(row.suspension, width, indent=_STEP)
+    return lines
+
+
+def suspended(suspension: Suspension, width: int, indent: str = "") -> list[str]:
+    """That somebody broke the glass, as lines."""
+    return wrapped(
+        f"{NOTICE} break-glass: {in_words(suspension)}; pods made meanwhile are escapes afterwards",
+        width,
+        first=indent,
+        rest=indent + _STEP,
+    )
 
 
 def _namespace(row: NamespaceRow) -> tuple[str, ...]:

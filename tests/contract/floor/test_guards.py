@@ -158,6 +158,48 @@ def test_enforcement_is_ended_by_the_platform_team_only(floor: Floor) -> None:
         assert label(floor, None).accepted
 
 
+def suspend(floor: Floor, mode: str, query: str = "", by: str = "", **who: Any) -> str:
+    """Break the glass in the namespace, in somebody's name; returns why it was refused."""
+    notes = {names.ENFORCE_AGAIN: "2026-11-21T12:00:00Z", names.SUSPENDED_BY: by or None}
+    change = {"metadata": {"labels": {names.MODE_LABEL: mode}, "annotations": notes}}
+    path = f"/api/v1/namespaces/{floor.namespace}{query}"
+    return floor.api.request("PATCH", path, change, content_type=MERGE, **who).message
+
+
+@pytest.mark.requirement("break-glass: audited, self-expiring, always an incident")
+def test_who_breaks_the_glass_says_so(floor: Floor) -> None:
+    """In the API server's own name for them, and nobody else puts the end off or takes it away;
+    to enforce again is free."""
+    dry = "?dryRun=All"
+    breaker: Document = {"user": "breaker", "groups": ("system:masters",)}
+    assert label(floor, "enforce").accepted
+    try:
+        for by in ("", "portal", "Breaker"):
+            assert "must name who" in suspend(floor, "audit", dry, by, **breaker)
+        assert "taken " in suspend(floor, "audit", dry, "portal", **PORTAL)
+        assert suspend(floor, "audit", by="breaker", **breaker) == ""
+        path = f"/api/v1/namespaces/{floor.namespace}"
+        for key, value in (
+            (names.ENFORCE_AGAIN, None),
+            (names.ENFORCE_AGAIN, "2026-11-22T12:00:00Z"),
+            (names.SUSPENDED_BECAUSE, "no reason"),
+            (names.SUSPENDED_BY, "portal"),
+        ):
+            for part in ("", "/status"):
+                change = {"metadata": {"annotations": {key: value}}}
+                request = ("PATCH", path + part + dry, change)
+                said = floor.api.request(*request, content_type=MERGE, **PORTAL).message
+                assert "GuardedFieldChanged" in said, (key, value, part)
+        other = {"metadata": {"annotations": {"example.com/a": "b"}}}
+        assert floor.api.request("PATCH", path + dry, other, content_type=MERGE, **PORTAL).accepted
+        assert label(floor, "enforce", query=dry, **PORTAL).accepted
+    finally:
+        undo = {names.ENFORCE_AGAIN: None, names.SUSPENDED_BY: None}
+        change: Document = {"metadata": {"labels": {names.MODE_LABEL: None}, "annotations": undo}}
+        path = f"/api/v1/namespaces/{floor.namespace}"
+        assert floor.api.request("PATCH", path, change, content_type=MERGE).accepted
+
+
 @pytest.mark.requirement("namespace labels, our configurations are guarded by the floor")
 def test_our_configurations_are_the_platform_teams(floor: Floor) -> None:
     """One by one, or as a whole collection; and the floor's parameter with them."""

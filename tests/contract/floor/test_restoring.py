@@ -10,6 +10,7 @@ from tests.contract.floor.ground import Document, Floor, installed
 pytestmark = pytest.mark.cluster
 
 UNTIL = "2026-11-21T12:00:00Z"
+BREAKER = "somebody-of-the-platform-team"
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +35,16 @@ def changed(floor: Floor, user: str, **metadata: Document) -> str:
 def test_the_operator_restores_enforcement_and_nothing_else(floor: Floor) -> None:
     """Only where it was suspended until a time, only to enforce, and no other label goes along."""
     enforce = {names.MODE_LABEL: "enforce"}
-    gone = {names.ENFORCE_AGAIN: None}
+    gone = {names.ENFORCE_AGAIN: None, names.SUSPENDED_BY: None}
     operator = names.OPERATOR_USER
     assert "GuardedFieldChanged" in changed(floor, operator, labels=enforce)
     path = f"/api/v1/namespaces/{floor.namespace}"
-    annotated = {names.ENFORCE_AGAIN: UNTIL, "kept": "yes"}
+    annotated = {names.ENFORCE_AGAIN: UNTIL, names.SUSPENDED_BY: BREAKER, "kept": "yes"}
     notes = {"metadata": {"annotations": annotated, "labels": {"tier": "one"}}}
-    kind = "application/merge-patch+json"
-    assert floor.api.request("PATCH", path, notes, content_type=kind).accepted
+    kind, masters = "application/merge-patch+json", ("system:masters",)
+    assert floor.api.request(
+        "PATCH", path, notes, content_type=kind, user=BREAKER, groups=masters
+    ).accepted
     for labels, annotations in (
         ({names.MODE_LABEL: "audit"}, gone),
         (enforce | {"pod-security.kubernetes.io/enforce": "privileged"}, gone),

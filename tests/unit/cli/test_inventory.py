@@ -18,7 +18,7 @@ from quorate_cli.inventory.page import page
 from quorate_cli.inventory.text import COLUMNS, as_csv
 from quorate_cli.progress import Progress
 from tests.unit.cli.fake_cluster import NAMESPACE, FakeCluster, FakeReader, bare_pod
-from tests.unit.cli.test_preview import put_namespace, running
+from tests.unit.cli.test_preview import broken_glass, put_namespace, running
 
 Document = dict[str, Any]
 
@@ -210,6 +210,20 @@ def test_lines_say_what_matters(whole: FakeCluster) -> None:
     assert lines[0].startswith("RISK")
     assert lines[1].startswith("high")
     assert any("1 in namespaces that have not opted in" in line for line in lines)
+
+
+@pytest.mark.requirement("break-glass is shown while it is in force")
+def test_broken_glass_is_mentioned(cluster: FakeCluster) -> None:
+    """In every form but the table of rows: as a line, in the document, on the page, as text."""
+    assert inventory(cluster).suspended == ()
+    broken_glass(cluster, because="<script>x</script>")
+    found = inventory(cluster)
+    done = result(found, 400)
+    (line,) = (line for line in done.lines if "break-glass" in line)
+    assert "until 2026-11-21T14:00:00Z, by platform-lead" in line
+    assert [one["namespace"] for one in done.document["suspended"]] == [NAMESPACE]
+    text = page(found, cluster.now)
+    assert "by platform-lead: &lt;script&gt;" in text
 
 
 def test_finished_pods_are_left_out(whole: FakeCluster) -> None:

@@ -52,6 +52,17 @@ def put_namespace(cluster: FakeCluster, mode: str, name: str = NAMESPACE) -> Non
     cluster.reader.put({"kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 
 
+def broken_glass(cluster: FakeCluster, because: str = "member lost; ticket 42") -> None:
+    """A namespace whose enforcement somebody suspended."""
+    put_namespace(cluster, "audit")
+    (namespace,) = [d for k, d in cluster.reader.objects.items() if k[0] == "Namespace"]
+    namespace["metadata"]["annotations"] = {
+        names.ENFORCE_AGAIN: "2026-11-21T14:00:00Z",
+        names.SUSPENDED_BECAUSE: because,
+        names.SUSPENDED_BY: "platform-lead",
+    }
+
+
 def write(path: Path, document: Document) -> Path:
     """The document as a file."""
     path.write_text(yaml.safe_dump(document), "utf-8")
@@ -107,6 +118,22 @@ def test_a_pod_that_nothing_makes_again_is_no_success(cluster: FakeCluster) -> N
     found = preview(cluster, f"namespace/{NAMESPACE}", "--mode", "enforce")
     assert (found.pods[0].fate, found.lost) == ("Replaced", 0)
     assert command.result(found, 100).exit_code == exit_codes.OK
+
+
+@pytest.mark.requirement("break-glass is shown while it is in force")
+def test_broken_glass_is_mentioned(cluster: FakeCluster) -> None:
+    """Who, why and until, beside the namespaces; nothing once it enforces again."""
+    broken_glass(cluster)
+    found = preview(cluster, f"namespace/{NAMESPACE}", "--mode", "enforce")
+    done = command.result(found, 400)
+    (line,) = (line for line in done.lines if "break-glass" in line)
+    for part in (NAMESPACE, "2026-11-21T14:00:00Z", "platform-lead", "member lost; ticket 42"):
+        assert part in line
+    shown = done.document["namespaces"][0]["suspension"]
+    assert (shown["by"], shown["until"]) == ("platform-lead", "2026-11-21T14:00:00Z")
+    put_namespace(cluster, "enforce")
+    again = preview(cluster, f"namespace/{NAMESPACE}")
+    assert again.namespaces[0].suspension is None
 
 
 @pytest.mark.requirement("preview's escapes are those of the escape scan")

@@ -7,12 +7,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from quorate import names
+from quorate.admission.suspension import Suspension, is_over
 from quorate_operator.alerts import Alerts
-from quorate_operator.break_glass import BreakGlass, is_over
+from quorate_operator.break_glass import BreakGlass
 from quorate_operator.effects.events import Events
 from quorate_operator.kinds import NAMESPACE, SAFETY_INCIDENT
 from quorate_operator.metrics import Metrics
-from quorate_operator.world import Suspension
 from tests.fakes.vouching import NOW
 from tests.unit.operator.fake_api import FakeApi, FixedClock, Holding, Monotonic
 from tests.unit.operator.scene import Scene
@@ -44,28 +44,38 @@ class Broken:
         return str(metadata["labels"][names.MODE_LABEL])
 
     @property
+    def annotations(self) -> dict[str, str]:
+        metadata = self.api.objects[NAMESPACE.path(name="team-a")]["metadata"]
+        return dict(metadata["annotations"])
+
+    @property
     def incidents(self) -> list[dict[str, Any]]:
         prefix = SAFETY_INCIDENT.path(names.NAMESPACE)
         return [d for p, d in self.api.objects.items() if p.startswith(prefix)]
 
 
 def until(text: str) -> dict[str, str]:
-    return {names.ENFORCE_AGAIN: text, names.SUSPENDED_BECAUSE: "the member is lost"}
+    return {
+        names.ENFORCE_AGAIN: text,
+        names.SUSPENDED_BECAUSE: "the member is lost",
+        names.SUSPENDED_BY: "platform-lead",
+    }
 
 
 @pytest.mark.requirement(REQUIREMENT)
 async def test_a_suspension_is_an_incident_and_ends() -> None:
-    """Reason and end stand in the incident; when it is over the namespace enforces again."""
+    """Who, why and until stand in the incident; when it is over the namespace enforces again."""
     broken = Broken(**until("2026-11-21T14:00:00Z"))
     await broken.glass.look()
     (found,) = broken.incidents
     assert found["spec"]["severity"] == "Critical"
-    assert "the member is lost" in found["spec"]["summary"]
-    assert "2026-11-21T14:00:00Z" in found["spec"]["summary"]
+    for part in ("the member is lost", "2026-11-21T14:00:00Z", "by platform-lead"):
+        assert part in found["spec"]["summary"]
     assert broken.mode == "audit"
     broken.clock.time = NOW + timedelta(hours=2)
     await broken.glass.look()
     assert broken.mode == "enforce"
+    assert broken.annotations == {}
     (closed,) = broken.incidents
     assert closed["status"]["conditions"][0]["status"] == "False"
 
@@ -92,7 +102,7 @@ async def test_one_that_nobody_saw_is_an_incident_too() -> None:
 )
 def test_only_an_end_within_a_day_counts(text: str, over: bool) -> None:
     """What says no time, or too late a one, suspends nothing."""
-    assert is_over(Suspension("u", text, ""), NOW) is over
+    assert is_over(Suspension("team-a", "u", text, "", ""), NOW) is over
 
 
 async def test_namespaces_that_never_asked_are_left_alone() -> None:

@@ -24,22 +24,23 @@ _ASK = "fix: ask somebody who may update ClusterSafetyPolicies"
 
 
 def mode() -> Document:
-    """Spec of the policy for namespaces: who may end enforcement.
+    """Spec of the policy for namespaces: who may end enforcement, or say for how long it is ended.
 
-    Kubernetes lets a namespace's status and finalize subresources change its labels too.
+    Kubernetes lets a namespace's status and finalize subresources change its metadata too.
     """
-    key = literal(names.MODE_LABEL)
-
-    def enforces(namespace: str) -> str:
-        labels = f"{namespace}.metadata.labels"
-        return f"has({labels}) && {key} in {labels} && {labels}[{key}] == 'enforce'"
-
+    until, by = literal(names.ENFORCE_AGAIN), literal(names.SUSPENDED_BY)
+    words = literal([names.ENFORCE_AGAIN, names.SUSPENDED_BECAUSE, names.SUSPENDED_BY])
+    old, new = _annotations("oldObject"), _annotations("object")
+    same = f"(k in {old}) == (k in {new}) && (!(k in {old}) || {old}[k] == {new}[k])"
     return {
         **matching("UPDATE", "namespaces", "namespaces/status", "namespaces/finalize"),
         "matchConditions": [
             {
-                "name": "enforcement-ends",
-                "expression": f"({enforces('oldObject')})\n  && !({enforces('object')})",
+                "name": "enforcement-ends-or-is-to-begin-at-another-time",
+                "expression": f"!({_enforces('object')})\n"
+                f"  && (({_enforces('oldObject')})\n"
+                f"    || (({until} in {old} || {until} in {new})\n"
+                f"      && !{words}.all(k, {same})))",
             }
         ],
         "variables": [_TRUSTED],
@@ -47,11 +48,28 @@ def mode() -> Document:
             validation(
                 Reason.GUARDED_CHANGE,
                 "variables.trusted",
-                f"label {names.MODE_LABEL}=enforce is taken away only by those who may update "
-                f"ClusterSafetyPolicies; {_ASK}",
-            )
+                f"label {names.MODE_LABEL}=enforce, and what says when it comes back, are taken "
+                f"away only by those who may update ClusterSafetyPolicies; {_ASK}",
+            ),
+            validation(
+                Reason.GUARDED_CHANGE,
+                f"!({until} in {new})\n"
+                f"  || ({by} in {new} && {new}[{by}] == request.userInfo.username)",
+                f"annotation {names.SUSPENDED_BY} must name who suspends enforcement; "
+                "fix: set it to what kubectl auth whoami says",
+            ),
         ],
     }
+
+
+def _enforces(namespace: str) -> str:
+    labels, key = f"{namespace}.metadata.labels", literal(names.MODE_LABEL)
+    return f"has({labels}) && {key} in {labels} && {labels}[{key}] == 'enforce'"
+
+
+def _annotations(namespace: str) -> str:
+    found = f"{namespace}.metadata.annotations"
+    return f"(has({found}) ? dyn({found}) : dyn({{}}))"
 
 
 def labels() -> Document:

@@ -9,7 +9,7 @@ from quorate.verdict import Reason
 def restoring() -> Document:
     """Spec of the policy for the operator's UPDATE of namespaces, all of them."""
     mode, until = literal(names.MODE_LABEL), literal(names.ENFORCE_AGAIN)
-    ours = literal([names.ENFORCE_AGAIN, names.SUSPENDED_BECAUSE])
+    ours = literal([names.ENFORCE_AGAIN, names.SUSPENDED_BECAUSE, names.SUSPENDED_BY])
 
     def of(field: str, namespace: str) -> str:
         found = f"{namespace}.metadata.{field}"
