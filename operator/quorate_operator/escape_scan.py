@@ -2,8 +2,8 @@
 
 It lists instead of watching: pods that name no model are watched by nobody, and a watch may miss
 something. A change that the watches bring begins a look at once. Before anything is done about what
-was found, the namespaces and the platform's policies are read again, so that no pod is deleted
-because a label or an exemption was not heard of yet.
+was found, the namespaces, the platform's policies and the exceptions are read again, so that no pod
+is deleted because a label or an exemption was not heard of yet.
 """
 
 import asyncio
@@ -23,7 +23,14 @@ from quorate_operator.effects.marking import MarkingKey
 from quorate_operator.escape_look import EscapeLook
 from quorate_operator.escape_response import EscapeResponse
 from quorate_operator.intake import Intake
-from quorate_operator.kinds import ANY_POD, CLUSTER_SAFETY_POLICY, NAMESPACE, POD, Kind
+from quorate_operator.kinds import (
+    ANY_POD,
+    CLUSTER_SAFETY_POLICY,
+    NAMESPACE,
+    POD,
+    SAFETY_EXCEPTION,
+    Kind,
+)
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconcile.escape import FoundEscape, in_turn
 from quorate_operator.world import World
@@ -117,6 +124,7 @@ class EscapeScan:
         if look.kept:
             await self._intake.sweep(self._api, NAMESPACE)
             await self._intake.sweep(self._api, CLUSTER_SAFETY_POLICY)
+            await self._intake.sweep(self._api, SAFETY_EXCEPTION)
         again = (self._again(one, key) for one in in_turn(look.kept))
         await self._response.act([one for one in again if one is not None], look.namespaces)
 

@@ -27,7 +27,7 @@ _EVIDENCE = (
     (
         "ephemeral containers",
         "adds a debugging container to a running model pod by pods/ephemeralcontainers",
-        "webhook entry and floor for the subresource: EphemeralContainer",
+        "webhook entry and floor for the subresource: EphemeralContainer, but for an exception",
     ),
     (
         "init containers and native sidecars",

@@ -56,7 +56,7 @@ LIFTS = {"Gate/red-team": "Gate/red-team", "Gate/bias": "Gate/bias", "SignerThre
 
 def _variants() -> list[SafetyException]:
     documents = []
-    for requirement in (*LIFTS, "Connect"):
+    for requirement in (*LIFTS, "Connect", "EphemeralContainers"):
         both = (CHIEF, DEPUTY)
         signed = (both, (CHIEF,), (CHIEF, STRANGER))
         documents += [exception(requirement, *keys) for keys in signed]

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from quorate.admission import connect, mutate, report, update, validate
+from quorate.admission import connect, debugging, mutate, report, update, validate
 from quorate.admission.injection import Pod
 from quorate.admission.snapshot import Snapshot
 from quorate.admission.validate import Judgement
@@ -123,7 +123,7 @@ def _update(request: Request, world: World, now: datetime) -> Judgement:
 
 
 def _ephemeral(request: Request, world: World, now: datetime) -> Judgement:
-    return update.ephemeral_containers(request.old_pod(), request.pod(), world.snapshot)
+    return debugging.added(request.old_pod(), request.pod(), world.snapshot, now)
 
 
 def _bind(request: Request, world: World, now: datetime) -> Judgement:

@@ -20,7 +20,7 @@ def _arguments(parser: ArgumentParser) -> None:
         ("--name", "name of the SafetyException"),
         ("--cluster", "UID of the namespace kube-system of the cluster it is for"),
         ("--policy", "ClusterSafetyPolicy whose requirement is lifted"),
-        ("--requirement", "Gate/NAME, SignerThreshold or Connect"),
+        ("--requirement", "Gate/NAME, SignerThreshold, Connect or EphemeralContainers"),
         ("--namespace", "namespace of the workload"),
         ("--model-name", "AttestedModel that the workload's pods name"),
         ("--reason", "why, in one line"),
@@ -59,7 +59,9 @@ COMMAND = Command(
         "Write a SafetyException: one requirement of one ClusterSafetyPolicy, for one model's\n"
         "bytes in one namespace. Gate/NAME need not be shown (one that failed still denies);\n"
         "SignerThreshold makes one accepted signer enough; Connect lets people exec, attach and\n"
-        "port-forward into the workload's pods. It lifts nothing until enough approvers signed."
+        "port-forward into the workload's pods; EphemeralContainers lets kubectl debug add\n"
+        "containers to them, and those pods are deleted when it ends. Nothing is lifted until\n"
+        "enough approvers signed."
     ),
     examples=(
         "exception new --name late-red-team --policy standard --requirement Gate/red-team \\\n"

@@ -92,8 +92,7 @@ def read_scene(
         before.put_policy(document)
     for document in then:
         after.put_policy(document)
-    # They count where a certificate is judged; those in force were judged by the committee.
-    for document in _exceptions(reader, scene) if changed else ():
+    for document in _exceptions(reader, scene, needed=bool(changed)):
         before.put_exception(document)
     judged: dict[Key, KnownModel] = {}
     for document in _each(reader, scene, kinds.ATTESTED_MODEL, places):
@@ -103,7 +102,12 @@ def read_scene(
     for document in _each(reader, scene, kinds.CLAIM, places):
         before.put_claim(document)
     scene.before = before.snapshot()
-    scene.after = replace(after.snapshot(), models=judged, claims=scene.before.claims)
+    scene.after = replace(
+        after.snapshot(),
+        models=judged,
+        claims=scene.before.claims,
+        exceptions=scene.before.exceptions,
+    )
     return scene
 
 
@@ -132,9 +136,11 @@ def _each(reader: Reader, scene: Scene, kind: Kind, places: tuple[str, ...]) -> 
             scene.blind.add(place)
 
 
-def _exceptions(reader: Reader, scene: Scene) -> Iterator[Document]:
+def _exceptions(reader: Reader, scene: Scene, *, needed: bool) -> Iterator[Document]:
     """SafetyExceptions. One that may not be read lifts nothing, so a verdict is at most too strict.
 
+    They are ``needed`` where a certificate is judged: those in force were judged by the committee.
+    Besides they cover debugged pods, too rare a thing to call every preview incomplete for it.
     A release before this one does not serve the kind.
     """
     try:
@@ -142,7 +148,8 @@ def _exceptions(reader: Reader, scene: Scene) -> Iterator[Document]:
     except NotServed:
         return
     except NotPermitted as error:
-        scene.gap(error)
+        if needed:
+            scene.gap(error)
 
 
 def _take_model(

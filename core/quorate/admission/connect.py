@@ -5,14 +5,12 @@
 
 from datetime import datetime
 
-from quorate.admission import pods
+from quorate.admission import debugging, pods
 from quorate.admission.injection import Pod
-from quorate.admission.model import KnownModel
+from quorate.admission.lifting import lifting
 from quorate.admission.snapshot import Snapshot
 from quorate.admission.validate import Judgement, is_exempt, selected
 from quorate.api.v1alpha1.safety_exception import CONNECT
-from quorate.policy.compiled import CompiledPolicy
-from quorate.policy.exceptions import lifted
 from quorate.verdict import ALLOW, Reason, deny
 
 SUBRESOURCES = {"exec": "exec into", "attach": "attach to", "portforward": "port-forward to"}
@@ -45,22 +43,19 @@ def connect(
         )
         return Judgement(verdict, selection=selection)
     known = snapshot.models.get((pods.namespace(pod), pods.model_name(pod)))
-    floors = [policy for policy in selection.policies if policy.is_cluster]
-    refusing = [p for p in floors if known is None or not _lifted(known, p, snapshot, now)]
-    if floors and not refusing and selection.verdict.allowed:
+    wanted = frozenset({CONNECT})
+    if container in debugging.names_in(pod):
+        # What may be put there may be used: kubectl debug attaches to what it adds.
+        wanted |= debugging.REQUIREMENTS
+    found = lifting(wanted, selection, known, snapshot, now)
+    if found.is_lifted:
         warning = f"SafetyException: this connection to {name} is one; there is an incident"
         return Judgement(ALLOW, (warning,), False, selection, known)
     verdict = deny(
         Reason.CONNECT_REFUSED,
         f"nobody may {how} model pod {name}: it would reach the model behind its sidecar",
-        policy=", ".join(str(policy.ref) for policy in refusing) or selection.names,
+        policy=", ".join(str(policy.ref) for policy in found.refusing) or selection.names,
         owner=selection.owner,
         fix=_ASK.format(name=name),
     )
     return Judgement(verdict, selection=selection)
-
-
-def _lifted(known: KnownModel, policy: CompiledPolicy, snapshot: Snapshot, now: datetime) -> bool:
-    workload = (known.namespace, known.name, known.manifest_digest)
-    exceptions = snapshot.exceptions.get(workload[:2], ())
-    return CONNECT in lifted(exceptions, policy, workload, snapshot.cluster_id, now)

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from quorate import names
-from quorate.admission import pods, rules, validate
+from quorate.admission import debugging, pods, rules, validate
 from quorate.admission.injection import Pod
 from quorate.admission.released import Release, claimed, release
 from quorate.admission.snapshot import Snapshot
@@ -70,6 +70,7 @@ def _judge(
 ) -> Escape | None:
     if not runs(pod, now):
         return None
+    pod = debugging.without_excepted(pod, snapshot, now)
     exempt = validate.is_exempt(pod, validate.selected(pod, snapshot))
     sight = Sight(pod, snapshot, released(pod), exempt, familiar)
     found = (predicate(sight) for predicate in PREDICATES)

@@ -47,6 +47,12 @@ def init_containers(pod: Pod) -> list[Container]:
     return pod["spec"].get("initContainers") or []
 
 
+def carries_injection(pod: Pod) -> bool:
+    """Whether both containers that mutate injects are there."""
+    found = {container["name"] for container in init_containers(pod)}
+    return found.issuperset(INJECTED)
+
+
 def all_containers(pod: Pod) -> Iterator[tuple[str, Container]]:
     """Every container with its field path: init, regular and ephemeral."""
     spec = pod["spec"]

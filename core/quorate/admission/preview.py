@@ -111,7 +111,7 @@ def as_new(pod: Pod, snapshot: Snapshot, *, guarded: bool) -> Pod:
     spec = {key: value for key, value in pod["spec"].items() if key != "ephemeralContainers"}
     if not names_its_node(pod):
         spec.pop("nodeName", None)
-    if guarded and carries_injection(pod):
+    if guarded and pods.carries_injection(pod):
         volumes = {volume["name"] for volume in injection.volumes(snapshot.injection)}
         for field, ours in (("initContainers", set(pods.INJECTED)), ("volumes", volumes)):
             spec[field] = [item for item in spec.get(field) or () if item["name"] not in ours]
@@ -130,12 +130,6 @@ def names_its_node(pod: Pod) -> bool:
         if "f:nodeName" in written and not entry.get("subresource"):
             return True
     return False
-
-
-def carries_injection(pod: Pod) -> bool:
-    """Whether both containers that mutate injects are there."""
-    found = {container["name"] for container in pods.init_containers(pod)}
-    return found.issuperset(pods.INJECTED)
 
 
 def has_controller(pod: Pod) -> bool:

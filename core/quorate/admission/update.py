@@ -1,6 +1,7 @@
 """UPDATE: only what changes is judged, so that a finalizer goes long after evidence expired.
 
-Also the subresources by which a pod changes: resize, ephemeral containers, binding.
+Also the subresources by which a pod changes: resize and binding (quorate.admission.debugging has
+the ephemeral containers).
 """
 
 from datetime import datetime
@@ -31,20 +32,6 @@ def update(old: Pod, new: Pod, user: str, snapshot: Snapshot, now: datetime) -> 
     if not spec_changed and not _gains_policy(old, new, snapshot):
         return Judgement(ALLOW)
     return shape(new, snapshot) if pods.is_gated(new) else may_run(new, snapshot, now)
-
-
-def ephemeral_containers(old: Pod, new: Pod, snapshot: Snapshot) -> Judgement:
-    """No debugging containers inside a model pod: they could reach the model past the sidecar."""
-    field = "ephemeralContainers"
-    if (old["spec"].get(field) or []) == (new["spec"].get(field) or []):
-        return Judgement(ALLOW)
-    if is_exempt(new, selected(new, snapshot)):
-        return Judgement(ALLOW, exempt=True)
-    return _refused(
-        Reason.EPHEMERAL_CONTAINER,
-        "ephemeral containers must not be added to a model pod",
-        fix="debug a copy of the pod in a namespace that does not enforce",
-    )
 
 
 def bind(pod: Pod, labels: dict[str, str], snapshot: Snapshot, now: datetime) -> Judgement:

@@ -7,7 +7,8 @@ import pytest
 
 from quorate import names
 from tests.contract.floor.api import Answer
-from tests.contract.floor.ground import EXEMPT, PREVIOUS_IMAGE, Floor, installed
+from tests.contract.floor.ground import EXEMPT, PREVIOUS_IMAGE, Floor, eventually, installed
+from tools.demo.cluster import Cluster, running_cluster
 
 pytestmark = pytest.mark.cluster
 
@@ -88,11 +89,61 @@ def test_injected_images_do_not_change(floor: Floor) -> None:
             assert "InjectionDiffers" in patch(floor, "model", change, **OPERATOR).message
 
 
-@pytest.mark.requirement("UPDATE judges changes: an image swap or a debugging container → denied")
-def test_model_pods_take_no_debugging_container(floor: Floor) -> None:
-    """Refused in a model pod, let through elsewhere."""
-    container = {"name": "debug", "image": EXEMPT}
+DEBUGGER: dict[str, Any] = {"user": "debugger"}
+"""May do everything inside the namespace."""
+
+
+def debug(floor: Floor, pod: str, who: dict[str, Any], **fields: Any) -> str:
+    """Add a debugging container; returns why it was refused."""
+    container = {"name": "debug", "image": EXEMPT} | fields
     change = [{"op": "add", "path": "/spec/ephemeralContainers", "value": [container]}]
-    said = patch(floor, "model", change, "/ephemeralcontainers").message
-    assert "EphemeralContainer" in said
-    assert patch(floor, "bare", change, "/ephemeralcontainers").message == ""
+    return patch(floor, pod, change, "/ephemeralcontainers", **who).message
+
+
+@pytest.fixture
+def cluster(floor: Floor) -> Iterator[Cluster]:
+    """The cluster, where the debugger has every right inside the namespace."""
+    cluster = running_cluster()
+    everything = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
+    cluster.apply(*_granted(floor.name, "Role", everything, namespace=floor.namespace))
+    yield cluster
+    cluster.kubectl("delete", "clusterrole,clusterrolebinding", floor.name, "--ignore-not-found")
+
+
+def _granted(name: str, kind: str, rules: Any, **where: str) -> list[dict[str, Any]]:
+    """A role, and its binding to the debugger."""
+    group = "rbac.authorization.k8s.io"
+    common = {"apiVersion": f"{group}/v1", "metadata": {"name": name, **where}}
+    subject = {"apiGroup": group, "kind": "User", "name": DEBUGGER["user"]}
+    role = {"apiGroup": group, "kind": kind, "name": name}
+    return [
+        common | {"kind": kind, "rules": rules},
+        common | {"kind": f"{kind}Binding", "roleRef": role, "subjects": [subject]},
+    ]
+
+
+@pytest.mark.requirement("UPDATE judges changes: an image swap or a debugging container → denied")
+def test_model_pods_take_no_debugging_container(floor: Floor, cluster: Cluster) -> None:
+    """Refused in a model pod, let through elsewhere; every right inside the namespace does not
+    help. With the right to use exceptions the webhook decides, which verifies them."""
+    eventually(lambda: debug(floor, "bare", DEBUGGER) == "", "the debugger's rights")
+    assert "EphemeralContainer" in debug(floor, "model", DEBUGGER)
+    use = [{"apiGroups": [names.GROUP], "resources": ["safetyexceptions"], "verbs": ["use"]}]
+    cluster.apply(*_granted(floor.name, "ClusterRole", use))
+    eventually(lambda: debug(floor, "model", DEBUGGER) == "", "the right to use exceptions")
+
+
+@pytest.mark.requirement("a debugging container never comes near the injected ones")
+def test_no_debugging_container_near_the_injected_ones(floor: Floor) -> None:
+    """Their processes, volumes and names: refused even to an administrator."""
+    volume = next(
+        v["name"] for v in floor.injected()["spec"]["volumes"] if v["name"].startswith("quorate-")
+    )
+    for fields in (
+        {"targetContainerName": names.SIDECAR_CONTAINER},
+        {"targetContainerName": names.MEASURE_CONTAINER},
+        {"volumeMounts": [{"name": volume, "mountPath": "/x"}]},
+        {"name": "quorate-debug"},
+    ):
+        assert "must not come near the injected" in debug(floor, "model", {}, **fields), fields
+    assert debug(floor, "model", {}, targetContainerName="server") == ""

@@ -186,8 +186,8 @@ def test_who_breaks_the_glass_says_so(floor: Floor) -> None:
             (names.SUSPENDED_BY, "portal"),
         ):
             for part in ("", "/status"):
-                change = {"metadata": {"annotations": {key: value}}}
-                request = ("PATCH", path + part + dry, change)
+                words = {"metadata": {"annotations": {key: value}}}
+                request = ("PATCH", path + part + dry, words)
                 said = floor.api.request(*request, content_type=MERGE, **PORTAL).message
                 assert "GuardedFieldChanged" in said, (key, value, part)
         other = {"metadata": {"annotations": {"example.com/a": "b"}}}

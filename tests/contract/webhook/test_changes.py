@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from quorate import names
-from tests.contract.webhook.ground import Ground, eventually
-from tests.fakes.vouching import Committee
+from tests.contract.webhook.ground import Ground, bare, eventually
+from tests.contract.webhook.plane import Answer
+from tests.fakes import exceptions
+from tests.fakes.vouching import Committee, signer
 from tests.unit.admission.pod_builder import EXEMPT_IMAGE
 from tests.unit.admission.world import FLOOR
 
@@ -135,6 +137,61 @@ def test_no_debugging_container_enters(ground: Ground, pod: Document) -> None:
     )
     assert "EphemeralContainer" in answer.message
     assert "fix: " in answer.message
+
+
+CHIEF = signer()
+SYSTEM = ("-n", names.NAMESPACE)
+
+
+def debug(ground: Ground, pod: Document, **fields: Any) -> Answer:
+    """kubectl debug, under a dry run: nothing can be taken out of a pod again."""
+    container = {"name": "debug", "image": OTHER_IMAGE, "terminationMessagePolicy": "File"}
+    return ground.patch(
+        pod,
+        replace("/spec/ephemeralContainers", [container | fields]),
+        sub_resource="ephemeralcontainers",
+        query="?dryRun=All",
+    )
+
+
+def approve(ground: Ground, life: timedelta) -> None:
+    """An approved exception for the pod's workload, whose incident is open."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    workload = {"namespace": ground.namespace()}
+    document = bare(
+        exceptions.exception(
+            *("EphemeralContainers", CHIEF),
+            name="debug",
+            decided_at=now,
+            life=life,
+            workload=workload,
+        )
+    )
+    status = json.dumps({"status": document.pop("status")})
+    ground.plane.namespace(names.NAMESPACE)
+    ground.plane.apply(document)
+    patch = ("--subresource=status", "--type=merge", "-p", status)
+    ground.plane.kubectl("patch", "safetyexception", "debug", *patch, *SYSTEM)
+
+
+@pytest.mark.requirement("ephemeral containers into a model pod are refused unless an exception")
+def test_an_exception_lets_a_debugging_container_in(ground: Ground, pod: Document) -> None:
+    """While it is approved, into a pod that runs, and not near the injected containers."""
+    released(ground, pod)
+    assert ground.bind(pod).accepted
+    floor = ground.floor(exceptions=exceptions.approvers(CHIEF))
+    ground.plane.apply(floor)
+    try:
+        assert "SafetyException" in debug(ground, pod).message
+        approve(ground, timedelta(seconds=15))
+        eventually(lambda: debug(ground, pod).accepted, "the exception", 10)
+        near = debug(ground, pod, targetContainerName=names.SIDECAR_CONTAINER).message
+        assert "must not share processes with an injected container" in near
+        eventually(lambda: "EphemeralContainer" in debug(ground, pod).message, "its end", 20)
+    finally:
+        ground.plane.kubectl("delete", "safetyexception", "debug", "--ignore-not-found", *SYSTEM)
+        ground.plane.apply(ground.floor())
+        eventually(ground.admitted, "the policy as it was")
 
 
 @pytest.mark.requirement("resize of the injected containers → denied")

@@ -238,23 +238,6 @@ def test_a_model_pod_does_not_become_exempt() -> None:
     assert judge(old, labels(app="batch"), world=world) == [Reason.GUARDED_CHANGE]
 
 
-@pytest.mark.requirement("pods/ephemeralcontainers")
-def test_no_debugging_containers_in_model_pods() -> None:
-    """Whatever their image; in an exempt pod an exempt image is allowed."""
-
-    def judged(old: Document, image: str) -> list[Reason]:
-        new = copy.deepcopy(old)
-        new["spec"]["ephemeralContainers"] = [{"name": "debug", "image": image}]
-        verdict = update.ephemeral_containers(old, new, WORLD.snapshot).verdict
-        return [denial.reason for denial in verdict.denials]
-
-    for image in (OTHER_IMAGE, server_container()["image"], EXEMPT_IMAGE):
-        assert judged(RUNNING, image) == [Reason.EPHEMERAL_CONTAINER]
-    assert judged(exempt_pod(), EXEMPT_IMAGE) == []
-    assert judged(exempt_pod(), OTHER_IMAGE) == [Reason.EPHEMERAL_CONTAINER]
-    assert update.ephemeral_containers(RUNNING, RUNNING, WORLD.snapshot).verdict.allowed
-
-
 @pytest.mark.requirement("pods/binding re-checks that the pod still passes")
 def test_binding_asks_again_whether_the_pod_may_run() -> None:
     """What was admitted an hour ago is bound only if it would pass now."""

@@ -282,6 +282,23 @@ def test_an_exception_lifts_what_it_would_lift(cluster: FakeCluster, tmp_path: P
     assert (found.denied, [m.allowed for m in found.models]) == (0, [True])
 
 
+@pytest.mark.requirement("a debugged pod ends with its exception")
+def test_a_debugged_pod_goes_on_while_its_exception_does(cluster: FakeCluster) -> None:
+    """Approved: it goes on. Without, or if exceptions may not be read: it is deleted."""
+    approver = signer()
+    cluster.put_floor({"exceptions": exceptions.approvers(approver)})
+    cluster.put_model()
+    pod = running(cluster.pod(gated=False))
+    pod["spec"]["ephemeralContainers"] = [{"name": "debugger", "image": "shell"}]
+    cluster.reader.put(pod)
+    assert preview(cluster, f"namespace/{NAMESPACE}").pods[0].fate == "Replaced"
+    cluster.reader.put(exceptions.exception("EphemeralContainers", approver))
+    assert preview(cluster, f"namespace/{NAMESPACE}").pods[0].fate == "GoesOn"
+    cluster.reader.forbidden = {"SafetyException"}
+    found = preview(cluster, f"namespace/{NAMESPACE}")
+    assert (found.pods[0].fate, found.gaps) == ("Replaced", ())
+
+
 def test_only_what_the_policy_selects(cluster: FakeCluster, tmp_path: Path) -> None:
     """Pods outside the selector are not counted."""
     cluster.reader.put(running(cluster.pod(gated=False)))

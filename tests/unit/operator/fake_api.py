@@ -1,6 +1,7 @@
 """An API server in memory, below the operator's own client: paths, versions, conflicts, faults."""
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -45,7 +46,7 @@ class FakeApi(ApiServer):
         if method == "POST":
             return self._created(f"{path}/{body['metadata']['name']}", body)
         if method == "GET" and path not in self.objects:
-            below = [d for p, d in self.objects.items() if p.rpartition("/")[0] == path]
+            below = [d for p, d in self.objects.items() if path in _collections(p)]
             if below or path.rpartition("/")[2] in _PLURALS:
                 return {"items": copy.deepcopy(below), "metadata": {}}
         target = path.removesuffix("/status")
@@ -111,6 +112,12 @@ class FixedClock:
     def now(self) -> datetime:
         """The time it was set to."""
         return self.time
+
+
+def _collections(path: str) -> tuple[str, str]:
+    """Where an object is listed: in its namespace, and with those of all namespaces."""
+    collection = path.rpartition("/")[0]
+    return collection, re.sub(r"/namespaces/[^/]+(?=/[^/]+$)", "", collection)
 
 
 class Monotonic:

@@ -17,10 +17,16 @@ from quorate_operator.effects.removal import BURST, RATE, Removals
 from quorate_operator.escape_response import EscapeResponse
 from quorate_operator.escape_scan import EscapeScan
 from quorate_operator.intake import Intake, Queues
-from quorate_operator.kinds import CLUSTER_SAFETY_POLICY, NAMESPACE, NODE, POD
+from quorate_operator.kinds import (
+    CLUSTER_SAFETY_POLICY,
+    NAMESPACE,
+    NODE,
+    POD,
+    SAFETY_EXCEPTION,
+)
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconcile.escape import GRACE_SECONDS
-from tests.fakes import vouching
+from tests.fakes import exceptions, vouching
 from tests.unit.admission.pod_builder import PodBuilder, exempt_pod
 from tests.unit.operator.fake_api import FakeApi, FixedClock, Holding, Marking, Monotonic
 from tests.unit.operator.scene import FLOOR_SPEC, TEAM, Scene, verified_scene
@@ -255,6 +261,30 @@ async def test_what_was_not_heard_of_yet_deletes_nothing() -> None:
     await stand.look()
     assert stand.there() == {"x"}
     assert stand.incidents == {}
+
+
+@pytest.mark.requirement("a debugged pod ends with its exception")
+async def test_a_debugged_pod_ends_with_its_exception() -> None:
+    """An exception that the watch did not bring is read before anything is done; the pod is left
+    while it lifts, and found when it is gone."""
+    chief, stand = vouching.signer(), await looked()
+    stand.policy(FLOOR_SPEC | {"exceptions": exceptions.approvers(chief)})
+    document = exceptions.exception("EphemeralContainers", chief)
+    path = SAFETY_EXCEPTION.path(SYSTEM, document["metadata"]["name"])
+    stand.api.put(path, document)
+    pod = PodBuilder(stand.cluster.world.store.snapshot()).released().build()
+    pod["metadata"]["uid"] = f"uid-{TEAM}-chat"
+    shown = released.mark(KEY, pod["metadata"]["uid"], released.changeable(pod))
+    pod["metadata"]["annotations"] = {names.RELEASED_ANNOTATION: shown}
+    pod["spec"]["ephemeralContainers"] = [{"name": "debug", "image": "shell"}]
+    stand.pod(pod)
+    await stand.look()
+    assert (stand.there(), stand.incidents) == ({"chat"}, {})
+    del stand.api.objects[path]
+    await stand.intake.sweep(stand.api, SAFETY_EXCEPTION)
+    await stand.look()
+    assert stand.there() == set()
+    assert "EphemeralContainer" in stand.incidents["PodEscaped", "chat"]["spec"]["summary"]
 
 
 @pytest.mark.requirement("escape scan: without the platform's policies nothing is deleted")

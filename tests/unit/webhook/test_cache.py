@@ -395,7 +395,8 @@ def test_bound_pods_keep_labels_and_images(monkeypatch: pytest.MonkeyPatch) -> N
     assert pods.find("team-a", "a", "u") == {
         "metadata": {"namespace": "team-a", "name": "a", "uid": "u", "labels": {"a": "b"}},
         "spec": {
-            "containers": [{"image": "main"}, {"image": "init"}, {"image": "debug"}],
+            "containers": [{"image": "main"}, {"image": "init"}],
+            "ephemeralContainers": [{"name": "e", "image": "debug"}],
             "volumes": [{"image": {"reference": "r"}}],
         },
     }

@@ -15,6 +15,7 @@ class _Metadata(msgspec.Struct):
 
 
 class _Container(msgspec.Struct):
+    name: str = ""
     image: str = ""
 
 
@@ -33,8 +34,8 @@ class _Spec(msgspec.Struct, rename="camel"):
     volumes: list[_Volume] | None = None
 
     def images(self) -> Iterator[str]:
-        """Images of all containers."""
-        for group in (self.containers, self.init_containers, self.ephemeral_containers):
+        """Images of all containers but the ephemeral ones."""
+        for group in (self.containers, self.init_containers):
             yield from (container.image for container in group or ())
 
 
@@ -49,6 +50,8 @@ class _Kept(msgspec.Struct, array_like=True):
     images: tuple[str, ...]
     mounted: tuple[str, ...]
     """References of image volumes."""
+    ephemeral: dict[str, str]
+    """Images of ephemeral containers by name."""
 
 
 _SEEN = msgspec.json.Decoder(_Seen)
@@ -76,6 +79,7 @@ class BoundPods:
             pod.metadata.labels or {},
             tuple(dict.fromkeys(pod.spec.images())),
             tuple(mounted),
+            {c.name: c.image for c in pod.spec.ephemeral_containers or ()},
         )
         self._pods[key] = _ENCODER.encode(kept)
         return True
@@ -89,8 +93,8 @@ class BoundPods:
         return self._pods.keys()
 
     def find(self, namespace: str, name: str, uid: str) -> Pod | None:
-        """The pod, with nothing but names, labels and images; None if it is not known, or is
-        another one than ``uid`` (if not empty)."""
+        """The pod, with nothing but labels, images and names of ephemeral containers; None if it
+        is not known, or is another one than ``uid`` (if not empty)."""
         data = self._pods.get((namespace, name))
         if data is None:
             return None
@@ -102,6 +106,9 @@ class BoundPods:
             "metadata": identity,
             "spec": {
                 "containers": [{"image": image} for image in kept.images],
+                "ephemeralContainers": [
+                    {"name": name, "image": image} for name, image in kept.ephemeral.items()
+                ],
                 "volumes": [{"image": {"reference": reference}} for reference in kept.mounted],
             },
         }

@@ -11,6 +11,7 @@ from quorate.admission.rules.arguments import arguments
 from quorate.admission.rules.audit_claim import audit_claim, audit_claim_read_only
 from quorate.admission.rules.bounds import too_large
 from quorate.admission.rules.containers import containers
+from quorate.admission.rules.debugging import check_debugging
 from quorate.admission.rules.environment import environment
 from quorate.admission.rules.fields import fields
 from quorate.admission.rules.host import host_access
@@ -56,4 +57,4 @@ def check_exempt(pod: Pod, injections: Iterable[InjectionConfig]) -> list[Denial
     return [*no_token(pod), *audit_claim_read_only(pod, injections)]
 
 
-__all__ = ["RULES", "Allowed", "Rule", "check", "check_exempt"]
+__all__ = ["RULES", "Allowed", "Rule", "check", "check_debugging", "check_exempt"]

@@ -26,7 +26,11 @@ def containers(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
             fix="move the other containers to a pod of their own",
         )
     if subject.spec.get("ephemeralContainers"):
-        yield Denial(Reason.EPHEMERAL_CONTAINER, "a model pod must not hold ephemeral containers")
+        yield Denial(
+            Reason.EPHEMERAL_CONTAINER,
+            "a model pod must not hold ephemeral containers; no exception covers these now",
+            fix="create the pod anew: they cannot be taken out of it",
+        )
     for path, container in subject.users:
         yield from _image(path, container, allowed)
         if container.get("restartPolicy") == "Always":

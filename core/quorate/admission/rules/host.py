@@ -23,10 +23,11 @@ def host_access(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     if _is_host_process(context):
         yield _denied("spec.securityContext.windowsOptions.hostProcess must not be true")
     for path, container in subject.users:
-        yield from _container(path, container)
+        yield from container_access(path, container)
 
 
-def _container(path: str, container: dict[str, Any]) -> Iterator[Denial]:
+def container_access(path: str, container: dict[str, Any]) -> Iterator[Denial]:
+    """No privilege, and no port or device of the host, for one container."""
     context = container.get("securityContext")
     if context:
         added = (context.get("capabilities") or {}).get("add")

@@ -39,7 +39,7 @@ def model_mount(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
             if name == volume:
                 mounted = mounted or path == SERVER
                 if not (downloads and _may_be_filled(allowed)):
-                    yield from _mount(path, mount)
+                    yield from mount_read_only(path, mount)
         yield from _hidden(path, mounts, volume)
     if not mounted:
         yield Denial(
@@ -69,7 +69,8 @@ def _may_be_filled(allowed: Allowed) -> bool:
     )
 
 
-def _mount(path: str, mount: dict[str, Any]) -> Iterator[Denial]:
+def mount_read_only(path: str, mount: dict[str, Any]) -> Iterator[Denial]:
+    """The model is mounted read-only and whole, at one place."""
     if mount.get("readOnly") is not True:
         yield writable(f"{path} must mount {mount['name']} with readOnly: true")
     if mount.get("subPath") or mount.get("subPathExpr"):

@@ -17,12 +17,15 @@ from quorate.api.v1alpha1.meta import (
 )
 
 CONNECT = "Connect"
+EPHEMERAL_CONTAINERS = "EphemeralContainers"
 SIGNER_THRESHOLD = "SignerThreshold"
 GATE_PREFIX = "Gate/"
 Requirement = Annotated[
     str,
     StringConstraints(
-        pattern=r"^(Connect|SignerThreshold|Gate/[a-z0-9]([-a-z0-9]*[a-z0-9])?)$", max_length=68
+        pattern=r"^(Connect|EphemeralContainers|SignerThreshold|"
+        r"Gate/[a-z0-9]([-a-z0-9]*[a-z0-9])?)$",
+        max_length=68,
     ),
 ]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
@@ -51,7 +54,8 @@ class SafetyExceptionSpec(Model):
     requirement: Requirement = Field(
         description="Exactly one. Gate/NAME: the gate need not be shown; one that failed still "
         "denies. SignerThreshold: one accepted signer is enough. Connect: exec, attach and "
-        "port-forward into the workload's pods."
+        "port-forward into the workload's pods. EphemeralContainers: kubectl debug adds containers "
+        "to them; the pods that got one are deleted when the exception ends."
     )
     workload: Workload = Field(description="What it is lifted for.")
     reason: Reason = Field(description="Why, in one line.")
