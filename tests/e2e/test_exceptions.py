@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.tenant import Tenant, condition, eventually
+from tests.e2e.test_escapes import found, pods
 from tests.fakes.exceptions import approvers, exception
 from tests.fakes.vouching import signer
 from tools.demo.cluster import CommandFailed
@@ -16,6 +17,8 @@ Document = dict[str, Any]
 SYSTEM = ("-n", "quorate-system")
 CHIEF, DEPUTY = signer(), signer()
 LIFE = timedelta(seconds=30)
+DEBUGGED = timedelta(seconds=50)
+"""Long enough to outlive the exception for connections, and two looks of the escape scan."""
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def approved(tenant: Tenant) -> Iterator[Tenant]:
     floor["spec"]["exceptions"] = approvers(CHIEF, DEPUTY, threshold=2)
     tenant.cluster.apply(floor)
     yield tenant
-    for name in ("connect", "gate"):
+    for name in ("connect", "debug", "gate"):
         named = f"{tenant.namespace}-{name}"
         tenant.cluster.kubectl("delete", "safetyexception", named, "--ignore-not-found", *SYSTEM)
 
@@ -58,6 +61,16 @@ def execed(tenant: Tenant, container: str = "server") -> str:
         return error.output
 
 
+def debug(tenant: Tenant) -> str:
+    """What comes of kubectl debug into the model's pod; no other image is on the nodes."""
+    wait = ("python3", "-c", "import signal; signal.pause()")
+    options = ("--image", tenant.server["reference"], "--target=server", "--profile=restricted")
+    try:
+        return tenant.kubectl("debug", "demo", "-c", "debugger", *options, "--", *wait)
+    except CommandFailed as error:
+        return f"refused: {error.output}"
+
+
 def stored(tenant: Tenant, name: str) -> Document:
     """The exception as it is now."""
     named = f"{tenant.namespace}-{name}"
@@ -74,10 +87,14 @@ def incident(tenant: Tenant, name: str) -> Document:
 
 @pytest.mark.requirement("exec, attach and port-forward into a model pod are refused")
 @pytest.mark.requirement("an exception lets in until its end, and always is an incident")
-def test_exec_is_refused_but_for_an_exception(approved: Tenant) -> None:
-    """Refused with what to do instead; let in while two approved; refused again when it ended."""
+@pytest.mark.requirement("a debugged pod ends with its exception")
+def test_exec_and_debug_are_refused_but_for_an_exception(approved: Tenant) -> None:
+    """Refused with what to do instead; let in while two approved; refused again when it ended. The
+    pod that was debugged serves on until then, and is an escape after: deleted."""
     tenant = approved
     tenant.serve()
+    assert "EphemeralContainer" in debug(tenant)
+    tenant.cluster.apply(agreed(tenant, "debug", "EphemeralContainers", "demo", DEBUGGED))
     said = execed(tenant)
     for part in ("ConnectRefused", "kubectl logs", "SafetyException"):
         assert part in said
@@ -87,6 +104,7 @@ def test_exec_is_refused_but_for_an_exception(approved: Tenant) -> None:
     tenant.cluster.apply(stray)
     tenant.cluster.apply(document)
     eventually(lambda: "42" in execed(tenant), "the exception lets in", seconds=20)
+    eventually(lambda: "refused" not in debug(tenant), "kubectl debug is let in", seconds=20)
     assert "ConnectRefused" in execed(tenant, "quorate-sidecar")
     opened = incident(tenant, "connect")
     assert len(opened["spec"]["approvals"]) == 2
@@ -94,12 +112,20 @@ def test_exec_is_refused_but_for_an_exception(approved: Tenant) -> None:
     elsewhere = tenant.get("safetyexception", document["metadata"]["name"])
     assert condition(elsewhere, "Active") == "False"
     eventually(lambda: "ConnectRefused" in execed(tenant), "its end", seconds=45)
+    assert "42" in execed(tenant, "debugger")
+    pod = tenant.running("demo", seconds=1)
+    uid = pod["metadata"]["uid"]
+    assert found(tenant, uid) is None
+    assert incident(tenant, "debug")["spec"]["severity"] == "High"
 
     def closed() -> bool:
         name = opened["metadata"]["name"]
         return condition(tenant.cluster.get("safetyincident", name, *SYSTEM), "Open") == "False"
 
     eventually(closed, "the incident is closed", seconds=60)
+    escaped = eventually(lambda: found(tenant, uid), "the debugged pod is an escape", seconds=60)
+    assert "EphemeralContainer" in escaped["spec"]["summary"]
+    eventually(lambda: not pods(tenant, "demo"), "it is deleted", seconds=30)
 
 
 @pytest.mark.requirement("SafetyException: one requirement, one workload")

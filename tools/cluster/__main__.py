@@ -24,6 +24,8 @@ examples:
   export KUBECONFIG=$(python -m tools.cluster kubeconfig)
   python -m tools.cluster stop kube-apiserver    what does the rest do without it?
   python -m tools.cluster start kube-apiserver
+  python -m tools.cluster static-pod node-1 x < pod.json
+  python -m tools.cluster static-pod node-1 x --remove
   python -m tools.cluster down                   leaves nothing but the caches
 
 environment:
@@ -51,6 +53,11 @@ def _stop(arguments: argparse.Namespace) -> None:
 
 def _start(arguments: argparse.Namespace) -> None:
     select_provider().start(arguments.component)
+
+
+def _static_pod(arguments: argparse.Namespace) -> None:
+    manifest = None if arguments.remove else sys.stdin.read()
+    select_provider().static_pod(arguments.node, arguments.name, manifest)
 
 
 def _kubeconfig(_: argparse.Namespace) -> None:
@@ -113,6 +120,10 @@ def _parser() -> argparse.ArgumentParser:
     for name, run in (("stop", _stop), ("start", _start)):
         added = command(name, run, f"{name} one component of the running cluster")
         added.add_argument("component", metavar="COMPONENT")
+    static = command("static-pod", _static_pod, "give a node's kubelet a static pod's manifest")
+    static.add_argument("node", metavar="NODE")
+    static.add_argument("name", metavar="NAME", help="of the manifest, which is read from stdin")
+    static.add_argument("--remove", action="store_true", help="take the manifest away again")
     return parser
 
 

@@ -141,6 +141,19 @@ class KindProvider:
         ready = ["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s"]
         run([self._program("kubectl"), "--kubeconfig", self._kubeconfig, *ready])
 
+    def static_pod(self, node: str, name: str, manifest: str | None) -> None:
+        """Give a node's kubelet the manifest of a static pod, or with None take it away."""
+        if "/" in name or node not in self._nodes():
+            raise ClusterError(f"no node {node}, or {name} is no name")
+        target = f"{_MANIFESTS}/{name}.json"
+        if manifest is None:
+            run(["docker", "exec", node, "rm", "-f", target])
+            return
+        # The kubelet reads whatever appears here, but for names that begin with a dot.
+        unfinished = f"{_MANIFESTS}/.{name}"
+        script = f"cat > {unfinished} && mv {unfinished} {target}"
+        run(["docker", "exec", "--interactive", node, "sh", "-c", script], stdin=manifest)
+
     def _move_manifest(self, component: str, source: str, target: str) -> None:
         if "/" in component:
             raise ClusterError(f"no component {component}")

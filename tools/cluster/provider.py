@@ -51,5 +51,8 @@ class Provider(Protocol):
     def start(self, component: str) -> None:
         """Start a stopped component and wait until it answers."""
 
+    def static_pod(self, node: str, name: str, manifest: str | None) -> None:
+        """Give a node's kubelet the manifest of a static pod, or with None take it away."""
+
     def status(self) -> Status:
         """What is there now."""

@@ -155,6 +155,22 @@ def test_a_component_is_stopped_and_started_by_its_manifest(
         provider.stop("../x")
 
 
+def test_a_static_pod_is_a_manifest_on_the_node(
+    provider: KindProvider, stand_ins: StandIns
+) -> None:
+    """Written under a name that the kubelet does not read, then moved; and taken away again."""
+    provider.up(None)
+    provider.static_pod("c-worker", "x", "{}")
+    provider.static_pod("c-worker", "x", None)
+    wrote, removed = (call for call in stand_ins.calls() if "manifests" in call)
+    assert "docker exec --interactive c-worker" in wrote
+    assert wrote.endswith("mv /etc/kubernetes/manifests/.x /etc/kubernetes/manifests/x.json")
+    assert removed == "docker exec c-worker rm -f /etc/kubernetes/manifests/x.json"
+    for node, name in (("c-worker", "../x"), ("other", "x")):
+        with pytest.raises(ClusterError, match="no node"):
+            provider.static_pod(node, name, "{}")
+
+
 def test_the_docker_builder_stores_what_docker_saves(stand_ins: StandIns) -> None:
     """Where an engine answers it builds, and its archive ends up in the same store of blobs."""
     source = BlobStore(stand_ins.folder / "source")

@@ -180,6 +180,20 @@ class LocalProvider:
             boot.wait_ready(ApiClient(self.layout, recorded.addresses))
             say(f"{component} started")
 
+    def static_pod(self, node: str, name: str, manifest: str | None) -> None:
+        """Give a node's kubelet the manifest of a static pod, or with None take it away."""
+        folder = self.layout.static_pods(node)
+        if "/" in f"{node}{name}" or not folder.is_dir():
+            raise ClusterError(f"no node {node}, or {name} is no name")
+        target = folder / f"{name}.json"
+        if manifest is None:
+            target.unlink(missing_ok=True)
+            return
+        # The kubelet reads whatever appears here, but for names that begin with a dot.
+        unfinished = folder / f".{name}"
+        unfinished.write_text(manifest)
+        unfinished.rename(target)
+
     def status(self) -> Status:
         """What is there now; never builds, never waits long."""
         recorded = state.load(self.layout.state_file)

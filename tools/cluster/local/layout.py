@@ -8,6 +8,7 @@ from pathlib import Path
 
 # What a node sees: its namespace has its own /var and /run (see node-namespace.sh).
 NODE_CONFIG = Path("/run/quorate/etc")
+NODE_STATIC_PODS = NODE_CONFIG / "static-pods"
 NODE_BINARIES = Path("/run/quorate/bin")
 
 
@@ -62,6 +63,10 @@ class Layout:
     def node_config(self, node: str) -> Path:
         """What the node sees as NODE_CONFIG."""
         return self.node(node) / "etc"
+
+    def static_pods(self, node: str) -> Path:
+        """What the node sees as NODE_STATIC_PODS."""
+        return self.node_config(node) / NODE_STATIC_PODS.name
 
     def make(self) -> None:
         """Create the folders; only root may look into them, because keys lie there."""

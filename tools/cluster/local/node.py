@@ -11,7 +11,7 @@ from tools.cluster.binaries import Binaries
 from tools.cluster.local import pki
 from tools.cluster.local.addresses import Addresses
 from tools.cluster.local.hub import CLUSTER_DOMAIN
-from tools.cluster.local.layout import NODE_BINARIES, NODE_CONFIG, Layout
+from tools.cluster.local.layout import NODE_BINARIES, NODE_CONFIG, NODE_STATIC_PODS, Layout
 from tools.cluster.local.processes import Component
 from tools.cluster.naming import IMAGE_PREFIX, REGISTRY_NAME, REGISTRY_PORT, node_name
 
@@ -35,7 +35,7 @@ def write_config(cluster: str, index: int, layout: Layout, addresses: Addresses)
     node = node_name(index)
     folder = layout.node_config(node)
     hosts = folder / "certs.d" / REGISTRY_NAME / "hosts.toml"
-    for parent in (folder / "cni", hosts.parent):
+    for parent in (folder / "cni", hosts.parent, layout.static_pods(node)):
         parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(layout.pki / "ca.crt", folder / "ca.crt")
     for suffix in ("crt", "key"):
@@ -149,6 +149,7 @@ def kubelet_config(cluster: str, index: int, addresses: Addresses) -> dict[str, 
         "cgroupRoot": f"/{cluster}/{node_name(index)}",
         "failCgroupV1": False,
         "failSwapOn": False,
+        "staticPodPath": str(NODE_STATIC_PODS),
         "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
         "clusterDNS": [str(addresses.hub)],
         "clusterDomain": CLUSTER_DOMAIN,
