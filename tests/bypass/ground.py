@@ -83,9 +83,9 @@ class Ground:
 
     def remove(self) -> None:
         """Take everything away."""
-        self.tenant.remove()
         self.admin.close()
         self.attacker.close()
+        self.tenant.remove()
 
     def path(self, kind: str, name: str = "", group: str = "") -> str:
         """A path of the API in the namespace."""
