@@ -33,6 +33,8 @@ MODELS = 8 if FULL else 1
 INLINE = 60 if FULL else 30
 """Models that hold 1.2 MiB each: in either case more than one namespace may have kept."""
 SENT_BYTES = 2 * 1024 * limits.MIB if FULL else 256 * limits.MIB
+SELECTED = 64
+"""Values that one selector may have."""
 START_SECONDS = 90.0
 CERTIFIED_SECONDS = 60.0
 CONDITIONS = {"Signed", "GatesPassed", "Certified", "Ready"}
@@ -114,18 +116,21 @@ class Attack:
         )
         asks = {"signers": vouching.signers(vouching.signer())}
         model = asks | {"gates": [vouching.gate(vouching.signer())]}
-        document = vouching.policy({"model": model}, name=self.namespace, selector=self.selector)
-        document["metadata"] = {"name": self.namespace}
-        self.installation.apply(document)
+        for name, selector in self.floors().items():
+            document = vouching.policy({"model": model}, name=name, selector=selector)
+            document["metadata"] = {"name": name}
+            self.installation.apply(document)
 
-    @property
-    def selector(self) -> dict[str, Any]:
-        """Every model that this attack may put."""
+    def floors(self) -> dict[str, dict[str, Any]]:
+        """Policies by name, with selectors of every model that this attack may put."""
         values = [name for name, _, _, _ in self.referring()]
         values += ["maps", *(f"inline-{n}" for n in range(INLINE))]
-        return {
-            "matchExpressions": [{"key": names.MODEL_LABEL, "operator": "In", "values": values}]
-        }
+        found = {}
+        for begin in range(0, len(values), SELECTED):
+            chosen = values[begin : begin + SELECTED]
+            expression = {"key": names.MODEL_LABEL, "operator": "In", "values": chosen}
+            found[f"{self.namespace}-{begin}"] = {"matchExpressions": [expression]}
+        return found
 
     @staticmethod
     def referring() -> Iterator[tuple[str, str, int, set[str]]]:
@@ -214,7 +219,7 @@ class Attack:
 
     def remove(self) -> None:
         """Take everything away."""
-        self.installation.kubectl("delete", "clustersafetypolicy", self.namespace)
+        self.installation.kubectl("delete", "clustersafetypolicy", *self.floors())
         kinds = "attestedmodel,configmap"
         self.installation.kubectl("-n", self.namespace, "delete", kinds, "--all", "--wait=false")
         self.installation.kubectl("label", "namespace", self.namespace, f"{names.MODE_LABEL}-")
