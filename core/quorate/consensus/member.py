@@ -64,20 +64,22 @@ class Kept(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Unsent:
-    """A vote that waits for the disk."""
-
-    reply: int
-    sequence: int
-    vote: Vote
-
-
-@dataclass(frozen=True, slots=True)
 class Waiting:
     """An ask that waits for a judgement. ``reply`` is the caller's word for whom to answer."""
 
     reply: int
     ask: Ask
+    target: Target
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A vote that waits for the disk."""
+
+    waiting: Waiting
+    sequence: int
+    vote: Vote
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +209,7 @@ def step(
         case EpochOpened(epoch, delegation):
             return _opened(member, epoch, delegation)
         case FreezesKnown(freezes):
-            return replace(member, freezes=freezes), ()
+            return _frozen(member, freezes)
         case Drain():
             return replace(member, draining=True), ()
 
@@ -223,7 +225,7 @@ def _asked(
     if reason is not None:
         return member, (_abstain(event.reply, reason),)
     key = (wire.request_digest(ask.request), ask.tier)
-    waiting = Waiting(event.reply, ask)
+    waiting = Waiting(event.reply, ask, event.target, event.now)
     judgement = kept.find(member.epoch.digest, key)
     if judgement is not None:
         counted = replace(member, asks=member.asks + 1)
@@ -284,7 +286,7 @@ def _vote(
             member,
             sequence=ballot.sequence,
             previous=wire.ballot_digest(signed.body),
-            unsent=(*member.unsent, Unsent(one.reply, ballot.sequence, vote)),
+            unsent=(*member.unsent, Unsent(one, ballot.sequence, vote)),
         )
         effects.append(Persist(ballot.sequence, vote, member.epoch.digest, key, judgement))
     return member, tuple(effects)
@@ -314,11 +316,11 @@ def _persisted(member: Member, sequence: int) -> tuple[Member, tuple[Effect, ...
     sent = [unsent for unsent in member.unsent if unsent.sequence <= sequence]
     rest = tuple(unsent for unsent in member.unsent if unsent.sequence > sequence)
     member = replace(member, unsent=rest, asks=member.asks - len(sent))
-    return member, tuple(Reply(unsent.reply, wire.encode(unsent.vote)) for unsent in sent)
+    return member, tuple(Reply(one.waiting.reply, wire.encode(one.vote)) for one in sent)
 
 
 def _not_persisted(member: Member) -> tuple[Member, tuple[Effect, ...]]:
-    replies = tuple(_abstain(unsent.reply, Abstain.NOT_STORED) for unsent in member.unsent)
+    replies = tuple(_abstain(one.waiting.reply, Abstain.NOT_STORED) for one in member.unsent)
     asks = member.asks - len(member.unsent)
     return replace(member, unsent=(), asks=asks, broken=True), replies
 
@@ -326,9 +328,28 @@ def _not_persisted(member: Member) -> tuple[Member, tuple[Effect, ...]]:
 def _opened(member: Member, epoch: Epoch, delegation: Signed) -> tuple[Member, tuple[Effect, ...]]:
     """Nothing that was asked under the old epoch is answered under the new one."""
     asked = [one.reply for waiting in member.waiting.values() for one in waiting]
-    asked += [unsent.reply for unsent in member.unsent]
+    asked += [unsent.waiting.reply for unsent in member.unsent]
     member = replace(member, epoch=epoch, delegation=delegation, waiting={}, unsent=(), asks=0)
     return member, tuple(_abstain(reply, Abstain.OTHER_EPOCH) for reply in asked)
+
+
+def _frozen(member: Member, freezes: Freezes) -> tuple[Member, tuple[Effect, ...]]:
+    """What a freeze covers is not answered any more, however far it has come."""
+
+    def is_free(one: Waiting) -> bool:
+        return freezes.covering(one.target, member.epoch, one.since) is None
+
+    held: dict[Key, tuple[Waiting, ...]] = {}
+    stopped: list[Waiting] = []
+    for key, waiting in member.waiting.items():
+        free = tuple(one for one in waiting if is_free(one))
+        stopped += [one for one in waiting if one not in free]
+        if free:
+            held[key] = free
+    unsent = tuple(one for one in member.unsent if is_free(one.waiting))
+    stopped += [one.waiting for one in member.unsent if one not in unsent]
+    member = replace(member, freezes=freezes, waiting=held, unsent=unsent)
+    return _drop(member, tuple(stopped), Abstain.FROZEN)
 
 
 def _drop(
