@@ -9,6 +9,7 @@
 :mod:`.approval`          votes enough to act on, verified by anyone
 :mod:`.epoch`             what is in force: members, keys, thresholds
 :mod:`.succession`        which record may follow, and whose signatures it needs
+:mod:`.history`           the epochs somebody knows, and whose word they took away
 :mod:`.chain`             a member's side of that: one choice for each number
 :mod:`.freeze`            the kill switch: set at once, released by a record
 :mod:`.canary`            requests whose right answer was committed to beforehand

@@ -4,7 +4,6 @@ What tightens, the members decide alone; what loosens (who is a member, who admi
 readmission, the end of a freeze, policies, canaries) also needs the administrators' signatures.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -157,14 +156,6 @@ def verify(before: Epoch, certified: CertifiedRecord, signatures: Signatures) ->
     if len(admins) < need.admins:
         raise SignatureError(f"epoch {number} has {len(admins)} of {need.admins} administrators")
     return after
-
-
-def follow(pinned: Epoch, chain: Sequence[CertifiedRecord], signatures: Signatures) -> Epoch:
-    """The newest epoch of ``chain`` from ``pinned`` on; raises at the first record that fails."""
-    head = pinned
-    for certified in chain:
-        head = verify(head, certified, signatures)
-    return head
 
 
 def parse_certified(data: bytes) -> CertifiedRecord:
