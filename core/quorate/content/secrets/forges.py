@@ -1,7 +1,7 @@
 """Credentials of code forges, package registries and model hubs."""
 
-from quorate_sidecar.checks.base import TOKEN, TOKEN_DOTTED, Pattern
-from quorate_sidecar.checks.secrets.randomness import random_after
+from quorate.content.patterns import TOKEN, TOKEN_DOTTED, Pattern
+from quorate.content.secrets.randomness import random_after
 
 FORGES = (
     Pattern(

@@ -5,10 +5,10 @@ value too random to be prose. Does not find a secret without any form (a bare ra
 one that was encoded or taken apart before it was written.
 """
 
-from quorate_sidecar.checks.base import PatternCheck
-from quorate_sidecar.checks.secrets.cloud import CLOUD
-from quorate_sidecar.checks.secrets.forges import FORGES
-from quorate_sidecar.checks.secrets.generic import GENERIC
-from quorate_sidecar.checks.secrets.services import SERVICES
+from quorate.content.patterns import PatternCheck
+from quorate.content.secrets.cloud import CLOUD
+from quorate.content.secrets.forges import FORGES
+from quorate.content.secrets.generic import GENERIC
+from quorate.content.secrets.services import SERVICES
 
 SECRETS = PatternCheck("secrets", (*CLOUD, *FORGES, *SERVICES, *GENERIC))

@@ -1,7 +1,7 @@
 """Credentials of cloud providers."""
 
-from quorate_sidecar.checks.base import BASE64, TOKEN, TOKEN_DOTTED, Pattern
-from quorate_sidecar.checks.secrets.randomness import random_after
+from quorate.content.patterns import BASE64, TOKEN, TOKEN_DOTTED, Pattern
+from quorate.content.secrets.randomness import random_after
 
 CLOUD = (
     Pattern(

@@ -4,8 +4,8 @@ Finds numbers that satisfy their own checksum or allocation rules, and addresses
 numbers by form. Does not find names, postal addresses or numbers without a form of their own.
 """
 
-from quorate_sidecar.checks.base import TOKEN_DOTTED, Pattern, PatternCheck
-from quorate_sidecar.checks.pii.numbers import is_iban, is_payment_card, is_phone, is_ssn
+from quorate.content.patterns import TOKEN_DOTTED, Pattern, PatternCheck
+from quorate.content.pii.numbers import is_iban, is_payment_card, is_phone, is_ssn
 
 _NUMBER = b"0123456789 .()+-"
 _IBAN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 "

@@ -1,7 +1,7 @@
 """Credentials of hosted services."""
 
-from quorate_sidecar.checks.base import TOKEN, TOKEN_DOTTED, VISIBLE, Pattern
-from quorate_sidecar.checks.secrets.randomness import is_placeholder, random_after
+from quorate.content.patterns import TOKEN, TOKEN_DOTTED, VISIBLE, Pattern
+from quorate.content.secrets.randomness import is_placeholder, random_after
 
 _LLM_RANDOM = random_after(3, 3.5)
 

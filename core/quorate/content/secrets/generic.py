@@ -2,8 +2,8 @@
 
 import string
 
-from quorate_sidecar.checks.base import BASE64, SPACE, TOKEN, TOKEN_DOTTED, Pattern
-from quorate_sidecar.checks.secrets.randomness import entropy, is_placeholder
+from quorate.content.patterns import BASE64, SPACE, TOKEN, TOKEN_DOTTED, Pattern
+from quorate.content.secrets.randomness import entropy, is_placeholder
 
 _NAMED_BITS = 3.2
 """Below it a value is more likely a word than a secret. Random base64 of 16 bytes has about 3.9."""
