@@ -14,9 +14,10 @@ import msgspec
 
 from quorate import merkle
 from quorate.consensus import wire
+from quorate.consensus.approval import Subject
 from quorate.consensus.thresholds import Tier
 from quorate.consensus.wire import Verdict
-from quorate.errors import InvalidInput, SubjectMismatch
+from quorate.errors import InvalidInput, LimitExceeded, SubjectMismatch
 
 PATH_MAX = 20
 _Salt = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
@@ -41,6 +42,11 @@ class Canary(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     def audience(self) -> bytes:
         """Nobody's session key has this digest."""
         return hashlib.sha256(b"quorate.dev/canary-audience/v1\0" + self.salt).digest()
+
+    @property
+    def subject(self) -> Subject:
+        """What votes on it are about."""
+        return Subject(wire.request_digest(self.request), self.tier, self.nonce, self.audience)
 
     @property
     def leaf(self) -> bytes:
@@ -71,6 +77,12 @@ class Deck:
             self.canaries, key=lambda canary: canary.right
         ):
             raise InvalidInput("needs a canary, and the unsafe ones first", field="deck")
+        if len(self.canaries) > merkle.LEAVES_MAX:
+            raise LimitExceeded(f"has more than {merkle.LEAVES_MAX} canaries", field="deck")
+        for values in ({one.request for one in self.canaries}, {one.salt for one in self.canaries}):
+            if len(values) < len(self.canaries):
+                # A verdict is sticky, so one mistake would count as many; and a nonce is used once.
+                raise InvalidInput("asks the same twice", field="deck")
 
     @property
     def root(self) -> str:

@@ -14,7 +14,6 @@ from typing import Annotated, Final
 import msgspec
 
 from quorate.consensus import wire
-from quorate.consensus.approval import Subject
 from quorate.consensus.canary import Canary, Revealed, check_committed
 from quorate.consensus.epoch import Epoch
 from quorate.consensus.signing import Signatures, verify_vote
@@ -78,6 +77,7 @@ def verify(failures: Failures, epoch: Epoch, signatures: Signatures) -> str:
     that does not verify raises.
     """
     statistic, last = 0.0, -1
+    asked: set[bytes] = set()
     for result in failures.results:
         revealed = result.revealed
         check_committed(revealed, epoch.record.canaries)
@@ -85,6 +85,9 @@ def verify(failures: Failures, epoch: Epoch, signatures: Signatures) -> str:
             raise InvalidInput("canaries must come in the order of their numbers, each once")
         if revealed.canary.right is not failures.right:
             raise SubjectMismatch("safe and unsafe canaries are counted apart")
+        if revealed.canary.request in asked:
+            raise InvalidInput("one request asked twice is one canary: verdicts are sticky")
+        asked.add(revealed.canary.request)
         if last >= 0:
             statistic = skip(statistic, revealed.index - last - 1)
         last = revealed.index
@@ -98,10 +101,7 @@ def verify(failures: Failures, epoch: Epoch, signatures: Signatures) -> str:
 
 def ballots_on(result: Result, epoch: Epoch, signatures: Signatures) -> dict[str, Ballot]:
     """The verified ballots of a result, by member. Raises for one that is not on this canary."""
-    canary = result.revealed.canary
-    subject = Subject(
-        wire.request_digest(canary.request), canary.tier, canary.nonce, canary.audience
-    )
+    subject = result.revealed.canary.subject
     ballots: dict[str, Ballot] = {}
     for vote in result.votes:
         ballot, _ = verify_vote(vote, epoch, signatures)
@@ -134,8 +134,10 @@ def step(
 ) -> tuple[Detector, tuple[Failures, ...]]:
     """Take in one canary's votes; accusations that everybody can recompute, if any are due.
 
-    Votes that do not verify are left out, as if they had not come.
+    Votes that do not verify are left out, as if they had not come. Raises SubjectMismatch for what
+    was not committed to: it would take the place of canaries that were.
     """
+    check_committed(result.revealed, detector.epoch.record.canaries)
     genuine = _genuine(result, detector.epoch, signatures)
     ballots = ballots_on(genuine, detector.epoch, signatures)
     suspicions = dict(detector.suspicions)
@@ -160,7 +162,7 @@ def _advanced(
     epoch: Epoch,
 ) -> Suspicion:
     index = result.revealed.index
-    if index <= suspicion.last:
+    if index <= suspicion.last or _asks_again(suspicion, result):
         return suspicion
     before = suspicion.statistic
     if suspicion.last >= 0:
@@ -172,6 +174,11 @@ def _advanced(
         # A run this long without an alarm is no liar's; it begins again.
         return Suspicion(last=index)
     return Suspicion(statistic, (*kept, result), index)
+
+
+def _asks_again(suspicion: Suspicion, result: Result) -> bool:
+    request = result.revealed.canary.request
+    return any(one.revealed.canary.request == request for one in suspicion.results)
 
 
 def _genuine(result: Result, epoch: Epoch, signatures: Signatures) -> Result:

@@ -18,7 +18,8 @@ from quorate import limits
 from quorate.canonical import canonical, parse_object
 from quorate.consensus import thresholds as rules
 from quorate.consensus.thresholds import MEMBERS_MAX, Thresholds
-from quorate.errors import InvalidInput
+from quorate.errors import InvalidInput, QuorateError
+from quorate.keys import load_public_key
 from quorate.statements import DigestText, Identifier, convert
 
 RECORD_BYTES: Final = 256 * limits.KIB
@@ -132,8 +133,10 @@ def open_epoch(record: EpochRecord) -> Epoch:
     """
     rules.check(record.thresholds)
     _unique((seat.name for seat in record.seats), "names a member twice", "seats")
-    _unique((seat.key for seat in record.seats), "lists one key for two members", "seats")
-    _unique(record.admins.keys, "lists an administrator's key twice", "admins")
+    keys = (material_of(seat.key) for seat in record.seats)
+    _unique(keys, "lists one key for two members", "seats")
+    admins = (material_of(key) for key in record.admins.keys)
+    _unique(admins, "lists an administrator's key twice", "admins")
     if record.thresholds.n != len(record.seats):
         raise _invalid("thresholds.n", f"{record.thresholds.n}, with {len(record.seats)} members")
     away = sum(seat.quarantined for seat in record.seats)
@@ -147,6 +150,15 @@ def open_epoch(record: EpochRecord) -> Epoch:
         raise _invalid("change", "Genesis is number 0, and nothing else is")
     digest = hashlib.sha256(encode(record)).digest()
     return Epoch(record, digest, {seat.name: seat for seat in record.seats})
+
+
+def material_of(key: KeyText) -> str:
+    """What makes two key texts one key: the same key has many PEM texts. A text that is no key
+    verifies nothing; it stands for itself."""
+    try:
+        return load_public_key(key).key_id
+    except QuorateError:
+        return key
 
 
 def _unique(values: Iterable[str], why: str, where: str) -> None:

@@ -9,6 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from quorate.errors import QuorateError
 from quorate.keys import load_public_key
 
+REMEMBERED_BYTES = 2_048
+"""The longest text whose verification is remembered: a delegation's, not an epoch record's."""
+
 
 class KeySignatures:
     """Verifies with the cryptography library; a :class:`quorate.consensus.signing.Signatures`."""
@@ -22,8 +25,9 @@ class KeySignatures:
         return True
 
     def by_identity(self, key: str, signature: bytes, data: bytes) -> bool:
-        """Whether the PEM key ``key`` signed ``data``. Remembers: delegations repeat."""
-        return _signed(key, signature, data)
+        """Whether the PEM key ``key`` signed ``data``. Short texts are remembered."""
+        verify = _remembered if len(data) + len(signature) <= REMEMBERED_BYTES else _signed
+        return verify(key, signature, data)
 
 
 @lru_cache(maxsize=256)
@@ -31,13 +35,15 @@ def _vote_key(key: bytes) -> ed25519.Ed25519PublicKey:
     return ed25519.Ed25519PublicKey.from_public_bytes(key)
 
 
-@lru_cache(maxsize=1_024)
 def _signed(key: str, signature: bytes, data: bytes) -> bool:
     try:
         load_public_key(key).verify(signature, data)
     except QuorateError:
         return False
     return True
+
+
+_remembered = lru_cache(maxsize=1_024)(_signed)
 
 
 class VoteKey:

@@ -17,7 +17,7 @@ from quorate.consensus.freeze import Freezes, Target
 from quorate.consensus.signing import VoteSigner, sign_ballot
 from quorate.consensus.thresholds import Tier
 from quorate.consensus.wire import Ask, Ballot, Signed, Verdict, Vote
-from quorate.errors import QuorateError
+from quorate.errors import InvalidInput, QuorateError
 
 ASKS_MAX = 1_024
 """Asks under judgement or on their way to the disk. More are answered with an abstention."""
@@ -44,12 +44,20 @@ Key = tuple[bytes, Tier]
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a member's judges say of a request."""
+    """What a member's judges say of a request. Raises InvalidInput if no ballot could carry it."""
 
     verdict: Verdict
     score: int
     reasons: tuple[str, ...] = ()
     hard: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.score <= wire.SCORE_MAX:
+            raise InvalidInput(f"is {self.score}, not 0 to {wire.SCORE_MAX}", field="score")
+        if len(self.reasons) > wire.REASONS_MAX:
+            raise InvalidInput(f"has more than {wire.REASONS_MAX}", field="reasons")
+        for reason in self.reasons:
+            wire.check_reason(reason)
 
 
 class Kept(Protocol):
@@ -326,7 +334,10 @@ def _not_persisted(member: Member) -> tuple[Member, tuple[Effect, ...]]:
 
 
 def _opened(member: Member, epoch: Epoch, delegation: Signed) -> tuple[Member, tuple[Effect, ...]]:
-    """Nothing that was asked under the old epoch is answered under the new one."""
+    """Nothing that was asked under the old epoch is answered under the new one. There is no way
+    back: what was said in an epoch that is over may be forgotten."""
+    if epoch.record.number <= member.epoch.record.number:
+        return member, ()
     asked = [one.reply for waiting in member.waiting.values() for one in waiting]
     asked += [unsent.waiting.reply for unsent in member.unsent]
     member = replace(member, epoch=epoch, delegation=delegation, waiting={}, unsent=(), asks=0)

@@ -80,8 +80,9 @@ def check(before: Epoch, record: EpochRecord) -> Epoch:
     if record.change is not Change.QUARANTINE and record.evidence is not None:
         raise InvalidInput("belongs to a quarantine", field="epoch.evidence")
     _check_seats(before, after)
-    if record.change is Change.RELEASE and not set(record.released) > set(old.released):
-        raise InvalidInput("must end a freeze and keep the ended", field="epoch.released")
+    if record.change is Change.RELEASE and not set(record.released) - set(old.released):
+        # It may forget older ones, or the list would be full one day: that only freezes again.
+        raise InvalidInput("must end a freeze", field="epoch.released")
     return after
 
 
@@ -91,13 +92,13 @@ def _check_seats(before: Epoch, after: Epoch) -> None:
         if after.record.evidence is None:
             raise InvalidInput("a quarantine names what it rests on", field="epoch.evidence")
         _only_quarantined(before, after)
-    elif change is Change.READMISSION:
+        return
+    if change is Change.READMISSION:
         _readmitted(before, after)
-    else:
-        away = {seat.key for seat in before.record.seats if seat.quarantined}
-        for seat in after.record.seats:
-            if seat.key in away and not seat.quarantined:
-                raise InvalidInput(f"{seat.name} has the key of a liar", field="epoch.seats")
+    away = {epochs.material_of(seat.key) for seat in before.record.seats if seat.quarantined}
+    for seat in after.record.seats:
+        if epochs.material_of(seat.key) in away and not seat.quarantined:
+            raise InvalidInput(f"{seat.name} has the key of a liar", field="epoch.seats")
 
 
 def _only_quarantined(before: Epoch, after: Epoch) -> None:
@@ -116,7 +117,7 @@ def _only_quarantined(before: Epoch, after: Epoch) -> None:
 
 
 def _readmitted(before: Epoch, after: Epoch) -> None:
-    """A member that was found lying comes back with a new key, or not at all."""
+    """A member that was found lying comes back; with a new key, as :func:`_check_seats` holds."""
     if list(before.members) != list(after.members):
         raise InvalidInput("a readmission leaves the members as they are", field="epoch.seats")
     changed = 0
@@ -124,8 +125,8 @@ def _readmitted(before: Epoch, after: Epoch) -> None:
         old, new = before.seat(name), after.seat(name)
         if old == new or old is None or new is None:
             continue
-        if not old.quarantined or new.quarantined or new.key == old.key:
-            raise InvalidInput(f"{name} needs a new key, and a quarantine to leave", field=name)
+        if not old.quarantined or new.quarantined:
+            raise InvalidInput(f"{name} leaves no quarantine", field="epoch.seats")
         changed += 1
     if changed == 0:
         raise InvalidInput("changes nothing", field="epoch.seats")

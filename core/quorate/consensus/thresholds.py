@@ -67,11 +67,12 @@ def check(thresholds: Thresholds) -> None:
         raise _refused("fast", f"{r} liars could approve alone", f"at least {r + 1}")
     if fast > strict:
         raise _refused("fast", f"{fast} is more than strict's {strict}", f"at most {strict}")
-    if r and strict > n - 1:
+    if strict > n - r:
         raise _refused(
             "strict",
-            f"with all {n} needed, a member under quarantine could not be outvoted",
-            f"at most {n - 1}, or r = 0",
+            f"{n}-{r} = {n - r} honest members could not outvote {r} that lie: none of these "
+            "would ever be quarantined",
+            f"at most {n - r}, or r to at most {n - strict}",
         )
 
 

@@ -31,7 +31,9 @@ Nonce = Annotated[bytes, msgspec.Meta(min_length=NONCE_BYTES, max_length=NONCE_B
 Signature = Annotated[bytes, msgspec.Meta(min_length=1, max_length=SIGNATURE_BYTES)]
 Counter = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 _Version = Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)]
-_Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+REASON_CHARS: Final = 64
+_Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARS, pattern=r"^[ -~]*\Z")]
+"""Printable ASCII: as many bytes as characters, and safe to log."""
 
 M = TypeVar("M", bound=msgspec.Struct)
 
@@ -165,6 +167,14 @@ def decode_answer(data: bytes) -> Vote | Abstention:
         return _answers.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(str(error)[:200], field="answer") from None
+
+
+def check_reason(reason: str) -> None:
+    """Raise InvalidInput unless ``reason`` may stand in a ballot or an abstention."""
+    try:
+        msgspec.convert(reason, _Reason)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(str(error)[:200], field="reason") from None
 
 
 def request_digest(request: bytes) -> bytes:
