@@ -71,12 +71,13 @@ class Scene:
         self.epoch = self.make_epoch(DIGEST)
         store.init(directory, "m0")
 
-    def make_epoch(self, policies: str) -> Epoch:
+    def make_epoch(self, policies: str, number: int = 0) -> Epoch:
+        previous, change = (DIGEST, Change.POLICIES) if number else (None, Change.GENESIS)
         seat = Seat("m0", self.identity.public_key.pem, "zone-a", DIGEST)
         admins = Admins((), 1)
         return epochs.open_epoch(
             EpochRecord(
-                "c", 0, None, Change.GENESIS, "test", (seat,), PRESETS["dev"], admins, policies
+                "c", number, previous, change, "test", (seat,), PRESETS["dev"], admins, policies
             )
         )
 
@@ -189,7 +190,7 @@ async def test_an_epoch_change_answers_everybody(scene: Scene) -> None:
     async with scene.voting() as voting:
         waiting = asyncio.create_task(voting.ask(scene.ask(), Target({})))
         await asyncio.sleep(0.05)
-        later = scene.make_epoch("sha256:" + "1" * 64)
+        later = scene.make_epoch("sha256:" + "1" * 64, number=1)
         await voting.open_epoch(later, scene.delegation(later))
         assert _reason(await waiting) == "OtherEpoch"
         assert _reason(await voting.ask(scene.ask(), Target({}))) == "OtherEpoch"
