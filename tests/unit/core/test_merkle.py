@@ -81,8 +81,8 @@ def test_any_other_place_is_refused(size: int) -> None:
     for index, leaf in enumerate(leaves):
         shown = merkle.path_of(leaves, index)
         for other in range(-1, size + 3):
-            at = merkle.includes(root, leaf, other, size, shown)
-            assert at == (other == index)
+            found = merkle.includes(root, leaf, other, size, shown)
+            assert found == (other == index)
         longer, shorter = (*shown, bytes(32)), shown[:-1]
         assert not merkle.includes(root, leaf, index, size, longer)
         assert not shown or not merkle.includes(root, leaf, index, size, shorter)
