@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from quorate.consensus import succession
-from quorate.consensus.epoch import Change, Epoch
+from quorate.consensus.epoch import Change, Epoch, material_of
 from quorate.consensus.signing import Signatures
 from quorate.consensus.succession import CertifiedRecord
 from quorate.errors import SubjectMismatch
@@ -21,7 +21,7 @@ RECENT_MAX: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """``recent`` ends with the epoch in force. ``revoked`` are identity keys."""
+    """``recent`` ends with the epoch in force. ``revoked`` are identity keys, by material."""
 
     recent: tuple[Epoch, ...]
     revoked: frozenset[str] = frozenset()
@@ -43,7 +43,7 @@ class History:
         return {
             seat.name: seat.key
             for seat in epoch.record.seats
-            if not seat.quarantined and seat.key not in self.revoked
+            if not seat.quarantined and material_of(seat.key) not in self.revoked
         }
 
 
@@ -56,14 +56,16 @@ def extend(history: History, certified: CertifiedRecord, signatures: Signatures)
     """With one more epoch. Raises as :func:`quorate.consensus.succession.verify`."""
     before = history.head
     after = succession.verify(before, certified, signatures)
-    gone = {seat.key for seat in after.record.seats if seat.quarantined}
+    gone = {material_of(seat.key) for seat in after.record.seats if seat.quarantined}
     if after.record.change is Change.RECOVERY:
         # Administrators put out whom they no longer trust; a rotation only retires.
-        gone |= {seat.key for seat in before.record.seats} - {
-            seat.key for seat in after.record.seats
-        }
+        gone |= _keys(before) - _keys(after)
     recent = (*history.recent, after)[-RECENT_MAX:]
     return replace(history, recent=recent, revoked=history.revoked | gone)
+
+
+def _keys(epoch: Epoch) -> set[str]:
+    return {material_of(seat.key) for seat in epoch.record.seats}
 
 
 def follow(history: History, chain: Sequence[CertifiedRecord], signatures: Signatures) -> History:

@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from quorate.consensus import epoch as epochs
 from quorate.consensus import history
-from quorate.consensus.epoch import RECORD_TAG, Admins, Change, Epoch, EpochRecord
+from quorate.consensus.epoch import RECORD_TAG, Admins, Change, Epoch, EpochRecord, Seat
 from quorate.consensus.keys import KeySignatures
 from quorate.consensus.succession import CertifiedRecord, Endorsement
 from quorate.errors import QuorateError, SignatureError, SubjectMismatch
@@ -96,6 +96,24 @@ def test_a_recovery_takes_the_word_of_whom_it_puts_out(scene: Scene) -> None:
     scene.history = history.extend(scene.history, scene.certify(record, [], admin=True), SIGNATURES)
     assert scene.history.standing(before) == {}
     assert len(scene.history.standing(scene.history.head)) == 5
+
+
+def test_a_liars_key_is_the_same_however_it_is_written(scene: Scene) -> None:
+    """Put out, replaced, and later seated again in another spelling under another name: its word
+    counts no more than before."""
+    liar = scene.history.head.record.seats[2]
+
+    def seated(**changes: object) -> tuple[Seat, ...]:
+        seats = scene.history.head.record.seats
+        return (*seats[:2], msgspec.structs.replace(seats[2], **changes), *seats[3:])
+
+    digest = "sha256:" + "1" * 64
+    scene.extend(scene.next(Change.QUARANTINE, seats=seated(quarantined=True), evidence=digest))
+    other = LocalSigner(ed25519.Ed25519PrivateKey.generate()).public_key.pem
+    replaced = seated(key=other, quarantined=False)
+    scene.extend(scene.next(Change.MEMBERSHIP, seats=replaced, evidence=None))
+    scene.extend(scene.next(Change.MEMBERSHIP, seats=seated(name="new", key=f"\n{liar.key}")))
+    assert sorted(scene.history.standing(scene.history.head)) == ["m0", "m1", "m3", "m4"]
 
 
 def test_without_its_signatures_nothing_follows(scene: Scene) -> None:
