@@ -54,13 +54,15 @@ class Disk:
 
 @dataclass
 class Host:
-    """One member on one disk. ``safe`` is what a crash leaves of ``handed``."""
+    """One member on one disk. A crash leaves the first ``safe`` of ``handed``; those from ``born``
+    on are of this incarnation."""
 
     member: Member
     signer: VoteSigner
     disk: Disk = field(default_factory=Disk)
     handed: list[Persist] = field(default_factory=list)
     safe: int = 0
+    born: int = 0
     effects: list[Effect] = field(default_factory=list)
 
     def feed(self, event: Event) -> list[Effect]:
@@ -97,13 +99,14 @@ class Host:
     def sync(self, sequence: int | None = None) -> list[Effect]:
         """The disk confirms everything, or all up to ``sequence``."""
         upto = sequence if sequence is not None else self.member.sequence
-        self.safe = max(self.safe, sum(1 for one in self.handed if one.sequence <= upto))
+        confirmed = sum(1 for one in self.handed[self.born :] if one.sequence <= upto)
+        self.safe = max(self.safe, self.born + confirmed)
         return self.feed(Persisted(upto))
 
     def crash(self, delegation: Signed, signer: VoteSigner, *, keep: bool = True) -> None:
         """Start again as the next incarnation, with what was safe, or with nothing."""
         self.handed = self.handed[: self.safe] if keep else []
-        self.safe = len(self.handed)
+        self.safe = self.born = len(self.handed)
         self.disk = Disk()
         for persist in self.handed:
             self.disk.take(persist)
