@@ -43,8 +43,15 @@ def certify(votes: Iterable[Vote]) -> bytes:
     return wire.encode(Certificate(wire.VERSION, tuple(votes)))
 
 
-def verify(certificate: bytes, epoch: Epoch, subject: Subject, signatures: Signatures) -> Approval:
-    """Verify that enough members of ``epoch`` approved exactly ``subject``.
+def verify(
+    certificate: bytes,
+    epoch: Epoch,
+    subject: Subject,
+    signatures: Signatures,
+    *,
+    veto: bool = False,
+) -> Approval:
+    """Verify that enough members of ``epoch`` approved exactly ``subject``; all, with ``veto``.
 
     That the nonce is the caller's own, outstanding and used once is the caller's to know. Raises
     SignatureError without a quorum, SubjectMismatch, or InvalidInput. One bad vote voids it all:
@@ -60,7 +67,8 @@ def verify(certificate: bytes, epoch: Epoch, subject: Subject, signatures: Signa
         if seat.quarantined:
             raise SubjectMismatch(f"{ballot.member} is under quarantine")
         voters.add(ballot.member)
-    needed = epoch.record.thresholds.needed(subject.tier)
+    thresholds = epoch.record.thresholds
+    needed = thresholds.n if veto else thresholds.needed(subject.tier)
     if len(voters) < needed:
         raise SignatureError(f"{len(voters)} members approved; {subject.tier} needs {needed}")
     return Approval(subject, frozenset(voters))
