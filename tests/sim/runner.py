@@ -66,7 +66,7 @@ def run_chunk(first: int, count: int) -> Report:
             report.violations += 1
             report.failures += [(seed, line) for line in outcome.violations[:3]]
     report.cpu_seconds = time.process_time() - started
-    return report
+    return _rounded(report, report.cpu_seconds)
 
 
 def _merge(whole: Report, part: Report) -> None:
@@ -91,10 +91,14 @@ def run_all(first: int, schedules: int, processes: int) -> Report:
         ]
         for chunk in as_completed(chunks):
             _merge(report, chunk.result())
-    report.seconds = round(time.monotonic() - started, 1)
+    report.failures = sorted(report.failures)[:SHOWN_MAX]
+    return _rounded(report, time.monotonic() - started)
+
+
+def _rounded(report: Report, seconds: float) -> Report:
+    report.seconds = round(seconds, 1)
     report.cpu_seconds = round(report.cpu_seconds, 1)
     report.milliseconds_each = round(1000 * report.cpu_seconds / max(1, report.schedules), 2)
-    report.failures = sorted(report.failures)[:SHOWN_MAX]
     return report
 
 

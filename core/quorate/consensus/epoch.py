@@ -152,6 +152,7 @@ def open_epoch(record: EpochRecord) -> Epoch:
     return Epoch(record, digest, {seat.name: seat for seat in record.seats})
 
 
+@lru_cache(maxsize=128)
 def material_of(key: KeyText) -> str:
     """What makes two key texts one key: the same key has many PEM texts. A text that is no key
     verifies nothing; it stands for itself."""

@@ -49,6 +49,15 @@ def test_exactly_q_distinct_approvals_are_needed(thresholds: Thresholds, tier: T
             approval.verify(certificate, committee.epoch, subject, SIGNATURES)
 
 
+def test_under_veto_all_are_needed() -> None:
+    """What is enough without a veto is not with one, whoever presents it."""
+    four = certify(approvals(FOUR))
+    with pytest.raises(SignatureError, match="4 members approved; strict needs 5"):
+        approval.verify(four, C.epoch, SUBJECT, SIGNATURES, veto=True)
+    five = certify(approvals([*FOUR, "m4"]))
+    assert len(approval.verify(five, C.epoch, SUBJECT, SIGNATURES, veto=True).voters) == 5
+
+
 @pytest.mark.requirement("committee: a member counts once in a certificate")
 def test_a_member_counts_once() -> None:
     """The same vote again, or another ballot of the same member, adds nothing."""
