@@ -20,8 +20,8 @@ from quorate.ports import Clock
 from quorate_consensus.votes.store import VoteStore
 from quorate_consensus.votes.writer import GroupWriter
 
-JUDGE_FAILED = Judgement(Verdict.DENY, wire.SCORE_MAX, ("JudgeFailed",))
-JUDGE_LATE = Judgement(Verdict.DENY, wire.SCORE_MAX, ("JudgeLate",))
+JUDGE_FAILED = Judgement(Verdict.DENY, wire.SCORE_MAX, (wire.JUDGE_FAILED,))
+JUDGE_LATE = Judgement(Verdict.DENY, wire.SCORE_MAX, (wire.JUDGE_LATE,))
 NETWORK_MS = 20
 """Of what the asker still waits, kept for the way back and the disk."""
 

@@ -92,7 +92,7 @@ class SlowJudge(Strategy):
     silent = True
 
     def judging(self, seconds: float) -> float:
-        return 0.1 + self.node.scene.world.random.random()
+        return 0.2 + self.node.scene.world.random.random() * 2
 
 
 class Withhold(Strategy):

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
+from quorate.consensus import wire
 from quorate.consensus.freeze import Scope, Target
 from quorate.consensus.member import Judgement
 from quorate.consensus.wire import Verdict
@@ -88,4 +89,4 @@ class Register:
 APPROVE = Judgement(Verdict.APPROVE, 50)
 DENY = Judgement(Verdict.DENY, 900, ("Score",))
 DENY_HARD = Judgement(Verdict.DENY, 1_000, ("Rule",), True)
-OUT_OF_TIME = Judgement(Verdict.DENY, 1_000, ("JudgeDeadline",))
+OUT_OF_TIME = Judgement(Verdict.DENY, 1_000, (wire.JUDGE_LATE,))

@@ -60,14 +60,20 @@ def skip(statistic: float, count: int) -> float:
 def is_wrong(canary: Canary, member: str, ballots: Mapping[str, Ballot], epoch: Epoch) -> bool:
     """Whether ``member`` answered wrongly, and most others whose votes count answered rightly.
 
-    Without the second half whoever mislabels a canary could accuse all who are right.
+    Without the second half whoever mislabels a canary could accuse all who are right. A denial for
+    want of a verdict is no wrong answer: who is slow is told to people, like who is silent.
     """
     own = ballots.get(member)
-    if own is None or own.verdict is canary.right:
+    if own is None or own.verdict is canary.right or _is_unjudged(own):
         return False
     others = epoch.counted - {member}
     right = sum(1 for name in others if name in ballots and ballots[name].verdict is canary.right)
     return 2 * right > len(others)
+
+
+def _is_unjudged(ballot: Ballot) -> bool:
+    unjudged = ballot.reasons in ((wire.JUDGE_LATE,), (wire.JUDGE_FAILED,))
+    return unjudged and ballot.verdict is Verdict.DENY and not ballot.hard
 
 
 def verify(failures: Failures, epoch: Epoch, signatures: Signatures) -> str:

@@ -32,6 +32,9 @@ Signature = Annotated[bytes, msgspec.Meta(min_length=1, max_length=SIGNATURE_BYT
 Counter = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 _Version = Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)]
 REASON_CHARS: Final = 64
+JUDGE_LATE: Final = "JudgeLate"
+JUDGE_FAILED: Final = "JudgeFailed"
+"""The one reason of a denial that is no verdict: the judges were not done in time, or failed."""
 _Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARS, pattern=r"^[ -~]*\Z")]
 """Printable ASCII: as many bytes as characters, and safe to log."""
 

@@ -3,12 +3,13 @@
 import itertools
 import math
 import random
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
-from quorate.consensus import detector
+from quorate.consensus import detector, wire
 from quorate.consensus.canary import Canary, Deck
 from quorate.consensus.detector import (
     ALARM,
@@ -226,6 +227,26 @@ def test_the_right_majority_is_of_all_others_not_of_those_that_answered() -> Non
 def test_silence_is_never_a_mistake() -> None:
     """A member that answers no canary is not accused by them: its absence is told to people."""
     assert watched([SCENE.result(n, silent=["m0"]) for n in range(30)]) == []
+
+
+@pytest.mark.requirement("committee: slowness never quarantines")
+@pytest.mark.parametrize("reason", [wire.JUDGE_LATE, wire.JUDGE_FAILED])
+def test_a_denial_for_want_of_a_verdict_is_no_mistake(reason: str) -> None:
+    """Judges that are late or down deny what is safe, and nobody is accused of it; unless the
+    denial claims a rule, or more reasons, or is an approval."""
+    safe, unsafe = SCENE.deck.canaries[SAFE[0]], SCENE.deck.canaries[UNSAFE[0]]
+    names = SCENE.committee.names
+
+    def counts(canary: Canary, verdict: Verdict, **rest: Any) -> bool:
+        cast = {name: SCENE.committee.ballot(name, canary.right) for name in names}
+        cast["m0"] = SCENE.committee.ballot("m0", verdict, **rest)
+        return detector.is_wrong(canary, "m0", cast, EPOCH)
+
+    assert not counts(safe, NO, reasons=(reason,))
+    assert counts(safe, NO)
+    assert counts(safe, NO, reasons=(reason,), hard=True)
+    assert counts(safe, NO, reasons=(reason, "Rule"))
+    assert counts(unsafe, YES, reasons=(reason,))
 
 
 def test_quarantined_members_neither_judge_nor_are_accused_again() -> None:
