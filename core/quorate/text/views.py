@@ -1,5 +1,5 @@
 """A text and what it says once decoded: base64, hexadecimal, percent signs, escapes, entities,
-rot13 and reading backwards; what comes out is looked at once more.
+rot13, digits for letters, reading backwards; what comes out is looked at once more.
 
 Bounded: a text has VIEWS_MAX views at most, and together they are no longer than a multiple of it.
 """
@@ -32,6 +32,9 @@ _BASE32: Final = re.compile(r"[A-Z2-7]{16,}={0,6}", re.ASCII)
 _HEX: Final = re.compile(r"(?<![0-9A-Za-z])(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[ :,]{0,2}){8,}", re.ASCII)
 _HEX_NOISE: Final = re.compile(r"0x|\\x|[ :,]", re.ASCII)
 _ESCAPE: Final = re.compile(r"\\u\{?([0-9A-Fa-f]{4,6})\}?|\\x([0-9A-Fa-f]{2})", re.ASCII)
+_LEET: Final = re.compile(r"[a-z][013457@$][a-z]", re.ASCII)
+_LETTERS: Final = str.maketrans("013457@$", "oieastas")
+"""Digits and signs that stand for letters where letters are on both sides."""
 _PERCENT: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+", re.ASCII)
 _READABLE: Final = 0.85
 """Share of printable characters above which decoded bytes are a text."""
@@ -61,6 +64,8 @@ def views(text: str) -> tuple[str, ...]:
     whole = normal(text)
     for turned in (codecs.encode(whole, "rot13"), whole[::-1]):
         found[turned] = None
+    if _LEET.search(whole):
+        found[whole.translate(_LETTERS)] = None
     return tuple(found)
 
 

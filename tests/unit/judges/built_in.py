@@ -3,28 +3,29 @@
 from functools import lru_cache
 
 from quorate_consensus.judges import release
+from quorate_consensus.judges.building import readers
+from quorate_consensus.judges.reader import Reader
 from quorate_consensus.judges.release import BUILT_IN, FILE_NAME, Release
-from quorate_consensus.judges.rules import RulesJudge, read_rulebook
-from quorate_consensus.judges.tools import ToolsJudge, read_table
 
 
 @lru_cache
 def opened() -> Release:
     """The release, pinned to what it is."""
-    return release.open_pinned(
-        BUILT_IN, release.digest_of_bytes((BUILT_IN / FILE_NAME).read_bytes())
-    )
+    pinned = release.digest_of_bytes((BUILT_IN / FILE_NAME).read_bytes())
+    return release.open_pinned(BUILT_IN, pinned)
 
 
 @lru_cache
-def rules() -> RulesJudge:
+def judge(name: str) -> Reader:
+    """The judge of this name."""
+    return readers(opened(), [name])[0]
+
+
+def rules() -> Reader:
     """The judge ``rules``."""
-    digest, document = opened().document("rules")
-    return RulesJudge(read_rulebook(document), digest)
+    return judge("rules")
 
 
-@lru_cache
-def tools() -> ToolsJudge:
+def tools() -> Reader:
     """The judge ``tools``."""
-    digest, document = opened().document("tools")
-    return ToolsJudge(read_table(document), digest)
+    return judge("tools")

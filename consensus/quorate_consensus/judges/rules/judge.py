@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from quorate.cel import ConditionError
-from quorate.consensus.excerpt import Origin, pieces, values
 from quorate.consensus.request import Request
 from quorate.consensus.wire import REASONS_MAX, SCORE_MAX, Verdict
 from quorate.errors import LimitExceeded
 from quorate.text import views
+from quorate_consensus.judges.by_origin import by_origin
 from quorate_consensus.judges.opinion import Identity, Opinion
 from quorate_consensus.judges.rules.rulebook import ConditionRule, PatternRule, Rulebook
 
@@ -53,13 +53,3 @@ class RulesJudge:
                 for rule in self._rulebook.matches(view):
                     if origin in rule.origins:
                         yield rule
-
-
-def by_origin(request: Request) -> dict[Origin, str]:
-    """The texts of each origin as one: what is cut over two messages, or over two values with a
-    name between them, is still there."""
-    texts: dict[Origin, list[str]] = {}
-    for piece in pieces(request):
-        texts.setdefault(piece.origin, []).append(piece.text)
-    texts.setdefault(Origin.ARGUMENTS, []).extend(values(request.arguments))
-    return {origin: "\n".join(parts) for origin, parts in texts.items()}

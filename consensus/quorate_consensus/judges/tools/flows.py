@@ -38,10 +38,6 @@ class Source:
         """Whether the squashed ``value`` is in one of the texts."""
         return any(value in text for text in self.texts)
 
-    def without(self, other: "Source") -> frozenset[str]:
-        """The windows that ``other`` does not have."""
-        return self.windows - other.windows
-
 
 def windows(text: str, size: int = WINDOW) -> set[str]:
     """Every ``size`` characters of ``text``."""
@@ -55,10 +51,9 @@ def flowed(value: str, source: Source, trusted: Source) -> bool:
     if len(value) < WINDOW + 4:
         return source.holds(value)
     own = [value[at : at + WINDOW] for at in range(len(value) - WINDOW + 1)]
-    tainted = source.without(trusted)
     hits, run = 0, 0
     for window in own:
-        if window not in tainted:
+        if window not in source.windows or window in trusted.windows:
             run = 0
             continue
         hits, run = hits + 1, run + 1
