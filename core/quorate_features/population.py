@@ -64,8 +64,11 @@ def features(request: Request) -> Vector:
 
 
 def strangeness(vector: Vector, middle: Vector, spread: Vector) -> float:
-    """The mean of the largest deviations from ``middle``, each in units of ``spread``."""
-    deviations = np.minimum(np.abs(vector - middle) / spread, DEVIATION_MAX)
+    """The mean of the largest deviations above ``middle``, each in units of ``spread``.
+
+    Only what is more than usual is strange: no harm was ever done by saying less.
+    """
+    deviations = np.clip((vector - middle) / spread, 0.0, DEVIATION_MAX)
     return round(float(np.sort(deviations)[-STRANGEST:].mean()), 6)
 
 
