@@ -403,9 +403,15 @@ def quarantine_takes_only_liars(reading: Reading) -> Iterator[str]:
             yield f"{sorted(framed)} under quarantine"
         if len(rules.away) > rules.liars:
             yield f"{sorted(rules.away)} under quarantine; r = {rules.liars}"
-    sizes = {(rules.n, rules.fast, rules.strict, rules.liars) for rules in reading.epochs.values()}
-    if len(sizes) > 1:
-        yield f"thresholds changed: {sorted(sizes)}"
+        before = reading.epochs.get(bytes.fromhex((rules.previous or "")[7:]))
+        if before is None or rules.change in ("Membership", "Recovery"):
+            continue
+        if _size(before) != _size(rules) or before.keys.keys() != rules.keys.keys():
+            yield f"a {rules.change} changed {_size(before)} to {_size(rules)}"
+
+
+def _size(rules: Rules) -> tuple[int, int, int, int]:
+    return rules.n, rules.fast, rules.strict, rules.liars
 
 
 def calm_worlds_decide(reading: Reading) -> Iterator[str]:

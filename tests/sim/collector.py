@@ -42,8 +42,9 @@ class Collector:
             )
 
     def _ask_all(self, message: bytes, place: str) -> None:
+        members = self._target.epoch.members
         for node in self._nodes:
-            if node.up and self._scene.world.random.random() < 0.7:
+            if node.name in members and node.up and self._scene.world.random.random() < 0.7:
                 deliver = partial(node.ask, NAME, message, place, self._collect)
                 self._scene.network.send(NAME, node.name, deliver)
 

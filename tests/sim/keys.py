@@ -16,6 +16,11 @@ from quorate.consensus.keys import KeySignatures
 from quorate.consensus.signing import Signatures
 
 
+def key_names(member: str) -> tuple[str, str]:
+    """The identity key a member begins with, and the one it may get."""
+    return member, f"{member} renewed"
+
+
 class Identity(Protocol):
     """An identity key: a member's or an administrator's."""
 

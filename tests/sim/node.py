@@ -15,7 +15,7 @@ from quorate.consensus.wire import Delegation, Signed
 from quorate.errors import QuorateError
 from tests.sim.disk import Disk
 from tests.sim.history import Endorsed, Started, Voted
-from tests.sim.keys import VoteKey
+from tests.sim.keys import VoteKey, key_names
 from tests.sim.requests import OUT_OF_TIME, TARGETS
 from tests.sim.scene import Scene
 from tests.sim.store import Choice, Life, Store
@@ -35,7 +35,8 @@ class Node:
     def __init__(self, scene: Scene, name: str, disk: Disk, kind: type[Strategy]) -> None:
         self.scene, self.name, self.disk = scene, name, disk
         self.strategy = kind(self)
-        self.identity = scene.scheme.identity(name)
+        self.identities = [scene.scheme.identity(key) for key in key_names(name)]
+        self.identity = self.identities[0]
         self.store = Store(disk, forgets_approvals=scene.plan.forgets_approvals)
         self.up, self.skew, self.peak, self.life = False, 0.0, 0.0, 0
         self.incarnation = 0
@@ -74,6 +75,7 @@ class Node:
             if effects:
                 self.scene.note_opened(self.name, certified)
         head = self.link.head
+        self._take_seat(head)
         chosen = self.store.choice_for(head.record.number + 1)
         self.link = Link(self.name, head, chosen)
         return head
@@ -230,8 +232,16 @@ class Node:
     def _opened(self, epoch: Epoch, certified: CertifiedRecord) -> None:
         self.disk.append(certified, lambda ok: None)
         self.scene.note_opened(self.name, certified)
+        self._take_seat(epoch)
         self._feed(member.EpochOpened(epoch, self._delegate(epoch)))
         self.watcher = Watcher(self.scene, self.name, epoch)
+
+    def _take_seat(self, epoch: Epoch) -> None:
+        """Use the identity key that the record names, from the moment it is in force."""
+        seat = epoch.seat(self.name)
+        for identity in self.identities:
+            if seat is not None and identity.text == seat.key:
+                self.identity = identity
 
     # Freezes ----------------------------------------------------------------------------------
 

@@ -80,7 +80,9 @@ class Plan:
     forgets_approvals: bool = False
     hostile_collector: bool = False
     hostile_api: bool = False
-    proposals: int = 0
+    proposals: tuple[str, ...] = ()
+    """What administrators propose: policies, canaries, rotate, grow, readmit; the second a moment
+    after the first, for the same number."""
     orders: int = 0
     real_keys: bool = False
     calm: bool = True
@@ -91,6 +93,11 @@ class Plan:
     def members(self) -> tuple[str, ...]:
         """Their names."""
         return tuple(f"m{i}" for i in range(self.thresholds.n))
+
+    @property
+    def everyone(self) -> tuple[str, ...]:
+        """Members, and the one that may become a member."""
+        return (*self.members, "spare") if "grow" in self.proposals else self.members
 
 
 def draw(seed: int) -> Plan:
@@ -112,7 +119,7 @@ def draw(seed: int) -> Plan:
         asks=rng.randint(2, 6) if focus is Focus.DECISIONS else rng.randint(1, 3),
         canaries=rng.randint(8, 10) if focus is Focus.CANARIES else 0,
         canary_kind=_kind(rng, strategies),
-        proposals=rng.randint(1, 2) if focus is Focus.EPOCHS else int(rng.random() < 0.05),
+        proposals=_proposals(rng, focus),
         orders=rng.randint(1, 2) if focus is Focus.FREEZES else int(rng.random() < 0.05),
         forgets_approvals=rng.random() < 0.3,
         hostile_collector=rng.random() < 0.3,
@@ -131,6 +138,15 @@ def _liars(rng: random.Random, names: list[str], r: int, focus: Focus) -> dict[s
     found = ("always-approve", "always-deny", "flip-flop", "per-collector", "constant-score")
     pool = found if focus is Focus.CANARIES and rng.random() < 0.6 else SOLITARY
     return {name: rng.choice(pool) for name in liars}
+
+
+def _proposals(rng: random.Random, focus: Focus) -> tuple[str, ...]:
+    kinds = ("policies", "canaries", "rotate", "grow", "readmit")
+    if focus is Focus.EPOCHS:
+        return tuple(rng.choice(kinds) for _ in range(rng.randint(1, 2)))
+    if focus is Focus.CANARIES and rng.random() < 0.2:
+        return ("readmit",)
+    return (rng.choice(kinds),) if rng.random() < 0.05 else ()
 
 
 def _kind(rng: random.Random, strategies: dict[str, str]) -> str:

@@ -1,7 +1,8 @@
 """Epoch records that somebody proposes: administrators, and liars."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from random import Random
 
 import msgspec
 
@@ -19,7 +20,7 @@ from quorate.consensus.epoch import (
 from quorate.consensus.succession import Endorsement
 from quorate.consensus.thresholds import Thresholds, Tier
 from quorate.consensus.wire import Verdict
-from tests.sim.keys import Identity, Scheme
+from tests.sim.keys import Identity, Scheme, key_names
 from tests.sim.requests import STRATA, Request, Truth
 
 CLUSTER = "sim"
@@ -104,6 +105,66 @@ def signed_by(record: EpochRecord, admins: Sequence[Identity]) -> tuple[Endorsem
     """Administrators' signatures of ``record``."""
     body = RECORD_TAG + encode(record)
     return tuple(Endorsement(admin.text, admin.sign(body)) for admin in admins)
+
+
+def _policies(head: Epoch, scheme: Scheme, number: int, random: Random) -> EpochRecord | None:
+    return following(
+        head, Change.POLICIES, f"policies {number}", policies=f"sha256:{number + 1:064x}"
+    )
+
+
+def _canaries(head: Epoch, scheme: Scheme, number: int, random: Random) -> EpochRecord | None:
+    return following(head, Change.CANARIES, "another deck", canaries=f"sha256:{number + 1:064x}")
+
+
+def _rotate(head: Epoch, scheme: Scheme, number: int, random: Random) -> EpochRecord | None:
+    """A member gets its other identity key."""
+    seat = random.choice(head.record.seats)
+    renewed = scheme.identity(key_names(seat.name)[1]).text
+    if seat.key == renewed:
+        return None
+    seats = _with(head, msgspec.structs.replace(seat, key=renewed))
+    return following(head, Change.MEMBERSHIP, f"{seat.name} has a new key", seats=seats)
+
+
+def _grow(head: Epoch, scheme: Scheme, number: int, random: Random) -> EpochRecord | None:
+    """One member more, and thresholds to go with it."""
+    after = GROWN.get(head.record.thresholds.n)
+    if after is None or head.seat("spare") is not None:
+        return None
+    spare = Seat("spare", scheme.identity("spare").text, "zone-spare", NO_JUDGES)
+    seats = (*head.record.seats, spare)
+    return following(head, Change.MEMBERSHIP, "one more", seats=seats, thresholds=after)
+
+
+def _readmit(head: Epoch, scheme: Scheme, number: int, random: Random) -> EpochRecord | None:
+    """Who is under quarantine comes back, mostly with a new key."""
+    away = [seat for seat in head.record.seats if seat.quarantined]
+    if not away:
+        return None
+    seat = away[0]
+    key = scheme.identity(key_names(seat.name)[random.random() < 0.7]).text
+    seats = _with(head, msgspec.structs.replace(seat, key=key, quarantined=False))
+    return following(head, Change.READMISSION, f"{seat.name} comes back", seats=seats)
+
+
+def _with(head: Epoch, changed: Seat) -> tuple[Seat, ...]:
+    return tuple(changed if seat.name == changed.name else seat for seat in head.record.seats)
+
+
+Make = Callable[[Epoch, Scheme, int, Random], EpochRecord | None]
+CHANGES: dict[str, Make] = {
+    "policies": _policies,
+    "canaries": _canaries,
+    "rotate": _rotate,
+    "grow": _grow,
+    "readmit": _readmit,
+}
+GROWN = {
+    4: Thresholds(n=5, fast=3, strict=4, r=1),
+    5: Thresholds(n=6, fast=4, strict=4, r=1),
+    6: Thresholds(n=7, fast=5, strict=5, r=2),
+}
 
 
 def quarantine_of(head: Epoch, victim: str, evidence: bytes) -> EpochRecord:

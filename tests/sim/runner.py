@@ -64,7 +64,8 @@ def run_chunk(first: int, count: int) -> Report:
         report.quarantined.update(plan.strategies[name] for name in outcome.quarantined)
         if outcome.violations:
             report.violations += 1
-            report.failures += [(seed, line) for line in outcome.violations[:3]]
+            more = f" and {len(outcome.violations) - 1} more" if outcome.violations[1:] else ""
+            report.failures.append((seed, outcome.violations[0] + more))
     report.cpu_seconds = time.process_time() - started
     return _rounded(report, report.cpu_seconds)
 

@@ -82,12 +82,14 @@ class Simulation:
         self.scene = Scene(plan, world, network, scheme, genesis, history)
         self.scene.submit = self._submit
         self.scene.pass_on = self._pass_on
-        self.nodes = [self._node(name) for name in plan.members]
+        self.nodes = [self._node(name) for name in plan.everyone]
         self.askers = [self._asker(f"asker-{i}") for i in range(2)]
         self.prober = self._asker("canaries")
         everyone = [*self.askers, self.prober]
         self.api: Api = (HostileApi if plan.hostile_api else Api)(self.scene, self.nodes, everyone)
-        self.watchers = world.random.sample(self.nodes, min(len(self.nodes), plan.thresholds.r + 1))
+        self.watchers = world.random.sample(
+            self.nodes[: plan.thresholds.n], min(plan.thresholds.n, plan.thresholds.r + 1)
+        )
         self.collector = Collector(self.scene, self.nodes, self.askers[0])
         world.say("{}", plan)
         self._schedule()
@@ -152,8 +154,10 @@ class Simulation:
             jump = self.nodes[plan.members.index(name)].jump
             world.at(when, partial(jump, seconds))
         moment = world.random.random() * plan.span
-        for number in range(plan.proposals):
-            world.at(moment + number * 0.01, partial(self._propose, number))
+        for number, kind in enumerate(plan.proposals):
+            # Whom to readmit is known late.
+            when = plan.span + 1.8 if kind == "readmit" else moment + number * 0.01
+            world.at(when, partial(self._propose, number, kind))
         for _ in range(plan.orders):
             world.at(world.random.random() * plan.span, self._freeze)
         world.at(plan.span + SETTLE_SECONDS, self.scene.network.heal)
@@ -228,12 +232,13 @@ class Simulation:
 
     # Administrators ---------------------------------------------------------------------------
 
-    def _propose(self, number: int) -> None:
-        """Two administrators sign a change of the policies. Two such at once are two candidates."""
-        policies = f"sha256:{number:064x}"
-        record = records.following(
-            self.api.head, Change.POLICIES, f"policies {number}", policies=policies
-        )
+    def _propose(self, number: int, kind: str) -> None:
+        """Two administrators sign a change. Two such at once are two candidates."""
+        make, random = records.CHANGES[kind], self.scene.world.random
+        record = make(self.api.head, self.scene.scheme, number, random)
+        if record is None:
+            return
+        self.scene.world.say("administrators propose {}", record.reason)
         admins = records.admins_of(self.scene.scheme)[: records.ADMINS_NEEDED]
         submit = partial(self.api.submit, record, b"", records.signed_by(record, admins))
         self.scene.network.send("admin", self.api.name, submit)
