@@ -230,6 +230,20 @@ def test_a_new_epoch_judges_anew_and_goes_on_with_the_chain(
     assert (ballot.verdict, ballot.sequence) == (YES, 2)
 
 
+def test_a_judgement_for_an_old_epoch_answers_nothing(host: Host, committee: Committee) -> None:
+    """The same request is under judgement again in the new epoch: what the judges say of it under
+    the old policies comes late and is ignored."""
+    (old,) = host.ask(1)
+    host.feed(next_epoch(committee))
+    (new,) = host.ask(2)
+    assert host.judge([old], DENIAL) == []
+    assert host.sync(99) == []
+    host.judge([new])
+    ballot = answers(host.sync())[2]
+    assert isinstance(ballot, Ballot)
+    assert ballot.verdict is YES
+
+
 def test_there_is_no_way_back_to_an_epoch(host: Host, committee: Committee) -> None:
     """An epoch that is over, or the one in force again, changes nothing: what was said then may be
     forgotten."""

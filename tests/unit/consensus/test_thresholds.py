@@ -25,6 +25,7 @@ SEVEN = Thresholds(n=7, fast=4, strict=5, r=2)
         (4, 2, 3, 1, "fast", r"2\*2 = 4 is not more than 4"),
         (1, 1, 1, 1, "strict", r"2\*1-1 = 1 members, and 1 may lie"),
         (5, 4, 3, 0, "fast", "4 is more than strict's 3"),
+        (5, 3, 5, 3, "fast", "3 liars could approve alone"),
         (5, 3, 5, 1, "strict", r"5-1 = 4 honest members"),
         (5, 3, 4, 2, "strict", r"5-2 = 3 honest members"),
     ],
