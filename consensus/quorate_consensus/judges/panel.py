@@ -15,7 +15,7 @@ from quorate.canonical import canonical
 from quorate.consensus import request as requests
 from quorate.consensus.member import Judgement
 from quorate.consensus.request import Request
-from quorate.consensus.wire import REASONS_MAX, SCORE_MAX, Verdict
+from quorate.consensus.wire import JUDGE_FAILED, JUDGE_LATE, REASONS_MAX, SCORE_MAX, Verdict
 from quorate.errors import InvalidInput, QuorateError
 from quorate_consensus.judges.opinion import Failure, Identity, Judge, Opinion, check, denied
 
@@ -25,7 +25,12 @@ ABANDONED_MAX: Final = 256
 GUARD_MS: Final = 5
 """Kept of the asker's time for what comes after: the vote has to be signed, kept and sent."""
 MALFORMED: Final = "panel/RequestMalformed"
-NO_TIME: Final = "panel/NoTimeLeft"
+_FAILURES: Final = {
+    failure.value: JUDGE_LATE if failure in (Failure.LATE, Failure.OVERLOADED) else JUDGE_FAILED
+    for failure in Failure
+}
+"""A denial for want of a verdict is said in the two words that no detector counts against a
+member; which judge it was, the meter knows."""
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +88,7 @@ class Panel:
         except QuorateError:
             return Judgement(Verdict.DENY, SCORE_MAX, (MALFORMED,))
         if left_ms <= GUARD_MS:
-            return Judgement(Verdict.DENY, SCORE_MAX, (NO_TIME,))
+            return Judgement(Verdict.DENY, SCORE_MAX, (JUDGE_LATE,))
         opinions = await self.opinions(parsed, left_ms - GUARD_MS)
         return combine(opinions)
 
@@ -143,7 +148,7 @@ class Panel:
 def combine(opinions: Sequence[tuple[str, Opinion]]) -> Judgement:
     """One judgement of several opinions, by the judges' names. Nobody's opinion is a DENY."""
     if not opinions:
-        return Judgement(Verdict.DENY, SCORE_MAX, (NO_TIME,))
+        return Judgement(Verdict.DENY, SCORE_MAX, (JUDGE_LATE,))
     denials = [said for said in opinions if said[1].verdict is not Verdict.APPROVE]
     return Judgement(
         verdict=Verdict.DENY if denials else Verdict.APPROVE,
@@ -154,7 +159,14 @@ def combine(opinions: Sequence[tuple[str, Opinion]]) -> Judgement:
 
 
 def _reasons(opinions: Sequence[tuple[str, Opinion]]) -> tuple[str, ...]:
-    """As many as a ballot takes: denials first, each judge's first word before others' second."""
+    """As many as a ballot takes: denials first, each judge's first word before others' second.
+
+    One word if nobody denied but by failing.
+    """
+    denials = [said for said in opinions if said[1].verdict is not Verdict.APPROVE]
+    failed = {_FAILURES.get(word) for _, opinion in denials for word in opinion.reasons}
+    if failed and None not in failed:
+        return (JUDGE_FAILED if JUDGE_FAILED in failed else JUDGE_LATE,)
     ranked = sorted(
         (opinion.verdict, place, not opinion.hard, name, word)
         for name, opinion in opinions

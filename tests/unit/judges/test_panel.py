@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quorate.consensus import wire
 from quorate.consensus.request import Request
 from quorate.consensus.wire import REASONS_MAX, Verdict
 from quorate.errors import InvalidInput
@@ -17,7 +18,6 @@ from quorate_consensus.judges.opinion import Failure, Identity, Opinion
 from quorate_consensus.judges.panel import (
     ABANDONED_MAX,
     MALFORMED,
-    NO_TIME,
     Panel,
     combine,
     judges_digest,
@@ -126,7 +126,14 @@ async def test_a_judge_that_does_not_answer_has_denied(
     judged = await panel.judge(ASK, 5_000)
     assert time.monotonic() - begin < 2
     assert (judged.verdict, judged.score, judged.hard) == (Verdict.DENY, 1000, False)
-    assert judged.reasons == (f"odd/{reason.value}",)
+    late = reason in (Failure.LATE, Failure.OVERLOADED)
+    assert judged.reasons == (wire.JUDGE_LATE if late else wire.JUDGE_FAILED,)
+
+
+async def test_a_failure_beside_a_denial_is_named() -> None:
+    """If one judge denies and another fails, it is a verdict, and both are named."""
+    panel = Panel([Scripted("a", says(NO)), Scripted("b", raises(ValueError()))])
+    assert (await panel.judge(ASK, 500)).reasons == ("a/Bad", "b/JudgeFailed")
 
 
 async def test_the_asker_may_wait_less_than_a_judge() -> None:
@@ -134,14 +141,14 @@ async def test_the_asker_may_wait_less_than_a_judge() -> None:
     begin = time.monotonic()
     judged = await Panel([Scripted("a", slow, deadline_ms=60_000)]).judge(ASK, 60)
     assert time.monotonic() - begin < 1
-    assert judged.reasons == ("a/JudgeTooLate",)
+    assert judged.reasons == (wire.JUDGE_LATE,)
 
 
 @pytest.mark.parametrize("left_ms", [5, 0, -1])
 async def test_no_time_is_a_denial(left_ms: int) -> None:
     """Without time nobody is asked."""
     judged = await Panel([Scripted("a", says(YES))]).judge(ASK, left_ms)
-    assert (judged.verdict, judged.reasons) == (Verdict.DENY, (NO_TIME,))
+    assert (judged.verdict, judged.reasons) == (Verdict.DENY, (wire.JUDGE_LATE,))
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", ASK + b" ", b"\xff" * 70_000])
@@ -170,7 +177,7 @@ async def test_judges_that_never_end_are_not_asked_for_ever() -> None:
     await asyncio.gather(*(panel.judge(ASK, 1_000) for _ in range(ABANDONED_MAX)))
     judged = await panel.judge(ASK, 1_000)
     release.set()
-    assert judged.reasons == ("deaf/JudgeOverloaded",)
+    assert judged.reasons == (wire.JUDGE_LATE,)
     assert asked == ABANDONED_MAX
 
 
@@ -201,7 +208,7 @@ async def test_a_reader_that_blocks_its_thread_is_late() -> None:
         begin = time.monotonic()
         judged = await asyncio.gather(*(panel.judge(ASK, 1_000) for _ in range(20)))
         assert time.monotonic() - begin < 0.25
-        assert {one.reasons for one in judged} == {("blocking/JudgeTooLate",)}
+        assert {one.reasons for one in judged} == {(wire.JUDGE_LATE,)}
     assert time.monotonic() - begin < 1
 
 
