@@ -210,6 +210,14 @@ def nonces_are_used_once(reading: Reading) -> Iterator[str]:
             acted.add(fact.nonce)
 
 
+def approvals_stand(reading: Reading) -> Iterator[str]:
+    """Whatever ends in an approval comes with a certificate that its own asker can act on."""
+    acted = {act.nonce for act in reading.by_kind[facts.Acted]}
+    for end in reading.by_kind[facts.Ended]:
+        if end.decision == "Approve" and end.nonce not in acted:
+            yield f"{end.asker} had an approval that did not verify"
+
+
 def asks_end_in_time(reading: Reading) -> Iterator[str]:
     """Every ask ends once, within its budget."""
     ends: dict[bytes, list[float]] = defaultdict(list)
@@ -439,6 +447,7 @@ def calm_worlds_decide(reading: Reading) -> Iterator[str]:
 RULES: tuple[Callable[[Reading], Iterator[str]], ...] = (
     approvals_have_certificates,
     nonces_are_used_once,
+    approvals_stand,
     asks_end_in_time,
     honest_members_tell_one_story,
     strict_certificates_agree,

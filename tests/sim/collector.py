@@ -61,20 +61,19 @@ class Collector:
             return
         random, needed = self._scene.world.random, self._target.needed(nonce)
         votes = [vote for vote, _ in self._pool]
-        on_it = [
-            vote
-            for vote, ballot in self._pool
-            if ballot.nonce == nonce and ballot.verdict is Verdict.APPROVE
-        ]
+        mine = [(vote, ballot) for vote, ballot in self._pool if ballot.nonce == nonce]
+        on_it = [vote for vote, ballot in mine if ballot.verdict is Verdict.APPROVE]
         approvals = [vote for vote, ballot in self._pool if ballot.verdict is Verdict.APPROVE]
         attempts = [
-            on_it[: needed - 1],
             (on_it or votes)[:1] * needed,
+            on_it[:MEMBERS_MAX],
+            [vote for vote, _ in mine][:MEMBERS_MAX],
             (on_it + approvals)[:MEMBERS_MAX],
             (on_it + votes)[:MEMBERS_MAX],
             [crafting.turned(vote) for vote in votes[:MEMBERS_MAX]],
         ]
         attempt = random.choice(attempts)
-        if attempt:
-            self._target.present(nonce, approval.certify(attempt))
+        for votes in (on_it[: needed - 1], attempt):
+            if votes:
+                self._target.present(nonce, approval.certify(votes))
         self._target.present(nonce, random.randbytes(40))

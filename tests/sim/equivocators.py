@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from quorate.consensus import quarantine, wire
 from quorate.consensus.equivocation import Equivocation
-from quorate.consensus.wire import Ask, Verdict, Vote
+from quorate.consensus.wire import Ask, Ballot, Verdict, Vote
 from quorate.errors import QuorateError
 from tests.sim import crafting
 from tests.sim.records import quarantine_of
@@ -115,6 +117,12 @@ class Framer(Signing):
         if not others or self.sequence % 3 != 1:
             return
         victim = scene.world.random.choice(others)
-        evidence = quarantine.encode(Equivocation((own, crafting.turned(own))))
+        other = crafting.turned(own)
+        if scene.world.random.random() < 0.5:
+            # Genuine evidence, of its own lie, in a record that names somebody else.
+            cast = wire.decode(own.ballot.body, Ballot)
+            denial = msgspec.structs.replace(cast, verdict=Verdict.DENY)
+            other = crafting.vote(self.node, denial)
+        evidence = quarantine.encode(Equivocation((own, other)))
         record = quarantine_of(head, victim.name, evidence)
         scene.submit(self.node.name, record, evidence)

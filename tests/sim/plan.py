@@ -122,7 +122,7 @@ def draw(seed: int) -> Plan:
         proposals=_proposals(rng, focus),
         orders=rng.randint(1, 2) if focus is Focus.FREEZES else int(rng.random() < 0.05),
         forgets_approvals=rng.random() < 0.3,
-        hostile_collector=rng.random() < 0.3,
+        hostile_collector=rng.random() < (0.8 if "forge" in strategies.values() else 0.3),
         hostile_api=rng.random() < (0.5 if focus is Focus.EPOCHS else 0.1),
         real_keys=seed % REAL_KEYS == 0,
         calm=calm,

@@ -128,7 +128,9 @@ class Simulation:
         for node in self.nodes:
             if node.name != sender:
                 self._order_to(sender, node, signed)
-        for asker in (*self.askers, self.prober):
+        # One enforcement point often hears of no freeze: then only the members hold it.
+        deaf = self.scene.world.random.random() < 0.5
+        for asker in (self.askers[0], self.prober, *(() if deaf else self.askers[1:])):
             self.scene.network.send(sender, asker.name, partial(asker.order, signed))
 
     def _order_to(self, sender: str, node: Node, signed: SignedOrder) -> None:
@@ -233,13 +235,14 @@ class Simulation:
     # Administrators ---------------------------------------------------------------------------
 
     def _propose(self, number: int, kind: str) -> None:
-        """Two administrators sign a change. Two such at once are two candidates."""
+        """Administrators sign a change, sometimes one too few. Two at once are two candidates."""
         make, random = records.CHANGES[kind], self.scene.world.random
         record = make(self.api.head, self.scene.scheme, number, random)
         if record is None:
             return
         self.scene.world.say("administrators propose {}", record.reason)
-        admins = records.admins_of(self.scene.scheme)[: records.ADMINS_NEEDED]
+        signers = 1 if random.random() < 0.2 else records.ADMINS_NEEDED
+        admins = records.admins_of(self.scene.scheme)[:signers]
         submit = partial(self.api.submit, record, b"", records.signed_by(record, admins))
         self.scene.network.send("admin", self.api.name, submit)
 

@@ -71,7 +71,8 @@ class Store:
     def persist(self, effect: Persist, done: Callable[[bool], None]) -> None:
         """Carry out an effect: found from now on, durable once ``done`` says so."""
         entry = Verdicts(effect.epoch, effect.key, effect.judgement)
-        self._take_in(entry)
+        if effect.judgement.verdict is Verdict.APPROVE or not self.is_full():
+            self._take_in(entry)
         self.disk.append(entry, done)
 
     def last_life(self) -> int:

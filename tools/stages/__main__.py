@@ -56,6 +56,8 @@ def offline_stages(full: bool) -> None:
     if full:
         with stage("simulator"):
             run("make", "sim")
+        with stage("protocol bugs that must be noticed"):
+            run("make", "sim-mutants")
 
 
 @contextmanager
