@@ -16,8 +16,8 @@ from typing import Final
 from quorate.text.normal import normal
 
 VIEWS_MAX: Final = 32
-PIECES_MAX: Final = 64
-"""Encoded pieces that one text is searched for. A text with more is no prose: the rest stays."""
+SKIPPED_FROM: Final = 20
+"""Characters of a piece that is worth more than one try: a shorter one is mostly a word."""
 GROWTH_MAX: Final = 4
 """All views together, as a multiple of the text; and never less than CHARS_MIN characters."""
 CHARS_MIN: Final = 4_096
@@ -27,7 +27,7 @@ CHARS_LEAST: Final = 4
 ROUNDS: Final = 2
 """Encodings within one another."""
 
-_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{12,}(?:[ \t]*\r?\n[A-Za-z0-9+/_-]+)*={0,2}", re.ASCII)
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{10,}(?:[ \t]*\r?\n[A-Za-z0-9+/_-]+)*={0,2}", re.ASCII)
 _BASE32: Final = re.compile(r"[A-Z2-7]{16,}={0,6}", re.ASCII)
 _HEX: Final = re.compile(r"(?<![0-9A-Za-z])(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[ :,]{0,2}){8,}", re.ASCII)
 _HEX_NOISE: Final = re.compile(r"0x|\\x|[ :,]", re.ASCII)
@@ -96,13 +96,13 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _pieces(text: str, pattern: re.Pattern[str], decode: Callable[[str], bytes]) -> Iterator[str]:
-    """Each piece that decodes to text, and all of them together: one may be cut in several."""
+    """All pieces that decode to text, apart and put together: one may be cut in several. However
+    many there are, they are two views: no piece is crowded out by others."""
     found: list[str] = []
-    for number, match in enumerate(pattern.finditer(text)):
-        if number >= PIECES_MAX:
-            break
+    for match in pattern.finditer(text):
         found += filter(None, (_tried(part, decode) for part in _parts(match.group())))
-    yield from found
+    if found:
+        yield "\n".join(found)
     if len(found) > 1:
         yield "".join(found)
 
@@ -117,7 +117,7 @@ def _parts(piece: str) -> list[str]:
 
 def _tried(piece: str, decode: Callable[[str], bytes]) -> str:
     """What a piece decodes to; up to three strange characters before it do not hide it."""
-    for skipped in range(4):
+    for skipped in range(4 if len(piece) >= SKIPPED_FROM else 1):
         try:
             decoded = _text(decode(piece[skipped:]))
         except (ValueError, binascii.Error):

@@ -136,6 +136,7 @@ def test_a_destructive_command_in_every_spelling(spelling: str) -> None:
     [
         {"argv": ["rm", "-rf", "/"]},
         {"a": "rm", "b": "-rf", "c": "/"},
+        {"argv": ["r", "m -r", "f /"]},
         {"nested": {"deep": [["rm -rf"], {"x": "/"}]}},
     ],
 )

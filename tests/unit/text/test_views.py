@@ -74,6 +74,14 @@ def test_an_encoded_text_in_several_pieces_is_put_together() -> None:
     assert any(PLAIN in view for view in views(f"part one {first} and part two {second}"))
 
 
+def test_no_piece_is_crowded_out() -> None:
+    """However many harmless pieces and long words stand before it, an encoded text is read."""
+    harmless = " ".join(base64.b64encode(f"all is well {n}".encode()).decode() for n in range(300))
+    words = " ".join(f"extraordinary{n}word" for n in range(300))
+    encoded = base64.b64encode(PLAIN.encode()).decode()
+    assert any(PLAIN in view for view in views(f"{harmless} {words} {encoded}"))
+
+
 def test_squashing_leaves_letters_and_digits() -> None:
     """Punctuation and spaces between letters hide nothing."""
     assert squash("i-g.n o_r/e \u0430ll!") == "ignoreall"
