@@ -113,6 +113,7 @@ trees = st.recursive(
 
 
 @EACH
+@settings(max_examples=50)
 @given(tree=trees)
 def test_arbitrary_values_are_read_or_refused(name: str, tree: Any) -> None:
     """Well-formed MessagePack or JSON of any other shape is a refusal, never another exception."""
