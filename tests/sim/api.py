@@ -96,9 +96,13 @@ class Api:
         signed = tuple(candidate.members.values())
         certified = CertifiedRecord(candidate.record, signed, candidate.admins)
         try:
-            self.head = succession.verify(self.head, certified, self.scene.signatures)
+            self.adopt(certified)
         except QuorateError:
             return
+
+    def adopt(self, certified: CertifiedRecord) -> None:
+        """Take in the next certified record, and spread it. Raises as succession.verify."""
+        self.head = succession.verify(self.head, certified, self.scene.signatures)
         self.candidates = []
         self.chain.append(certified)
         self.scene.world.say("the API server has epoch {}", certified.record.number)

@@ -81,8 +81,8 @@ class Plan:
     hostile_collector: bool = False
     hostile_api: bool = False
     proposals: tuple[str, ...] = ()
-    """What administrators propose: policies, canaries, rotate, grow, readmit; the second a moment
-    after the first, for the same number."""
+    """What administrators propose: policies, canaries, rotate, grow, readmit, recover. The second
+    comes a moment after the first, for the same number."""
     orders: int = 0
     real_keys: bool = False
     calm: bool = True
@@ -141,7 +141,7 @@ def _liars(rng: random.Random, names: list[str], r: int, focus: Focus) -> dict[s
 
 
 def _proposals(rng: random.Random, focus: Focus) -> tuple[str, ...]:
-    kinds = ("policies", "canaries", "rotate", "grow", "readmit")
+    kinds = ("policies", "canaries", "rotate", "grow", "readmit", "recover")
     if focus is Focus.EPOCHS:
         return tuple(rng.choice(kinds) for _ in range(rng.randint(1, 2)))
     if focus is Focus.CANARIES and rng.random() < 0.2:

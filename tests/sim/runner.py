@@ -1,5 +1,6 @@
 """Many runs on several processes, and what came of them in one report."""
 
+import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -12,6 +13,8 @@ from tests.sim.plan import draw
 from tests.sim.simulation import run
 
 CHUNK = 250
+SHOWN_CHUNKS = 40
+"""How often a line is printed."""
 SHOWN_MAX = 20
 """Failing seeds in a report; the first are enough to work with."""
 
@@ -90,8 +93,12 @@ def run_all(first: int, schedules: int, processes: int) -> Report:
             pool.submit(run_chunk, start, min(CHUNK, first + schedules - start))
             for start in range(first, first + schedules, CHUNK)
         ]
-        for chunk in as_completed(chunks):
+        for count, chunk in enumerate(as_completed(chunks), start=1):
             _merge(report, chunk.result())
+            if count % SHOWN_CHUNKS == 0:
+                seconds = time.monotonic() - started
+                line = f"{report.schedules} in {seconds:.0f} s, {report.violations} violations\n"
+                sys.stderr.write(line)
     report.failures = sorted(report.failures)[:SHOWN_MAX]
     return _rounded(report, time.monotonic() - started)
 

@@ -9,7 +9,7 @@ from quorate.consensus.detector import Result
 from quorate.consensus.epoch import Change, EpochRecord
 from quorate.consensus.freeze import ORDER_TAG, Order, Scope, SignedOrder
 from quorate.consensus.freeze import encode as encode_order
-from quorate.consensus.succession import Endorsement
+from quorate.consensus.succession import CertifiedRecord, Endorsement
 from quorate.consensus.thresholds import Tier
 from tests.sim import checker, records
 from tests.sim.api import Api, HostileApi
@@ -236,6 +236,9 @@ class Simulation:
 
     def _propose(self, number: int, kind: str) -> None:
         """Administrators sign a change, sometimes one too few. Two at once are two candidates."""
+        if kind == "recover":
+            self._recover()
+            return
         make, random = records.CHANGES[kind], self.scene.world.random
         record = make(self.api.head, self.scene.scheme, number, random)
         if record is None:
@@ -245,6 +248,17 @@ class Simulation:
         admins = records.admins_of(self.scene.scheme)[:signers]
         submit = partial(self.api.submit, record, b"", records.signed_by(record, admins))
         self.scene.network.send("admin", self.api.name, submit)
+
+    def _recover(self) -> None:
+        """Administrators move the chain on without the members' signatures. Not while a candidate
+        is on its way, and not past an API server that lies: a record that it holds back would make
+        a second chain, and nobody could tell."""
+        if self.api.candidates or self.plan.hostile_api:
+            return
+        record = records.following(self.api.head, Change.RECOVERY, "no quorum")
+        admins = records.admins_of(self.scene.scheme)[: records.ADMINS_NEEDED]
+        self.scene.world.say("administrators recover")
+        self.api.adopt(CertifiedRecord(record, (), records.signed_by(record, admins)))
 
     def _freeze(self) -> None:
         """A freeze: by an administrator, by members, or by fewer than it takes."""
