@@ -27,9 +27,16 @@ test: venv ## Everything CI runs: lint, types, unit, property, contract, integra
 	$(RUN) -m tools.stages test
 
 ##@ Development
-.PHONY: test-fast test-full bypass check format bench
+.PHONY: test-fast test-full bypass check format bench sim sim-mutants
 test-fast: check ## Lint, types, imports, unit and property tests: no cluster, under two minutes
-	$(RUN) -m pytest -q -n 2 -m "not cluster and not training" tests/unit tests/property
+	$(RUN) -m pytest -q -n 2 -m "not cluster and not training" tests/unit tests/property tests/sim
+
+SEED ?=
+sim: venv ## Simulate 100,000 runs of the committee; writes build/sim.json (SEED=N replays one with its trace)
+	$(RUN) -m tests.sim $(if $(SEED),--seed $(SEED) --verbose)
+
+sim-mutants: venv ## Break the committee's protocol in 49 ways, each to be noticed; writes build/sim-mutants.json
+	$(RUN) -m tests.sim.mutation
 
 test-full: venv ## Like test, with nothing sampled and the default expiries
 	$(RUN) -m tools.stages test-full

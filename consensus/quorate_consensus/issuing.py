@@ -76,6 +76,21 @@ class Standing:
         return (self.judged_by, self.model_digest) == (policy.judged_by, model.digest)
 
 
+def evaluated(
+    cluster_id: str,
+    sigstore: Sigstore | None,
+    policy: CompiledPolicy,
+    model: ObservedModel,
+    now: datetime,
+    remembered: tuple[Document, ...] = (),
+    servers: ServerImages | None = None,
+) -> Evaluation:
+    """Evaluate the evidence from its documents, with the exceptions that count now."""
+    workload = (model.namespace, model.name, model.model.spec.manifest_digest)
+    approved = lifted(model.exceptions, policy, workload, cluster_id, now)
+    return evaluate(policy, model.model, now, remembered, sigstore, approved, servers)
+
+
 def judge(
     committee: Committee,
     policy: CompiledPolicy,
@@ -91,10 +106,8 @@ def judge(
     A certificate of ``previous`` for the same policy and model is kept if a new one would not live
     longer, as when the age of the evidence bounds both. ``servers``: see evaluate.
     """
-    workload = (model.namespace, model.name, model.model.spec.manifest_digest)
-    approved = lifted(model.exceptions, policy, workload, committee.genesis.cluster_id, now)
-    evaluation = evaluate(
-        policy, model.model, now, remembered, committee.sigstore, approved, servers
+    evaluation = evaluated(
+        committee.genesis.cluster_id, committee.sigstore, policy, model, now, remembered, servers
     )
     if not evaluation.verdict.allowed:
         renew_at = now + timedelta(seconds=DENIED_SECONDS)

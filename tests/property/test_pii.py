@@ -4,9 +4,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from quorate.content.pii.numbers import IBAN_LENGTHS, is_iban, is_payment_card, luhn
 from quorate.policy.runtime import CheckRule
 from quorate_sidecar.checks.lane import Tally, decide
-from quorate_sidecar.checks.pii.numbers import IBAN_LENGTHS, is_iban, is_payment_card, luhn
 from quorate_sidecar.checks.scanner import scanner_for
 
 MASK = scanner_for((CheckRule("pii", "mask"),))

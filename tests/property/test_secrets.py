@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quorate.content.secrets.randomness import entropy
 from quorate.policy.runtime import CheckRule
 from quorate_sidecar.checks.lane import ContentDenied, decide
 from quorate_sidecar.checks.scanner import scanner_for
-from quorate_sidecar.checks.secrets.randomness import entropy
 from tests.unit.sidecar import samples
 
 DENY = scanner_for((CheckRule("secrets", "deny"),))

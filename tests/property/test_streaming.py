@@ -4,9 +4,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from quorate.content.patterns import Pattern
 from quorate.policy.runtime import CHECKS, Action, CheckRule
 from quorate_sidecar.checks import REGISTRY
-from quorate_sidecar.checks.base import Pattern
 from quorate_sidecar.checks.lane import ContentDenied, Lane, Tally, decide
 from quorate_sidecar.checks.scanner import Finding, Progress, Scanner, scanner_for
 from tests.unit.sidecar import samples

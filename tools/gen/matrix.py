@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-LEVELS = ("unit", "property", "contract", "integration", "bypass", "e2e")
+LEVELS = ("unit", "property", "sim", "contract", "integration", "bypass", "e2e")
 _HEAD = """# Test matrix
 
 Which test proves which requirement. Written by `make crds` from `@pytest.mark.requirement`.

@@ -45,13 +45,19 @@ def run(*command: str, **environment: str) -> None:
         sys.exit(done.returncode)
 
 
-def offline_stages() -> None:
+def offline_stages(full: bool) -> None:
     """What needs neither a cluster nor torch."""
     with stage("lint, types, import contracts, generated files"):
         run("make", "check")
-    with stage("unit and property tests"):
-        selection = ("-m", "not cluster and not training", "tests/unit", "tests/property")
+    with stage("unit and property tests, a sample of the simulator"):
+        folders = ("tests/unit", "tests/property", "tests/sim")
+        selection = ("-m", "not cluster and not training", *folders)
         run(PYTHON, *PYTEST, "-n", "2", *selection)
+    if full:
+        with stage("simulator"):
+            run("make", "sim")
+        with stage("protocol bugs that must be noticed"):
+            run("make", "sim-mutants")
 
 
 @contextmanager
@@ -102,7 +108,7 @@ def main() -> int:
         Background("training set-up", ["make", "venv-training"], logs / "training.log"),
     ]
     try:
-        offline_stages()
+        offline_stages(full)
         for background in waiting:
             with stage(f"waiting for {background.name}"):
                 minutes = background.join(BACKGROUND_SECONDS) / 60

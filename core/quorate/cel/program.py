@@ -14,36 +14,37 @@ from quorate.cel.values import ConditionError, Meter, OverBudget
 from quorate.errors import InvalidInput
 
 Run = Callable[[dict[str, Any], Meter], Any]
-_VARIABLE: Final = "predicate"
+PREDICATE: Final = "predicate"
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition over a predicate, as written and as compiled."""
+    """A condition over one variable, as written and as compiled."""
 
     text: str
     _run: Run = field(compare=False, repr=False)
+    variable: str = PREDICATE
 
     def holds(self, predicate: Mapping[str, Any]) -> bool:
-        """Whether it is true of ``predicate``: a JSON object, as parsed.
+        """Whether it is true of ``predicate``, the variable's value: a JSON object, as parsed.
 
         Raises ConditionError if it has no answer, or costs more than limits.CONDITION_COST steps.
         The same predicate has the same outcome, everywhere and always.
         """
-        result = self._run({_VARIABLE: predicate}, Meter(limits.CONDITION_COST))
+        result = self._run({self.variable: predicate}, Meter(limits.CONDITION_COST))
         if not isinstance(result, bool):
             raise ConditionError(f"the condition is {values.kind(result)}, not true or false")
         return result
 
 
-def compile_condition(text: str, where: str) -> Condition:
-    """Compile a condition over ``predicate``; InvalidInput names ``where``, a policy's field."""
+def compile_condition(text: str, where: str, variable: str = PREDICATE) -> Condition:
+    """Compile a condition over ``variable``; InvalidInput names ``where``, a document's field."""
     try:
-        node = parse(text, frozenset({_VARIABLE}))
+        node = parse(text, frozenset({variable}))
         _check_boolean(node)
     except InvalidInput as error:
         raise type(error)(error.message, field=where) from None
-    return Condition(text, _compile(node))
+    return Condition(text, _compile(node), variable)
 
 
 _NEVER_BOOLEAN: Final = frozenset(

@@ -7,10 +7,10 @@ from functools import lru_cache
 import re2
 
 from quorate.audit.records import CheckResult
+from quorate.content.patterns import SPACE, Pattern
 from quorate.limits import MIB
 from quorate.policy.runtime import Action, CheckRule
 from quorate_sidecar.checks import REGISTRY
-from quorate_sidecar.checks.base import SPACE, Pattern
 
 CANDIDATES_MAX = 10_000
 """Matches of one pattern in one text, findings or not. A text with more is refused: judging each

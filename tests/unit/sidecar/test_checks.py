@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from quorate.content.patterns import SPACE, Pattern
+from quorate.content.pii.numbers import is_iban, is_payment_card, luhn
 from quorate.policy.runtime import CHECKS, CheckRule
 from quorate_sidecar.checks import REGISTRY
-from quorate_sidecar.checks.base import SPACE, Pattern
-from quorate_sidecar.checks.pii.numbers import is_iban, is_payment_card, luhn
 from quorate_sidecar.checks.scanner import CANDIDATES_MAX, Progress, scanner_for
 from tests.unit.sidecar import samples
 

@@ -1,0 +1,23 @@
+"""A committee's protocol as pure state machines: ``step(state, event) -> (state, effects)``.
+
+========================  ====================================================================
+:mod:`.thresholds`        n, q and r, and the rule that quorums intersect
+:mod:`.wire`              the messages of a decision
+:mod:`.signing`           votes and the delegations of the keys that cast them
+:mod:`.ask`               the asker's side: broadcast, collect, end in time
+:mod:`.member`            a member's side: judge, keep, say
+:mod:`.approval`          votes enough to act on, verified by anyone
+:mod:`.epoch`             what is in force: members, keys, thresholds
+:mod:`.succession`        which record may follow, and whose signatures it needs
+:mod:`.history`           the epochs somebody knows, and whose word they took away
+:mod:`.chain`             a member's side of that: one choice for each number
+:mod:`.freeze`            the kill switch: set at once, released by a record
+:mod:`.canary`            requests whose right answer was committed to beforehand
+:mod:`.detector`          members that are wrong too often
+:mod:`.equivocation`      members that say two things
+:mod:`.quarantine`        the record that takes a vote away, and what it rests on
+========================  ====================================================================
+
+Clock, randomness, network and disk are the caller's: times come in as arguments, signatures and the
+store are ports. ``tests/sim`` runs these same machines in a simulated world.
+"""

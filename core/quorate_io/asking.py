@@ -1,0 +1,182 @@
+"""Asks the members: carries out what the asker's state machine decides, over any channels.
+
+For whoever enforces: it ends with an outcome within the budget, whatever the members do.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from quorate.consensus import ask as core
+from quorate.consensus.ask import (
+    Answered,
+    Asking,
+    Broadcast,
+    Effect,
+    Event,
+    Finished,
+    Heard,
+    Outcome,
+    Refused,
+    Superseded,
+    Ticked,
+    Unreachable,
+)
+from quorate.consensus.epoch import Epoch
+from quorate.consensus.signing import Signatures
+from quorate.consensus.thresholds import Tier
+from quorate.consensus.wire import NONCE_BYTES
+from quorate.errors import Unavailable
+
+UNDER_WAY_MAX = 256
+"""Asks of one enforcement point at a time. More are refused: they could not end in time."""
+LATE_SECONDS = 1.0
+"""How long after the end an answer is still heard, for whoever looks for liars."""
+
+
+class Channel(Protocol):
+    """A connection to one member."""
+
+    async def exchange(self, message: bytes) -> bytes:
+        """Send an ask, return the answer. Whatever it raises means that there is none."""
+
+
+class Watcher(Protocol):
+    """Hears what the members said, in time or late."""
+
+    def heard(self, effect: Heard | Refused) -> None:
+        """A genuine vote, or an answer that is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked. ``budget`` in seconds; with ``veto`` every member must approve."""
+
+    tier: Tier
+    request: bytes
+    budget: float
+    veto: bool = False
+
+
+class Asker:
+    """Asks on behalf of one enforcement point. For one event loop."""
+
+    def __init__(
+        self,
+        epoch: Epoch,
+        channels: Mapping[str, Channel],
+        audience: bytes,
+        signatures: Signatures,
+        watcher: Watcher,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """``channels`` by member; a member without one is one that cannot be reached."""
+        self._epoch = epoch
+        self._channels = channels
+        self._audience = audience
+        self._signatures = signatures
+        self._watcher = watcher
+        self._monotonic = monotonic
+        self._under_way: set[_Ask] = set()
+
+    def open_epoch(self, epoch: Epoch, channels: Mapping[str, Channel]) -> None:
+        """Ask the members of a later epoch from now on. What was asked before is denied."""
+        self._epoch, self._channels = epoch, channels
+        for ask in tuple(self._under_way):
+            ask.feed(Superseded())
+
+    async def ask(self, question: Question) -> Outcome:
+        """The outcome, within the budget. Raises Unavailable if too much is under way."""
+        if len(self._under_way) >= UNDER_WAY_MAX:
+            raise Unavailable(f"{UNDER_WAY_MAX} asks are under way", fix="ask again later")
+        asking, effects = core.begin(
+            self._epoch,
+            question.tier,
+            question.request,
+            nonce=secrets.token_bytes(NONCE_BYTES),
+            audience=self._audience,
+            now=self._monotonic(),
+            budget=question.budget,
+            veto=question.veto,
+        )
+        one = _Ask(asking, self._signatures, self._watcher, self._monotonic)
+        self._under_way.add(one)
+        try:
+            return await one.run(effects, self._channels)
+        finally:
+            self._under_way.discard(one)
+
+
+class _Ask:
+    """One ask, until its outcome; answers that come later are still heard."""
+
+    def __init__(
+        self,
+        asking: Asking,
+        signatures: Signatures,
+        watcher: Watcher,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._asking = asking
+        self._signatures = signatures
+        self._watcher = watcher
+        self._monotonic = monotonic
+        self._outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._exchanges: set[asyncio.Task[None]] = set()
+
+    async def run(self, effects: tuple[Effect, ...], channels: Mapping[str, Channel]) -> Outcome:
+        loop = asyncio.get_running_loop()
+        left = self._asking.deadline - self._monotonic()
+        ending = loop.call_later(max(0.0, left), self.feed, Ticked())
+        listening = max(0.0, left) + LATE_SECONDS
+        for effect in effects:
+            if isinstance(effect, Broadcast):
+                for member in effect.members:
+                    self._start(member, channels.get(member), effect.message, listening)
+            else:
+                self._carry_out(effect)
+        try:
+            return await self._outcome
+        finally:
+            ending.cancel()
+
+    def _start(self, member: str, channel: Channel | None, message: bytes, seconds: float) -> None:
+        if channel is None:
+            self.feed(Unreachable(member))
+            return
+        task = asyncio.create_task(self._exchange(member, channel, message, seconds))
+        self._exchanges.add(task)
+        task.add_done_callback(self._exchanges.discard)
+
+    async def _exchange(
+        self, member: str, channel: Channel, message: bytes, seconds: float
+    ) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                data = await channel.exchange(message)
+        except Exception:  # no answer, whatever the reason
+            self.feed(Unreachable(member))
+        else:
+            self.feed(Answered(member, data))
+
+    def feed(self, event: Event) -> None:
+        """Take in what happened."""
+        now = self._monotonic()
+        if isinstance(event, Ticked):
+            # The timer may be a little early; the deadline is what it was set for.
+            now = max(now, self._asking.deadline)
+        self._asking, effects = core.step(self._asking, event, now, self._signatures)
+        for effect in effects:
+            self._carry_out(effect)
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Finished(outcome):
+                if not self._outcome.done():
+                    self._outcome.set_result(outcome)
+            case Heard() | Refused():
+                self._watcher.heard(effect)
+            case Broadcast():
+                raise AssertionError("an ask is sent once")

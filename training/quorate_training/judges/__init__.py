@@ -1,0 +1,1 @@
+"""What the committee's judges go by, made by script: texts, models, baselines, and their list."""
