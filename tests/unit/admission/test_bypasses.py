@@ -423,8 +423,12 @@ TAMPERED: list[tuple[str, Change, set[Reason]]] = [
         {Reason.RESERVED_NAME},
     ),
     (
-        "an ephemeral container",
-        on_spec(ephemeralContainers=[{"name": "debug", "image": OTHER_IMAGE}]),
+        "an ephemeral container as kubectl debug --target writes it",
+        on_spec(
+            ephemeralContainers=[
+                {"name": "debug", "image": OTHER_IMAGE, "targetContainerName": "server"}
+            ]
+        ),
         {Reason.EPHEMERAL_CONTAINER, Reason.SERVER_NOT_ALLOWED},
     ),
 ]

@@ -29,8 +29,8 @@ SPEC = _listed(
 CONTAINER = _listed(
     "args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports "
     "readinessProbe resizePolicy resources restartPolicy restartPolicyRules securityContext "
-    "startupProbe stdin stdinOnce terminationMessagePath terminationMessagePolicy tty "
-    "volumeDevices volumeMounts workingDir"
+    "startupProbe stdin stdinOnce targetContainerName terminationMessagePath "
+    "terminationMessagePolicy tty volumeDevices volumeMounts workingDir"
 )
 MOUNT = _listed("mountPath mountPropagation name readOnly recursiveReadOnly subPath subPathExpr")
 LIFECYCLE = _listed("postStart preStop stopSignal")
