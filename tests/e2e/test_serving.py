@@ -148,7 +148,8 @@ def test_no_api_token_in_injected_containers(tenant: Tenant) -> None:
     pod = tenant.get("pod", "demo")
     path = "/var/run/secrets/kubernetes.io/serviceaccount"
     look = f"import os; print(os.listdir({path!r}))"
-    (sidecar,) = processes(pod, "quorate_sidecar")
+    # Not its probe, which is a process of its own now and then.
+    (sidecar,) = processes(pod, "quorate_sidecar\0serve")
     assert run_inside(sidecar, look).strip() == "[]"
     (server, *_) = processes(pod, "--host")
     assert "token" in run_inside(server, look)
