@@ -7,7 +7,6 @@ without it would forget a failure, and whoever looks after the cluster has to de
 import base64
 import contextlib
 import hashlib
-import os
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -18,6 +17,7 @@ from quorate.canonical import canonical, parse_object
 from quorate.errors import InvalidInput, QuorateError
 from quorate.evidence.intoto import read_document
 from quorate.statements import DigestText, Identifier, Instant, convert
+from quorate_consensus import durable
 from quorate_consensus.failed_gates import (
     CLUSTER_BYTES,
     NAMESPACES_BYTES,
@@ -26,7 +26,6 @@ from quorate_consensus.failed_gates import (
 )
 
 SUFFIX: Final = ".json"
-_TEMPORARY: Final = ".new"
 FILE_BYTES: Final = 2 * limits.EVIDENCE_BYTES
 TOTAL_BYTES: Final = 4 * (CLUSTER_BYTES + NAMESPACES_BYTES)
 """What is read at the start; more was not written by a member."""
@@ -53,7 +52,7 @@ class FailedGateFiles:
         try:
             self._directory.mkdir(mode=0o700, exist_ok=True)
             paths = sorted(self._directory.iterdir())
-            for path in [path for path in paths if path.name.endswith(_TEMPORARY)]:
+            for path in [path for path in paths if path.name.endswith(durable.TEMPORARY)]:
                 path.unlink()
             files = [path for path in paths if path.name.endswith(SUFFIX)]
             total = sum(path.stat().st_size for path in files)
@@ -65,31 +64,17 @@ class FailedGateFiles:
 
     def put(self, failed: FailedGate) -> None:
         """Write a file and make sure that it is on disk. Raises OSError."""
-        target = self._path(failed.key)
-        temporary = target.with_suffix(_TEMPORARY)
-        with temporary.open("wb") as file:
-            file.write(_record(failed))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-        self._settle()
+        durable.replace(self._path(failed.key), _record(failed))
 
     def remove(self, key: Key) -> None:
         """Delete a file, if it is there. Raises OSError."""
         with contextlib.suppress(FileNotFoundError):
             self._path(key).unlink()
-            self._settle()
+            durable.sync_directory(self._directory)
 
     def _path(self, key: Key) -> Path:
         text = canonical([key.scope, key.policy, key.gate, key.manifest_digest])
         return self._directory / f"{hashlib.sha256(text).hexdigest()}{SUFFIX}"
-
-    def _settle(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _record(failed: FailedGate) -> bytes:

@@ -9,11 +9,11 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from quorate.errors import InvalidInput
+from quorate_consensus import durable
 
 MAGIC: Final = b"quorate-votes/1\n"
 RECORD_BYTES: Final = 8_192
@@ -30,25 +30,16 @@ def pack(record: bytes) -> bytes:
     return _HEAD.pack(len(record), zlib.crc32(record)) + record
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    record: bytes | None
-    """None if there is no whole, intact record."""
-    end: int
-
-
-def _read(file: BinaryIO, start: int) -> _Read:
-    file.seek(start)
+def _next(file: BinaryIO) -> bytes | None:
+    """The record that begins here; None if there is no whole, intact one."""
     head = file.read(_HEAD.size)
     if len(head) < _HEAD.size:
-        return _Read(None, start)
+        return None
     length, checksum = _HEAD.unpack(head)
     if not 0 < length <= RECORD_BYTES:
-        return _Read(None, start)
+        return None
     record = file.read(length)
-    if len(record) < length or zlib.crc32(record) != checksum:
-        return _Read(None, start)
-    return _Read(record, start + _HEAD.size + length)
+    return record if len(record) == length and zlib.crc32(record) == checksum else None
 
 
 def records(path: Path) -> Iterator[tuple[bytes, int]]:
@@ -62,10 +53,10 @@ def records(path: Path) -> Iterator[tuple[bytes, int]]:
                 raise InvalidInput(f"has more than {FILE_BYTES} bytes", field=str(path))
             if file.read(len(MAGIC)) != MAGIC:
                 raise InvalidInput("is no vote log", field=str(path))
-            found = _read(file, len(MAGIC))
-            while found.record is not None:
-                yield found.record, found.end
-                found = _read(file, found.end)
+            end = len(MAGIC)
+            while (record := _next(file)) is not None:
+                end += _HEAD.size + len(record)
+                yield record, end
     except OSError as error:
         raise InvalidInput(f"cannot be read: {error.strerror}", field=str(path)) from None
 
@@ -87,13 +78,4 @@ def create(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make sure that names made or removed in ``directory`` are on disk. Raises OSError."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.sync_directory(path.parent)

@@ -15,6 +15,7 @@ from quorate.consensus import wire
 from quorate.consensus.member import Judgement, Key, Persist
 from quorate.consensus.wire import Ballot, Verdict, Vote
 from quorate.errors import InvalidInput
+from quorate_consensus import durable
 from quorate_consensus.votes import log_file
 
 DENIALS_MAX: Final = 200_000
@@ -24,6 +25,9 @@ APPROVALS_MAX: Final = 50_000
 MARK_BYTES: Final = 4_096
 _MARK, _INCARNATION, _CHOICE = "member", "incarnation", "choice"
 _LOG_SUFFIX: Final = ".votes"
+_FIX: Final = (
+    "restore its volume, or replace the member under a new key (kubectl quorate committee rotate)"
+)
 
 
 def init(directory: Path, member: str) -> None:
@@ -31,7 +35,7 @@ def init(directory: Path, member: str) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(directory.iterdir()):
         raise InvalidInput("is not empty: a member's store is made once", field=str(directory))
-    _write(directory / _MARK, {"member": member})
+    durable.replace(directory / _MARK, canonical({"member": member}))
 
 
 class VoteStore:
@@ -45,8 +49,7 @@ class VoteStore:
             raise InvalidInput(
                 "there is no vote store",
                 field=str(directory),
-                fix="restore its volume, or replace the member under a new key "
-                "(kubectl quorate committee rotate)",
+                fix=_FIX,
             )
         if found != {"member": member}:
             raise InvalidInput(f"is the store of another member than {member}", field=_MARK)
@@ -64,7 +67,7 @@ class VoteStore:
         if not isinstance(before, int) or before < 0:
             raise InvalidInput("is no number", field=_INCARNATION)
         number = max(before + 1, time.time_ns() // 1_000_000)
-        _write(self._directory / _INCARNATION, {"number": number})
+        durable.replace(self._directory / _INCARNATION, canonical({"number": number}))
         return number
 
     def choice(self, number: int) -> str | None:
@@ -77,9 +80,9 @@ class VoteStore:
 
     def choose(self, number: int, digest: str) -> None:
         """Keep the choice, on disk for certain. Raises OSError."""
-        _write(self._directory / _CHOICE, {"number": number, "digest": digest})
+        durable.replace(self._directory / _CHOICE, canonical({"number": number, "digest": digest}))
 
-    def open_epoch(self, epoch: bytes, *, remove_others: bool = True) -> Path:
+    def open_epoch(self, epoch: bytes) -> Path:
         """Use the log of ``epoch``, made or read; logs of other epochs go. Returns its path.
 
         Raises InvalidInput for a damaged log.
@@ -90,7 +93,7 @@ class VoteStore:
             self._recover(path)
         else:
             log_file.create(path)
-        for other in self._directory.glob(f"*{_LOG_SUFFIX}") if remove_others else ():
+        for other in self._directory.glob(f"*{_LOG_SUFFIX}"):
             if other != path:
                 other.unlink()
         return path
@@ -111,11 +114,11 @@ class VoteStore:
             raise InvalidInput(
                 f"is damaged at byte {end}",
                 field=str(path),
-                fix="restore its volume, or replace the member under a new key "
-                "(kubectl quorate committee rotate)",
+                fix=_FIX,
             )
         os.truncate(path, end)
-        log_file.sync_directory(self._directory)
+        # The name as well: the process may have ended while it was made.
+        durable.sync_directory(self._directory)
 
     def hand_over(self, persist: Persist) -> bytes:
         """Remember the verdict from now on; the record that makes it certain."""
@@ -142,17 +145,6 @@ class VoteStore:
     def is_full(self) -> bool:
         """Whether no further denial can be kept."""
         return len(self._denials) >= DENIALS_MAX
-
-
-def _write(path: Path, document: dict[str, object]) -> None:
-    """Replace a small file, whole or not at all, and on disk for certain."""
-    temporary = path.with_suffix(".new")
-    with temporary.open("wb") as file:
-        file.write(canonical(document))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    log_file.sync_directory(path.parent)
 
 
 def _read(path: Path) -> dict[str, object] | None:
