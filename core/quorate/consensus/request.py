@@ -58,6 +58,11 @@ BAND_FROM: Final[Mapping[Band, int]] = {Band.LOCAL: 0, Band.MEDIUM: 300, Band.HI
 """The least score of each band. A floor of the policy may raise a band; nothing lowers it."""
 
 
+def band_of(score: int) -> Band:
+    """The least band that ``score``, in thousandths, falls into."""
+    return [band for band, least in BAND_FROM.items() if score >= least][-1]
+
+
 class Principal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """Whose action it is: the workload, the model it serves, and the policies it is held to."""
 
@@ -139,7 +144,7 @@ def _check(request: Request) -> None:
     digests = request.principal.policy_digests
     if list(digests) != sorted(set(digests)):
         raise _invalid("principal.policyDigests", "must be sorted, each once")
-    least = [band for band in BANDS if request.risk.score >= BAND_FROM.get(band, SCORE_MAX + 1)][-1]
+    least = band_of(request.risk.score)
     if BANDS.index(request.risk.band) < BANDS.index(least):
         raise _invalid("risk.band", f"must be at least {least} for a score of {request.risk.score}")
     if (request.capability == ADMISSION) != (request.action_class == CERTIFY):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from quorate.consensus.request import Band, Call, Message, Principal, Request, Risk, Role
+from quorate.consensus.request import Call, Message, Principal, Request, Risk, Role, band_of
 from quorate_training.judges.texts import LANGUAGES, SHARES, Split, everyday, phrases
 
 PRINCIPAL: Final = Principal(
@@ -49,7 +49,6 @@ def user(content: str) -> Message:
 
 def ask(conversation: list[Message], risk: int, **fields: Any) -> Request:
     """A request; an answer unless the fields say otherwise."""
-    band = Band.HIGH if risk >= 700 else Band.MEDIUM if risk >= 300 else Band.LOCAL
     whole: dict[str, Any] = {
         "version": 1,
         "principal": PRINCIPAL,
@@ -59,7 +58,7 @@ def ask(conversation: list[Message], risk: int, **fields: Any) -> Request:
         "arguments": {},
         "conversation": tuple(conversation),
         "omitted": 0,
-        "risk": Risk(risk, band),
+        "risk": Risk(risk, band_of(risk)),
     }
     return Request(**(whole | fields))
 
