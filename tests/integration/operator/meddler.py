@@ -94,6 +94,9 @@ class Meddler:
             await site.start()
             ready.set_result(runner.addresses[0][1])
             await ended.wait()
+            # Closing waits for the sockets of its own connections only: handlers that were
+            # cancelled first would take theirs along, open when the loop ends.
+            await self._session.close()
             await runner.cleanup()
             # A watch of a process that was killed still waits for something to pass on.
             left = asyncio.all_tasks() - {asyncio.current_task()}
