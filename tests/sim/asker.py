@@ -171,14 +171,17 @@ class Asker:
                 )
 
     def present(self, nonce: bytes, certificate: bytes) -> bool:
-        """Act on ``certificate`` if it verifies for an ask of this point that ended well and was
-        not acted on. Anybody may present anything."""
+        """Act on ``certificate`` if it verifies for an ask of this point that did not end otherwise
+        and was not acted on. Anybody may present anything; what a certificate leaves out, a hard
+        denial, counts if this point has heard it."""
         one = self._open.get(nonce)
         if one is None or not one.acts or one.acted or self.scene.now >= one.asking.deadline:
             return False
         if one.asking.outcome is not None and one.asking.outcome.certificate is None:
             return False
         subject: Subject = one.asking.subject
+        if one.asking.hard and subject.tier is Tier.STRICT:
+            return False
         try:
             approval.verify(certificate, self.epoch, subject, self.scene.signatures, veto=one.veto)
         except QuorateError as error:

@@ -86,6 +86,8 @@ class Plan:
     orders: int = 0
     real_keys: bool = False
     calm: bool = True
+    reckless: bool = False
+    """Whether administrators recover past an API server that lies."""
     believed: bool = False
     """Whether the checker takes everybody for honest: to show what a wrong belief leads to."""
 

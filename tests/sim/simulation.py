@@ -6,7 +6,7 @@ from functools import partial
 
 from quorate.consensus import epoch as epochs
 from quorate.consensus.detector import Result
-from quorate.consensus.epoch import Change, EpochRecord
+from quorate.consensus.epoch import Change, Epoch, EpochRecord
 from quorate.consensus.freeze import ORDER_TAG, Order, Scope, SignedOrder
 from quorate.consensus.freeze import encode as encode_order
 from quorate.consensus.succession import CertifiedRecord, Endorsement
@@ -157,8 +157,9 @@ class Simulation:
             world.at(when, partial(jump, seconds))
         moment = world.random.random() * plan.span
         for number, kind in enumerate(plan.proposals):
-            # Whom to readmit is known late.
-            when = plan.span + 1.8 if kind == "readmit" else moment + number * 0.01
+            # Whom to readmit is known late, and so is that a quorum is lost.
+            late = kind in ("readmit", "recover")
+            when = plan.span + 1.8 if late else moment + number * 0.01
             world.at(when, partial(self._propose, number, kind))
         for _ in range(plan.orders):
             world.at(world.random.random() * plan.span, self._freeze)
@@ -253,12 +254,19 @@ class Simulation:
         """Administrators move the chain on without the members' signatures. Not while a candidate
         is on its way, and not past an API server that lies: a record that it holds back would make
         a second chain, and nobody could tell."""
-        if self.api.candidates or self.plan.hostile_api:
-            return
-        record = records.following(self.api.head, Change.RECOVERY, "no quorum")
+        if not self.api.candidates and not self.plan.hostile_api:
+            self.api.adopt(self._recovery(self.api.head))
+        elif self.plan.reckless:
+            # From what the server shows, which is nothing, and straight to the members.
+            recovered = self._recovery(self.scene.genesis)
+            for node in self.nodes:
+                self.scene.network.send("admin", node.name, partial(node.show, (recovered,)))
+
+    def _recovery(self, head: Epoch) -> CertifiedRecord:
+        record = records.following(head, Change.RECOVERY, "no quorum")
         admins = records.admins_of(self.scene.scheme)[: records.ADMINS_NEEDED]
         self.scene.world.say("administrators recover")
-        self.api.adopt(CertifiedRecord(record, (), records.signed_by(record, admins)))
+        return CertifiedRecord(record, (), records.signed_by(record, admins))
 
     def _freeze(self) -> None:
         """A freeze: by an administrator, by members, or by fewer than it takes."""

@@ -78,7 +78,7 @@ CASES: dict[str, tuple[tuple[type, ...], Callable[[Fact], Fact | None], str]] = 
     "another request": ((Acted, Began), lambda f: _renamed(f), "approvals_have_certificates"),
     "late": ((Ended,), on(Ended, at=1e9), "asks_end_in_time"),
     "rubbish": ((Voted,), on(Voted, data=b"\x90"), "honest_members_tell_one_story"),
-    "unsigned record": ((Opened,), on(Opened, members=()), "epochs_form_one_chain"),
+    "unsigned record": ((Opened,), on(Opened, members=(), admins=()), "epochs_form_one_chain"),
     "unsigned freeze": ((FreezeKnown,), on(FreezeKnown, signers=()), "freezes_hold"),
 }
 

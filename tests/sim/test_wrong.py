@@ -87,3 +87,10 @@ def test_quorums_of_whoever_is_there_let_the_network_decide() -> None:
     rule = "approvals_have_certificates"
     assert first_violation(wrong.divided, rule, wrong.FloatingAsker) is not None
     assert first_violation(wrong.divided, rule) is None
+
+
+@pytest.mark.requirement("committee: epochs are one chain")
+def test_a_recovery_past_a_server_that_lies_makes_a_second_chain() -> None:
+    """What administrators alone sign may follow the same record as what members certified and the
+    server held back. The protocol does not prevent it: docs and commands must."""
+    assert first_violation(wrong.misled, "epochs_form_one_chain") is not None

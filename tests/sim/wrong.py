@@ -43,6 +43,13 @@ def divided(seed: int) -> Plan:
     return replace(plan, cuts=cuts, calm=False)
 
 
+def misled(seed: int) -> Plan:
+    """The API server keeps a certified record back, and administrators recover without it."""
+    plan = quarrel(seed, Thresholds(n=5, fast=3, strict=4, r=1), {})
+    proposals = ("policies", "recover")
+    return replace(plan, hostile_api=True, reckless=True, calm=False, proposals=proposals)
+
+
 class FloatingAsker(Asker):
     """Takes its quorums from the members it can reach, as one must not."""
 

@@ -5,7 +5,9 @@ differences. Sources: Unicode annexes 15 (normalisation forms) and 39 (confusabl
 table: the letters of other scripts that pass for Latin ones).
 """
 
+import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 _CYRILLIC: Final = dict(
@@ -19,39 +21,44 @@ _ARMENIAN: Final = dict(zip("\u0585\u057d\u0570\u0578", "ouhn", strict=True))
 LOOKALIKES: Final = str.maketrans(_CYRILLIC | _GREEK | _OTHERS | _ARMENIAN)
 """Small letters to the Latin ones they pass for."""
 
-_TAGS: Final = range(0xE0020, 0xE007F)
+_TAGS: Final = {0xE0000 + code: code for code in range(0x20, 0x7F)}
 """Tag characters: ASCII that no font shows."""
 _INVISIBLE: Final = frozenset(("Cf", "Mn", "Me", "Cc", "Cs", "Co", "Cn"))
-_KEPT: Final = frozenset("\t\n\r\v\f\x1c\x1d\x1e\x1f\x85")
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
+"""Those of ASCII that are no white space."""
+_OTHERS_THAN_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 _FILLERS: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 """Letters and symbols that are blank."""
+_REMEMBERED: Final = 8_192
 
 
 def normal(text: str) -> str:
     """``text`` with one spelling for all that looks alike; white space is single blanks."""
     if not text.isascii():
-        shown = "".join(map(_tag, text))
+        shown = text.translate(_TAGS)
         # Folding case can bring marks forth, and decomposing capitals.
         folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", shown).casefold())
-        text = "".join(filter(_is_visible, folded)).translate(LOOKALIKES)
-        return " ".join(text.split())
-    if not text.isprintable():
-        text = "".join(c for c in text if c.isprintable() or c in _KEPT)
-    return " ".join(text.lower().split())
+        text = _OTHERS_THAN_ASCII.sub(_shown, folded).translate(LOOKALIKES)
+    return " ".join(_CONTROLS.sub("", text).lower().split())
 
 
 def squash(text: str) -> str:
     """The letters and digits of ``text`` in their one spelling, and nothing between them."""
-    return "".join(filter(str.isalnum, normal(text)))
+    found = normal(text)
+    return _SIGNS.sub("", found) if found.isascii() else "".join(filter(str.isalnum, found))
 
 
-def _tag(character: str) -> str:
-    return chr(ord(character) - 0xE0000) if ord(character) in _TAGS else character
+_SIGNS: Final = re.compile(r"[^a-z0-9]+")
 
 
-def _is_visible(character: str) -> bool:
-    if character.isascii():
-        return character.isprintable() or character in _KEPT
-    if character in _KEPT:
-        return True
-    return character not in _FILLERS and unicodedata.category(character) not in _INVISIBLE
+def _shown(match: re.Match[str]) -> str:
+    return _visible(match.group())
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _visible(character: str) -> str:
+    """The character, or nothing if nobody sees it."""
+    if character == "\x85":
+        return character
+    hidden = character in _FILLERS or unicodedata.category(character) in _INVISIBLE
+    return "" if hidden else character

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from quorate.errors import InvalidInput
 from quorate.statements import Identifier, convert
@@ -33,21 +34,24 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Incidents:
-    """All sketches in one array, and where each ends. ``threshold`` is the share that denies."""
+    """All hashes in one sorted array, and whose each is. ``threshold``: the share that denies."""
 
     threshold: float
     names: tuple[str, ...]
     denies: tuple[bool, ...]
+    sizes: NDArray[np.int64]
     hashes: Hashes
-    starts: tuple[int, ...]
+    owners: NDArray[np.int64]
 
     def shares(self, found: Hashes) -> list[float]:
-        """How much of each incident is among the hashes ``found``."""
-        if not self.names:
-            return []
-        held = np.isin(self.hashes, found)
-        ends = (*self.starts[1:], len(self.hashes))
-        return [float(held[start:end].mean()) for start, end in zip(self.starts, ends, strict=True)]
+        """How much of each incident is among the distinct hashes ``found``."""
+        first = np.searchsorted(self.hashes, found, side="left")
+        last = np.searchsorted(self.hashes, found, side="right")
+        hits = np.zeros(len(self.names), dtype=np.int64)
+        for at in np.flatnonzero(last > first):
+            # One hash stands once in a sketch, so no owner is here twice.
+            hits[self.owners[first[at] : last[at]]] += 1
+        return [float(share) for share in hits / self.sizes]
 
 
 def read_incidents(document: dict[str, Any]) -> Incidents:
@@ -57,13 +61,18 @@ def read_incidents(document: dict[str, Any]) -> Incidents:
     if len(set(names)) != len(names):
         raise InvalidInput("names an incident twice", field="history.incidents")
     hashes: list[int] = []
-    starts: list[int] = []
-    for incident in file.incidents:
+    owners: list[int] = []
+    for number, incident in enumerate(file.incidents):
         if list(incident.sketch) != sorted(set(incident.sketch)):
             raise InvalidInput("must be sorted, each once", field=f"history.{incident.id}.sketch")
-        starts.append(len(hashes))
         hashes.extend(incident.sketch)
-    denies = tuple(incident.verdict == "deny" for incident in file.incidents)
+        owners.extend([number] * len(incident.sketch))
+    order = np.argsort(np.array(hashes, dtype=np.uint64), kind="stable")
     return Incidents(
-        file.threshold, names, denies, np.array(hashes, dtype=np.uint64), tuple(starts)
+        threshold=file.threshold,
+        names=names,
+        denies=tuple(incident.verdict == "deny" for incident in file.incidents),
+        sizes=np.array([len(incident.sketch) for incident in file.incidents], dtype=np.int64),
+        hashes=np.array(hashes, dtype=np.uint64)[order],
+        owners=np.array(owners, dtype=np.int64)[order],
     )
