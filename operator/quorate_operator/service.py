@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from quorate import names
 from quorate.admission.store import Store
+from quorate.consensus import history as histories
 from quorate.errors import QuorateError
 from quorate.ports import Clock
 from quorate_io.health import HealthServer
@@ -74,8 +75,9 @@ class Operator:
         self.metrics = metrics = Metrics(CollectorRegistry())
         lease_key = Key(LEASE.name, config.namespace, names.OPERATOR_ACCOUNT)
         self._lease = lease = Lease(api, lease_key, config.identity, clock, time.monotonic)
-        store = Store(config.injection, config.genesis, config.previous)
-        self._world = world = World(store, config.genesis)
+        history = histories.begin(config.genesis)
+        store = Store(config.injection, history, config.previous)
+        self._world = world = World(store, history)
         self._queues = queues = Queues()
         self._relay = relay = Relay(member, world, clock, metrics, time.monotonic)
         self._intake = intake = Intake(world, queues, clock, relay.changed)
@@ -84,7 +86,7 @@ class Operator:
         intake.on_sourced = self._gatherer.noticed
         self._sweeper = Sweeper(api, intake)
         self._ages = ages = WatchAges(WATCHED, time.monotonic)
-        questions = Questions(member, world, config.genesis, clock, metrics)
+        questions = Questions(member, world, clock, metrics)
         self._events = events = Events(api, lease, config.identity, clock, time.monotonic, metrics)
         alerts = Alerts(api, lease, events, clock, time.monotonic, metrics)
         marking = AuthorityMarkingKey(api, config.namespace)

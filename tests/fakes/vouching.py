@@ -6,26 +6,33 @@ would give them.
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from quorate import certificate, names
 from quorate.certificate import PolicyRef, Statement
+from quorate.consensus import history as histories
+from quorate.consensus.epoch import Epoch, Seat
+from quorate.consensus.history import History
+from quorate.consensus.thresholds import Thresholds
 from quorate.evidence import dsse
 from quorate.evidence.image_signing import sign_image
 from quorate.evidence.intoto import GateRun, Outcome, gate_statement
 from quorate.evidence.model_signing import BUNDLE_TYPE
 from quorate.evidence.model_signing import PREDICATE_TYPE as OMS_TYPE
-from quorate.genesis import Genesis, Member
+from quorate.genesis import first_epoch
 from quorate.keys import LocalSigner
 from quorate.manifest import Manifest, manifest
 from quorate.predicates import PredicateUri as Uri
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 SUITE, DATASET, HARNESS = (f"sha256:{char * 64}" for char in "123")
+JUDGES_DIGEST = f"sha256:{'4' * 64}"
 SERVER_DIGEST = f"sha256:{'a' * 64}"
 SIDECAR_DIGEST = f"sha256:{'d' * 64}"
 EXEMPT_DIGEST = f"sha256:{'e' * 64}"
@@ -183,6 +190,14 @@ def attested_model(
     }
 
 
+def seats(keys: Sequence[LocalSigner]) -> tuple[Seat, ...]:
+    """Seats member-0, member-1, … with these keys."""
+    return tuple(
+        Seat(f"member-{i}", key.public_key.pem, f"zone-{i}", JUDGES_DIGEST)
+        for i, key in enumerate(keys)
+    )
+
+
 @dataclass
 class Committee:
     """A committee of ``n`` members that signs what it is told to."""
@@ -194,11 +209,16 @@ class Committee:
     def __post_init__(self) -> None:
         self.keys = self.keys or [member_signer() for _ in range(self.n)]
 
-    @property
-    def genesis(self) -> Genesis:
-        """The committee's genesis."""
-        members = tuple(Member(f"member-{i}", k.public_key.pem) for i, k in enumerate(self.keys))
-        return Genesis(self.cluster_id, members)
+    @cached_property
+    def genesis(self) -> Epoch:
+        """The committee's genesis: every member must sign everything."""
+        n = len(self.keys)
+        return first_epoch(self.cluster_id, seats(self.keys), Thresholds(n, n, n, 0))
+
+    @cached_property
+    def history(self) -> History:
+        """What somebody knows who was given the genesis."""
+        return histories.begin(self.genesis)
 
     def certify(
         self,
@@ -210,11 +230,13 @@ class Committee:
         namespace: str = "team-a",
         now: datetime = NOW,
         life: timedelta = timedelta(minutes=30),
+        epoch: str = "",
         **images: Any,
     ) -> bytes:
-        """A certificate that ``files`` hold the policy."""
+        """A certificate that ``files`` hold the policy; of the genesis if no ``epoch`` is said."""
         statement = Statement(
             cluster_id=self.cluster_id,
+            epoch=epoch or self.genesis.digest_text,
             namespace=namespace,
             model=model,
             manifest_digest=files.digest,

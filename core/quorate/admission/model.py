@@ -13,8 +13,8 @@ from quorate import certificate
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.attested_model import CertificateStatus, PolicyStatus, Source
 from quorate.certificate import PolicyRef, ServerImage
+from quorate.consensus.history import History
 from quorate.errors import Expired, QuorateError
-from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
 from quorate.verdict import ALLOW, Denial, Reason, Verdict
 
@@ -71,7 +71,7 @@ class KnownModel:
         return f"AttestedModel/{self.namespace}/{self.name}"
 
 
-def know_model(model: AttestedModel, genesis: Genesis, now: datetime) -> KnownModel:
+def know_model(model: AttestedModel, history: History, now: datetime) -> KnownModel:
     """Verify the certificates in a model's status. Never raises: what fails is remembered.
 
     An expired certificate is refused here too; one that expires later is refused when it is used.
@@ -82,7 +82,7 @@ def know_model(model: AttestedModel, genesis: Genesis, now: datetime) -> KnownMo
     for entry in model.status.certificates if model.status else []:
         ref = _ref(entry, namespace)
         try:
-            certificates[ref] = _verified(entry, ref, model, genesis, now)
+            certificates[ref] = _verified(entry, ref, model, history, now)
         except Expired as error:
             refused[ref] = RefusedCertificate(Reason.CERTIFICATE_EXPIRED, str(error))
         except QuorateError as error:
@@ -109,9 +109,9 @@ def _ref(entry: CertificateStatus | PolicyStatus, namespace: str) -> PolicyRef:
 
 
 def _verified(
-    entry: CertificateStatus, ref: PolicyRef, model: AttestedModel, genesis: Genesis, now: datetime
+    entry: CertificateStatus, ref: PolicyRef, model: AttestedModel, history: History, now: datetime
 ) -> HeldCertificate:
-    verified = certificate.verify(entry.envelope.encode("utf-8"), genesis, now)
+    verified = certificate.verify(entry.envelope.encode("utf-8"), history, now)
     statement = verified.statement
     certificate.check_subject(
         statement,

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from quorate.certificate import PolicyRef
+from quorate.consensus.history import EpochUnknown
 from quorate.errors import QuorateError
-from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
 from quorate.ports import Clock
+from quorate.verdict import Reason
 from quorate_io.member_client import MemberClient, MemberRefused
 from quorate_operator.kinds import Key, policy_key
 from quorate_operator.metrics import Metrics
@@ -33,12 +34,9 @@ log = logging.getLogger(__name__)
 class Questions:
     """Asks the member, and remembers the last answer about each model and policy."""
 
-    def __init__(
-        self, client: MemberClient, world: World, genesis: Genesis, clock: Clock, metrics: Metrics
-    ) -> None:
+    def __init__(self, client: MemberClient, world: World, clock: Clock, metrics: Metrics) -> None:
         self._client = client
         self._world = world
-        self._genesis = genesis
         self._clock = clock
         self._metrics = metrics
         self._outcomes: dict[Key, Outcomes] = {}
@@ -101,7 +99,15 @@ class Questions:
             return failed(str(error), reason, self._clock.now())
         except QuorateError as error:
             return failed(str(error), MEMBER_UNAVAILABLE, self._clock.now())
-        return answered(question, answer, self._genesis, self._clock.now(), previous)
+        try:
+            return answered(question, answer, self._world.history, self._clock.now(), previous)
+        except EpochUnknown:
+            log.info("a certificate is of an epoch that is not known here: following")
+        try:
+            self._world.follow(await self._client.history(newer=True))
+            return answered(question, answer, self._world.history, self._clock.now(), previous)
+        except QuorateError as error:
+            return failed(str(error), Reason.CERTIFICATE_INVALID, self._clock.now())
 
     def _count(self, outcome: Outcome) -> None:
         if outcome.failure:
