@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from quorate import names
 from quorate.consensus import history as histories
-from quorate.consensus.epoch import Epoch
+from quorate.consensus.epoch import Admins, Epoch
 from quorate.consensus.history import History
 from quorate.consensus.thresholds import PRESETS
 from quorate.genesis import encode, first_epoch
@@ -57,6 +57,7 @@ class Cluster:
     token_key: RsaKey = field(default_factory=RsaKey)
     owner: LocalSigner = field(default_factory=vouching.signer)
     producer: LocalSigner = field(default_factory=vouching.signer)
+    admin: LocalSigner = field(default_factory=vouching.signer)
     port: int = field(default_factory=free_port)
     health_port: int = field(default_factory=free_port)
 
@@ -82,7 +83,8 @@ class Cluster:
     def genesis(self) -> Epoch:
         """The genesis of a committee of this one member."""
         signer = LocalSigner(self.vote_key)
-        return first_epoch("cluster-1", vouching.seats([signer]), PRESETS["dev"])
+        admins = Admins((self.admin.public_key.pem,), 1)
+        return first_epoch("cluster-1", vouching.seats([signer]), PRESETS["dev"], admins)
 
     @property
     def history(self) -> History:
