@@ -113,6 +113,11 @@ def verify(envelope: bytes, history: History, now: datetime) -> Certificate:
     return Certificate(found.statement, digest_of(found.document), found.voters)
 
 
+def stands(held: Certificate, history: History) -> bool:
+    """Whether a certificate that verified once still has its quorum by a later history."""
+    return vouched.stands(held.statement.epoch, held.voters, vouched.strict, history)
+
+
 def check_subject(
     statement: Statement,
     *,

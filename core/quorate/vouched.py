@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from quorate.canonical import parse_object
-from quorate.consensus.history import History
+from quorate.consensus.epoch import material_of
+from quorate.consensus.history import EpochUnknown, History
 from quorate.consensus.thresholds import Thresholds
 from quorate.errors import SignatureError, SubjectMismatch
 from quorate.evidence import dsse
@@ -31,6 +32,8 @@ class Signed(Protocol):
 
 
 S = TypeVar("S", bound=Signed)
+Needed = Callable[[Thresholds], int]
+"""How many of an epoch's members must sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Form(Generic[S]):
     kind: type[S]
     payload_type: str
     bytes_max: int
-    needed: Callable[[Thresholds], int]
+    needed: Needed
 
 
 def strict(thresholds: Thresholds) -> int:
@@ -61,6 +64,16 @@ def strict(thresholds: Thresholds) -> int:
 def witnessed(thresholds: Thresholds) -> int:
     """More than may lie: one of them at least is honest."""
     return thresholds.r + 1
+
+
+def stands(epoch: str, voters: frozenset[str], needed: Needed, history: History) -> bool:
+    """Whether what ``voters`` (ids of keys) of ``epoch`` signed counts by a later history too."""
+    try:
+        signed_in = history.find(epoch)
+    except EpochUnknown:
+        return False
+    believed = {material_of(key) for key in history.standing(signed_in).values()}
+    return len(voters & believed) >= needed(signed_in.record.thresholds)
 
 
 def verify(envelope: bytes, form: Form[S], history: History) -> Vouched[S]:

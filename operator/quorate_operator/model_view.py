@@ -1,7 +1,7 @@
 """An AttestedModel as the operator reads it: status, owners, and the certificates that count."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +56,16 @@ def view_model(document: Mapping[str, Any], history: History, now: datetime) -> 
             SourceField.EVIDENCE: len(model.spec.evidence),
         },
     )
+
+
+def reconsidered(view: ModelView, history: History) -> ModelView:
+    """The model by a later history: without certificates whose signers were found lying."""
+    kept = {
+        ref: attached
+        for ref, attached in view.attached.items()
+        if certificate.stands(attached.certificate, history)
+    }
+    return view if len(kept) == len(view.attached) else replace(view, attached=kept)
 
 
 def refused_view(document: Mapping[str, Any], why: str) -> ModelView:

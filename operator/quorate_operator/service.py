@@ -19,6 +19,7 @@ from quorate_io.registry import RegistryClient
 from quorate_operator import handlers
 from quorate_operator.alerts import Alerts
 from quorate_operator.break_glass import BreakGlass
+from quorate_operator.chain_follower import ChainFollower
 from quorate_operator.config import Config
 from quorate_operator.effects.api_server import ApiServer
 from quorate_operator.effects.cordon import Cordons
@@ -87,6 +88,8 @@ class Operator:
         self._sweeper = Sweeper(api, intake)
         self._ages = ages = WatchAges(WATCHED, time.monotonic)
         questions = Questions(member, world, clock, metrics)
+        self._follower = follower = ChainFollower(member, world, questions, queues)
+        questions.followed = follower.take
         self._events = events = Events(api, lease, config.identity, clock, time.monotonic, metrics)
         alerts = Alerts(api, lease, events, clock, time.monotonic, metrics)
         marking = AuthorityMarkingKey(api, config.namespace)
@@ -148,6 +151,7 @@ class Operator:
                 self._workers.run(),
                 self._events.run(),
                 self._relay.run(),
+                self._follower.run(),
                 self._reports.run(),
                 self._sweeper.run(),
                 self._leaf.run(),

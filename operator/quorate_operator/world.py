@@ -30,7 +30,7 @@ from quorate_operator.kinds import (
     Kind,
 )
 from quorate_operator.known_pods import KnownPods, know_pod
-from quorate_operator.model_view import ModelView, refused_view, view_model
+from quorate_operator.model_view import ModelView, reconsidered, refused_view, view_model
 from quorate_operator.relayed import measured, relayed, relayed_pod, with_images, without_spec
 from quorate_operator.sources.completion import complete
 from quorate_operator.sources.gathered import Gathered, SourceKey, begin, recorded_sources
@@ -132,10 +132,17 @@ class World:
         """Of the cluster this is."""
         return self.history.head.cluster_id
 
-    def follow(self, history: History) -> None:
-        """Verify with these epochs from now on; what was verified before is not looked at again."""
+    def follow(self, history: History) -> set[Key]:
+        """Verify with these epochs from now on. Returns models that lost a certificate by it."""
         self.history = history
         self.store.follow(history)
+        models, lost = self._objects[ATTESTED_MODEL.name], set()
+        for key, known in models.items():
+            view = known.model and reconsidered(known.model, history)
+            if view is not known.model:
+                models[key] = replace(known, model=view)
+                lost.add(key)
+        return lost
 
     def get(self, key: Key) -> Known | None:
         """A policy or a model, or None."""

@@ -12,13 +12,17 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from quorate import certificate, names
 from quorate.certificate import PolicyRef, Statement
+from quorate.consensus import epoch as epochs
 from quorate.consensus import history as histories
-from quorate.consensus.epoch import Epoch, Seat
+from quorate.consensus.epoch import RECORD_TAG, Change, Epoch, Seat
 from quorate.consensus.history import History
+from quorate.consensus.keys import KeySignatures
+from quorate.consensus.succession import CertifiedRecord, Endorsement
 from quorate.consensus.thresholds import Thresholds
 from quorate.evidence import dsse
 from quorate.evidence.image_signing import sign_image
@@ -205,20 +209,46 @@ class Committee:
     n: int = 1
     cluster_id: str = "cluster-1"
     keys: list[LocalSigner] = field(default_factory=list)
+    thresholds: Thresholds | None = None
+    """All must sign everything if it is None."""
+    signing: int | None = None
+    """How many sign certificates, the first of them; all if it is None."""
 
     def __post_init__(self) -> None:
         self.keys = self.keys or [member_signer() for _ in range(self.n)]
 
     @cached_property
     def genesis(self) -> Epoch:
-        """The committee's genesis: every member must sign everything."""
+        """The committee's genesis."""
         n = len(self.keys)
-        return first_epoch(self.cluster_id, seats(self.keys), Thresholds(n, n, n, 0))
+        thresholds = self.thresholds or Thresholds(n, n, n, 0)
+        return first_epoch(self.cluster_id, seats(self.keys), thresholds)
 
     @cached_property
     def history(self) -> History:
         """What somebody knows who was given the genesis."""
         return histories.begin(self.genesis)
+
+    def without(self, index: int) -> History:
+        """What somebody knows who heard that this member was found lying."""
+        before = self.genesis.record
+        lying = msgspec.structs.replace(before.seats[index], quarantined=True)
+        record = msgspec.structs.replace(
+            before,
+            number=1,
+            previous=self.genesis.digest_text,
+            change=Change.QUARANTINE,
+            reason="it lied",
+            seats=(*before.seats[:index], lying, *before.seats[index + 1 :]),
+            evidence=f"sha256:{'5' * 64}",
+        )
+        data = RECORD_TAG + epochs.encode(record)
+        signatures = tuple(
+            Endorsement(seat.name, key.sign(data))
+            for seat, key in zip(before.seats, self.keys, strict=True)
+        )
+        certified = CertifiedRecord(record, signatures, ())
+        return histories.extend(self.history, certified, KeySignatures())
 
     def certify(
         self,
@@ -247,4 +277,4 @@ class Committee:
             expires_at=now + life,
             **images,
         )
-        return certificate.issue(statement, self.keys)
+        return certificate.issue(statement, self.keys[: self.signing])

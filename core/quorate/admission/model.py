@@ -6,10 +6,10 @@ are verified when the object enters, and only what they say is kept.
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from quorate import certificate
+from quorate import certificate, vouched
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.attested_model import CertificateStatus, PolicyStatus, Source
 from quorate.certificate import PolicyRef, ServerImage
@@ -29,6 +29,9 @@ class HeldCertificate:
     servers: tuple[ServerImage, ...] = ()
     """Images that the policy's serverSigners signed, if it names any."""
     servers_unread: tuple[str, ...] = ()
+    epoch: str = ""
+    voters: frozenset[str] = frozenset()
+    """Whose word it is: :func:`quorate.vouched.stands` says whether it still counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,24 @@ def _verified(
         verified.certificate_id,
         statement.servers,
         statement.servers_unread,
+        sys.intern(statement.epoch),
+        verified.voters,
     )
+
+
+def reconsider(known: KnownModel, history: History) -> KnownModel:
+    """The model by a later history: certificates whose signers were found lying are refused."""
+    lost = {
+        ref: RefusedCertificate(
+            Reason.CERTIFICATE_INVALID, "too few of its signers are still believed"
+        )
+        for ref, held in known.certificates.items()
+        if not vouched.stands(held.epoch, held.voters, vouched.strict, history)
+    }
+    if not lost:
+        return known
+    kept = {ref: held for ref, held in known.certificates.items() if ref not in lost}
+    return replace(known, certificates=kept, refused={**known.refused, **lost})
 
 
 def _reports(model: AttestedModel) -> dict[PolicyRef, Report]:

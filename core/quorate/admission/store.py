@@ -11,7 +11,7 @@ from typing import Any
 from quorate import limits
 from quorate.admission.exceptions import Exceptions
 from quorate.admission.injection import InjectionConfig
-from quorate.admission.model import KnownModel, know_model
+from quorate.admission.model import KnownModel, know_model, reconsider
 from quorate.admission.snapshot import BrokenPolicy, Policies, Snapshot
 from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy, SafetyException, SafetyPolicy
 from quorate.api.v1alpha1.meta import read
@@ -49,8 +49,10 @@ class Store:
         self._snapshot: Snapshot | None = None
 
     def follow(self, history: History) -> None:
-        """Verify with these epochs what comes in from now on."""
+        """Verify with these epochs from now on, and hold only what they leave standing."""
         self._history = history
+        for key, known in self._models.items():
+            self._models[key] = reconsider(known, history)
 
     def put_policy(self, document: Document) -> CompiledPolicy | BrokenPolicy:
         """Take in a SafetyPolicy or ClusterSafetyPolicy; one that does not compile denies."""

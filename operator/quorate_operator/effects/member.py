@@ -5,8 +5,9 @@ import random
 from collections.abc import Callable
 from datetime import datetime
 
+from quorate import certificate
 from quorate.certificate import PolicyRef
-from quorate.consensus.history import EpochUnknown
+from quorate.consensus.history import EpochUnknown, History
 from quorate.errors import QuorateError
 from quorate.policy.compiled import CompiledPolicy
 from quorate.ports import Clock
@@ -42,6 +43,8 @@ class Questions:
         self._outcomes: dict[Key, Outcomes] = {}
         self.reachable: Callable[[], bool] = lambda: True
         """Whether the member is there, as far as anybody knows: no call is made if not."""
+        self.followed: Callable[[History], None] = lambda history: None
+        """Told of the epochs, when an answer is of one that is not known here."""
 
     def outcomes(self, model: Key) -> Outcomes:
         """The last outcome by policy."""
@@ -64,6 +67,17 @@ class Questions:
             for model, outcomes in self._outcomes.items()
             if any(outcome.failure for outcome in outcomes.values())
         }
+
+    def reconsider(self, history: History) -> set[Key]:
+        """Forget answers whose certificates have lost their quorum; returns their models."""
+        lost = set()
+        for model, outcomes in self._outcomes.items():
+            for ref, outcome in list(outcomes.items()):
+                held = outcome.answer.certificate if outcome.answer else None
+                if held is not None and not certificate.stands(held, history):
+                    del outcomes[ref]
+                    lost.add(model)
+        return lost
 
     async def ask(self, action: Evaluate) -> None:
         """Ask, and remember what came of it. Never raises for what the member does."""
@@ -104,7 +118,7 @@ class Questions:
         except EpochUnknown:
             log.info("a certificate is of an epoch that is not known here: following")
         try:
-            self._world.follow(await self._client.history(newer=True))
+            self.followed(await self._client.history(newer=True))
             return answered(question, answer, self._world.history, self._clock.now(), previous)
         except QuorateError as error:
             return failed(str(error), Reason.CERTIFICATE_INVALID, self._clock.now())
