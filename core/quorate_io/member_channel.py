@@ -24,6 +24,9 @@ TOKEN_BYTES = 16_384
 CONNECTIONS = 32
 TIMEOUT_GENESIS = 5.0
 """Seconds for one page of the chain."""
+TIMEOUT_CHAIN = 10.0
+"""Seconds for all of them. What was followed by then stays known, and the next time goes on there:
+a member that dribbles its chain keeps nobody from asking another."""
 PAGES_MAX = 1_024
 """Pages followed at once: as many records as a member keeps."""
 _RETRY_FIX = "it is asked again; if this lasts, see the member's Pods and NetworkPolicies"
@@ -150,12 +153,13 @@ class MemberChannel:
         self, session: aiohttp.ClientSession
     ) -> tuple[member_api.GenesisAnswer, History]:
         """The member's chain, page by page to its end, and its last answer."""
-        for _ in range(PAGES_MAX + 1):
-            before = self._followed.number
-            answer = member_trust.read(await self._page(session, before))
-            history = self._followed.follow(answer)
-            if history.head.record.number == before:
-                return answer, history
+        async with asyncio.timeout(TIMEOUT_CHAIN):
+            for _ in range(PAGES_MAX + 1):
+                before = self._followed.number
+                answer = member_trust.read(await self._page(session, before))
+                history = self._followed.follow(answer)
+                if history.head.record.number == before:
+                    return answer, history
         raise Unavailable(f"the member's chain has more than {PAGES_MAX} pages")
 
     async def _page(self, session: aiohttp.ClientSession, after: int) -> bytes:

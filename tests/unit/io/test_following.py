@@ -12,7 +12,7 @@ from quorate.consensus.history import EpochUnknown
 from quorate.consensus.thresholds import Thresholds
 from quorate.errors import QuorateError, SignatureError, SubjectMismatch, Unavailable
 from quorate_consensus.epochs import Epochs
-from quorate_io import member_client
+from quorate_io import member_api, member_channel, member_client
 from quorate_io.member_api import CHAIN_PAGE
 from quorate_io.member_client import MemberClient
 from tests.fakes.ballots import Committee, Party, digest
@@ -181,6 +181,45 @@ async def test_a_client_is_not_led_back(token_file: Path) -> None:
         async with client:
             assert await client.history(newer=True) is newest
             assert (await client.manifest(FILES.digest)).digest == FILES.digest
+
+
+class Dribbling(FakeMember):
+    """Serves one record at a time, slowly."""
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        await asyncio.sleep(0.2)
+        return await super()._handle(request)
+
+
+@pytest.mark.requirement("bounds: a member that lies cannot hold up those who ask others too")
+async def test_a_member_that_dribbles_its_chain_holds_nobody_up(
+    token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the time for all pages the next member is asked; what was followed is not lost."""
+    world = World(1)
+    for _ in range(12):
+        world.follow()
+    monkeypatch.setattr(member_api, "CHAIN_PAGE", 1)
+    monkeypatch.setattr(member_channel, "TIMEOUT_CHAIN", 0.7)
+    key = world.committee.parties["m0"].private
+    slow = Dribbling(name="m0", key=key, epochs=world.epochs, genesis=world.genesis)
+    async with slow.serving() as first:
+        client = world.client(token_file, first)
+        async with client, asyncio.timeout(5):
+            with pytest.raises(Unavailable):
+                await client.history()
+            behind = client._followed.number
+            assert 0 < behind < 12
+            with pytest.raises(Unavailable):
+                await client.manifest(FILES.digest)
+            assert client._followed.number > behind
+    async with (
+        slow.serving() as first,
+        world.member().serving() as second,
+        world.client(token_file, first, second) as client,
+        asyncio.timeout(5),
+    ):
+        assert (await client.history()).head == world.committee.epoch
 
 
 class Forged(Epochs):

@@ -13,8 +13,13 @@ NAMED_MAX = 5
 def genesis(survey: Survey) -> Iterator[Finding]:
     """It hashes to the digest beside it, and the injection can be read with it."""
     if isinstance(survey.genesis, Epoch):
-        members = len(survey.genesis.members)
-        yield ok("genesis", f"{survey.genesis.digest_text}, {members} member{'s'[: members > 1]}")
+        members, admins = len(survey.genesis.members), survey.genesis.record.admins
+        people = f"{admins.needed} of {len(admins.keys)}" if admins.keys else "no"
+        yield ok(
+            "genesis",
+            f"{survey.genesis.digest_text}, {members} member{'s'[: members > 1]}, "
+            f"{people} administrators",
+        )
 
 
 def injected_genesis(survey: Survey) -> Iterator[Finding]:
