@@ -17,7 +17,9 @@ import msgspec
 from quorate import limits, names
 from quorate.canonical import digest_of
 from quorate.consensus.ask import Decision as Asked
+from quorate.consensus.epoch import Epoch
 from quorate.consensus.hold_decision import DECISION_BYTES, HoldDecision, read
+from quorate.consensus.wire import request_digest
 from quorate.errors import (
     Expired,
     InvalidInput,
@@ -88,6 +90,19 @@ class Holds:
     """The holds of one enforcement point, by id. Immutable; every function returns another."""
 
     by_id: Mapping[str, Hold] = field(default_factory=dict)
+
+
+def terms_of(
+    *, cluster_id: str, request: bytes, policies: Collection[str], epoch: Epoch, audience: bytes
+) -> Terms:
+    """The terms of a request that was asked about under ``epoch`` for ``audience``."""
+    return Terms(
+        cluster_id=cluster_id,
+        request=f"sha256:{request_digest(request).hex()}",
+        policies=tuple(sorted(set(policies))),
+        epoch=epoch.digest_text,
+        audience=f"sha256:{audience.hex()}",
+    )
 
 
 def people(keys: Collection[str], needed: int) -> People:

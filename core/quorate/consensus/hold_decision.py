@@ -10,20 +10,17 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from quorate import names
+from quorate import limits, names
 from quorate.errors import InvalidInput, SubjectMismatch
 from quorate.evidence.intoto import Statement, Subject, parse_statement
 from quorate.evidence.intoto.approval import Decision
 from quorate.evidence.intoto.statement import STATEMENT_TYPE
 from quorate.evidence.intoto.timestamps import format_utc, parse_utc
-from quorate.limits import KIB
 from quorate.statements import convert
 
 PREDICATE: Final = "https://quorate.dev/attestation/hold-decision/v0.1"
-DECISION_BYTES: Final = 32 * KIB
+DECISION_BYTES: Final = 32 * limits.KIB
 """An envelope with a decision, signed by all who must."""
-LIFE_MAX: Final = 3_600
-"""The longest a decision may count, in seconds: no hold lasts longer."""
 
 
 class _Predicate(
@@ -78,8 +75,9 @@ def read(payload: bytes) -> HoldDecision:
         raise InvalidInput("must be a text of one line", field="reason")
     decided = parse_utc(raw.decided_at, "decidedAt")
     expires = parse_utc(raw.expires_at, "expiresAt")
-    if not timedelta(0) < expires - decided <= timedelta(seconds=LIFE_MAX):
-        raise InvalidInput(f"must be after decidedAt by at most {LIFE_MAX} s", field="expiresAt")
+    if not timedelta(0) < expires - decided <= timedelta(seconds=limits.HOLD_LIFE):
+        message = f"must be after decidedAt by at most {limits.HOLD_LIFE} s"
+        raise InvalidInput(message, field="expiresAt")
     return HoldDecision(
         hold_id=f"sha256:{digest['sha256']}",
         decision=raw.decision,

@@ -82,7 +82,7 @@ def actions(
     """
     calls = answer.calls if answer else ()
     outside = any(one.role is Role.TOOL for one in history)
-    long = len(history) > MESSAGES_MAX or sum(len(s.text) for s in history) > REQUEST_BYTES // 2
+    long = len(history) > MESSAGES_MAX or sum(map(_length, history)) > REQUEST_BYTES // 2
     acts: list[Action | Unjudgeable] = []
     if answer is None or answer.text or not calls:
         signals = Signals("", outside=outside, long=long, found=found)
@@ -96,6 +96,10 @@ def actions(
         signals = Signals(call.tool, size, outside, long, found)
         acts.append(Action(call.tool, arguments, place, assess(signals, tables)))
     return tuple(acts)
+
+
+def _length(one: Said) -> int:
+    return len(one.text) + sum(len(call.arguments) for call in one.calls)
 
 
 def _arguments(call: Wanted, place: int) -> dict[str, Any] | Unjudgeable:

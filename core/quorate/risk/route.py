@@ -12,15 +12,10 @@ from quorate.consensus.thresholds import Tier
 
 FAST_MS: Final = 200
 STRICT_MS: Final = 1_000
-BUDGET_MS_MIN: Final = 50
-"""Less would deny everything: an ask's way there and back, and the disk, take tens of ms."""
-BUDGET_MS_MAX: Final = 5_000
 HOLD_SECONDS: Final = 900
-HOLD_SECONDS_MIN: Final = 60
-HOLD_SECONDS_MAX: Final = 3_600
-APPROVERS_MAX: Final = 16
 
-_Budget = Annotated[int, msgspec.Meta(ge=BUDGET_MS_MIN, le=BUDGET_MS_MAX)]
+_Budget = Annotated[int, msgspec.Meta(ge=limits.BUDGET_MS_MIN, le=limits.BUDGET_MS_MAX)]
+_HoldLife = Annotated[int, msgspec.Meta(ge=limits.HOLD_LIFE_MIN, le=limits.HOLD_LIFE)]
 _KeyText = Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)]
 
 
@@ -39,10 +34,10 @@ class Voting(
     fast_ms: _Budget = FAST_MS
     strict_ms: _Budget = STRICT_MS
     veto: bool = False
-    hold_seconds: Annotated[int, msgspec.Meta(ge=HOLD_SECONDS_MIN, le=HOLD_SECONDS_MAX)] = (
-        HOLD_SECONDS
-    )
-    approvers: Annotated[tuple[Approvers, ...], msgspec.Meta(max_length=APPROVERS_MAX)] = ()
+    hold_seconds: _HoldLife = HOLD_SECONDS
+    approvers: Annotated[
+        tuple[Approvers, ...], msgspec.Meta(max_length=limits.POLICIES_PER_POD)
+    ] = ()
     """One entry for each policy that names any. All of them must approve; none: nobody can."""
 
 

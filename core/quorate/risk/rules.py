@@ -6,12 +6,11 @@ from typing import Annotated, Final
 
 import msgspec
 
+from quorate import limits
 from quorate.consensus.request import ADMISSION, BAND_FROM, Band
 from quorate.consensus.wire import SCORE_MAX
 from quorate.errors import InvalidInput
 
-TOOLS_MAX: Final = 128
-FLOORS_MAX: Final = 64
 CHAT: Final = "chat"
 """The capability of an answer that calls no tool."""
 UNDECLARED: Final = "undeclared"
@@ -94,8 +93,8 @@ class RiskTable(
     """What one policy says. ``platform``: it is a ClusterSafetyPolicy; others only raise."""
 
     platform: bool
-    tools: Annotated[tuple[Tool, ...], msgspec.Meta(max_length=TOOLS_MAX)] = ()
-    floors: Annotated[tuple[Floor, ...], msgspec.Meta(max_length=FLOORS_MAX)] = ()
+    tools: Annotated[tuple[Tool, ...], msgspec.Meta(max_length=limits.RISK_TOOLS)] = ()
+    floors: Annotated[tuple[Floor, ...], msgspec.Meta(max_length=limits.RISK_FLOORS)] = ()
     weights: Annotated[tuple[Weight, ...], msgspec.Meta(max_length=len(ActionClass))] = ()
 
 

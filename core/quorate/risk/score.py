@@ -31,7 +31,7 @@ HUGE_BYTES: Final = 16 * KIB
 OUTSIDE: Final = 80
 """Tools answered in the conversation: some of it outsiders may have written."""
 LONG: Final = 80
-"""The conversation is longer than what members are shown."""
+"""The conversation is so long that members may not be shown all of it."""
 FOUND: Final = {"pii": 150, "secrets": 300}
 FOUND_OTHER: Final = 300
 """A content check that has no number of its own."""
@@ -57,38 +57,43 @@ class Assessment:
     action_class: ActionClass
     risk: Risk
     reasons: tuple[str, ...]
+    capabilities: frozenset[str]
+    """All that any policy declares it to be of: a freeze of one of them covers it."""
 
 
 def assess(signals: Signals, tables: Collection[RiskTable]) -> Assessment:
     """How risky an action is, by the tables of all policies that select the pod."""
-    declared = tuple(_declarations(signals.tool, tables))
+    platforms = tuple(_declarations(signals.tool, [one for one in tables if one.platform]))
+    tenants = tuple(_declarations(signals.tool, [one for one in tables if not one.platform]))
+    declared = (*platforms, *tenants)
     classes = {tool.action_class for tool in declared}
-    if not signals.tool:
-        classes = {ActionClass.ANSWER}
-    elif not any(_is_declared(signals.tool, table) for table in tables if table.platform):
-        classes.add(ActionClass.UNKNOWN)
+    capabilities = {tool.capability for tool in declared}
+    if not platforms:
+        # Also of what a tenant declares: their word takes away no floor for what nobody declared.
+        classes.add(ActionClass.UNKNOWN if signals.tool else ActionClass.ANSWER)
+        capabilities.add(UNDECLARED if signals.tool else CHAT)
     weights = {one: _weight(one, tables) for one in classes}
     # Of two with one weight the name decides, so that one action has one digest.
     action_class = max(weights, key=lambda one: (weights[one], one))
     parts = {f"class {action_class}": weights[action_class]}
     parts |= _additions(signals, irreversible=any(tool.irreversible for tool in declared))
     score = min(SCORE_MAX, sum(parts.values()))
-    capabilities = {tool.capability for tool in declared}
     floors = [
         floor
         for table in tables
         for floor in table.floors
-        if _covers(floor, signals.tool, capabilities or {_default(signals.tool)}, classes)
+        if _covers(floor, signals.tool, capabilities, classes)
     ]
     band = highest(band_of(score), *(floor.band for floor in floors))
     raised = [floor for floor in floors if floor.band is band and band is not band_of(score)]
     reasons = [f"floor of {floor.kind} {floor.name}" for floor in raised]
     reasons += sorted(parts, key=lambda part: -parts[part])
     return Assessment(
-        capability=_capability(signals.tool, declared, action_class),
+        capability=_capability(signals.tool, platforms, action_class),
         action_class=action_class,
         risk=Risk(score, band),
         reasons=tuple(dict.fromkeys(reasons)),
+        capabilities=frozenset(capabilities),
     )
 
 
@@ -103,16 +108,11 @@ def highest(*bands: Band) -> Band:
 
 
 def _declarations(tool: str, tables: Collection[RiskTable]) -> Iterator[Tool]:
-    """What each table says of a tool: its longest name that matches."""
+    """What each table says of a tool: by its whole name, or the longest beginning."""
     for table in tables:
         matching = [one for one in table.tools if _matches(one.name, tool)]
         if matching:
-            # A whole name says more than a beginning of the same length.
-            yield max(matching, key=lambda one: (len(one.name), not one.name.endswith("*")))
-
-
-def _is_declared(tool: str, table: RiskTable) -> bool:
-    return any(_matches(one.name, tool) for one in table.tools)
+            yield max(matching, key=lambda one: (not one.name.endswith("*"), len(one.name)))
 
 
 def _matches(name: str, tool: str) -> bool:
@@ -155,11 +155,8 @@ def _covers(
     return _matches(floor.name.casefold(), tool.casefold())
 
 
-def _default(tool: str) -> str:
-    return UNDECLARED if tool else CHAT
-
-
-def _capability(tool: str, declared: Collection[Tool], action_class: ActionClass) -> str:
-    """That of the declaration that made the class."""
-    named = [one.capability for one in declared if one.action_class is action_class]
-    return min(named, default=_default(tool))
+def _capability(tool: str, platforms: Collection[Tool], action_class: ActionClass) -> str:
+    """The platform's, and of several that of the declaration that made the class."""
+    if not platforms:
+        return UNDECLARED if tool else CHAT
+    return min((one.action_class is not action_class, one.capability) for one in platforms)[1]

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from quorate import names
+from quorate import limits, names
 from quorate.canonical import canonical
 from quorate.consensus import hold as holding
 from quorate.consensus.ask import Decision as Asked
@@ -22,9 +22,11 @@ from quorate.consensus.hold import (
     people,
     settle,
     sweep,
+    terms_of,
     use,
 )
-from quorate.consensus.hold_decision import LIFE_MAX, PREDICATE, HoldDecision, read, statement
+from quorate.consensus.hold_decision import PREDICATE, HoldDecision, read, statement
+from quorate.consensus.wire import request_digest
 from quorate.errors import (
     Expired,
     InvalidInput,
@@ -37,6 +39,8 @@ from quorate.evidence import dsse
 from quorate.evidence.dsse import Envelope, Signature
 from quorate.evidence.intoto.approval import Decision
 from quorate.keys import LocalSigner
+from quorate.statements import convert
+from tests.fakes.ballots import REQUEST, Committee
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 LIFE = timedelta(minutes=15)
@@ -121,6 +125,18 @@ def test_an_approval_of_something_else_opens_nothing(what: str) -> None:
     both, _ = decide(both, envelope, APPROVERS, NOW + 2 * MINUTE)
     assert use(both, TERMS.hold_id, NOW + 2 * MINUTE)[1] is None
     assert use(both, other.hold_id, NOW + 2 * MINUTE)[1] is not None
+
+
+def test_terms_are_those_of_the_ask() -> None:
+    """The digests that votes name, and the policies in one order."""
+    committee = Committee()
+    fields: dict[str, Any] = {"cluster_id": "c", "epoch": committee.epoch, "audience": bytes(32)}
+    one = terms_of(request=REQUEST, policies=[digest("b"), digest("a")], **fields)
+    assert one == terms_of(request=REQUEST, policies=[digest("a"), digest("b")] * 2, **fields)
+    assert one.request == f"sha256:{request_digest(REQUEST).hex()}"
+    assert (one.epoch, one.audience) == (committee.epoch.digest_text, digest("0"))
+    assert convert(msgspec.to_builtins(one), Terms, "terms") == one
+    assert one.hold_id != terms_of(request=REQUEST + b" ", policies=one.policies, **fields).hold_id
 
 
 def twice(signer: LocalSigner) -> bytes:
@@ -275,7 +291,7 @@ FIELDS: list[dict[str, Any]] = [
     {"reason": ""},
     {"reason": "two\nlines"},
     {"decided_at": NOW, "expires_at": NOW},
-    {"decided_at": NOW, "expires_at": NOW + timedelta(seconds=LIFE_MAX + 1)},
+    {"decided_at": NOW, "expires_at": NOW + timedelta(seconds=limits.HOLD_LIFE + 1)},
     {"hold_id": "sha256:none"},
 ]
 

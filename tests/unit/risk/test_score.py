@@ -80,7 +80,7 @@ def test_declared_tools_have_their_class() -> None:
     assert assess(Signals("db_drop"), (PLATFORM,)).action_class is ActionClass.WRITE
     assert assess(Signals("db_lookup"), (PLATFORM,)).action_class is ActionClass.READ
     exact = RiskTable(
-        True, (Tool("db_*", "a", ActionClass.READ), Tool("db_x", "b", ActionClass.PAY))
+        True, (Tool("db_x*", "a", ActionClass.READ), Tool("db_x", "b", ActionClass.PAY))
     )
     assert assess(Signals("db_x"), (exact,)).action_class is ActionClass.PAY
 
@@ -107,12 +107,38 @@ def test_tenants_declare_nothing_milder() -> None:
     assert (found.capability, found.action_class) == ("mail", ActionClass.SEND)
 
 
+def test_tenants_declare_nothing_out_of_a_floor_or_a_freeze() -> None:
+    """What the platform does not declare stays undeclared, whatever a tenant calls it; what it does
+    declare keeps the platform's capability. The tenant's own counts as well."""
+    own = RiskTable(False, (Tool("shell", "notes", ActionClass.PAY),))
+    floor = RiskTable(True, floors=(Floor(FloorKind.CAPABILITY, "undeclared", Band.CRITICAL),))
+    found = assess(Signals("shell"), (own, floor))
+    assert (found.capability, found.risk.band) == ("undeclared", Band.CRITICAL)
+    assert found.capabilities == {"undeclared", "notes"}
+    strict = RiskTable(False, (Tool("send_mail", "notes", ActionClass.PAY),))
+    found = assess(Signals("send_mail"), (PLATFORM, strict))
+    assert (found.capability, found.action_class) == ("mail", ActionClass.PAY)
+    assert found.capabilities == {"mail", "notes"}
+
+
 def test_the_platform_weighs_classes() -> None:
     """One ClusterSafetyPolicy lowers a weight; of two that say one, the higher counts."""
     low = RiskTable(True, (LOOKUP,), weights=(Weight(ActionClass.READ, 200),))
     high = RiskTable(True, weights=(Weight(ActionClass.READ, 500),))
     assert band("db_lookup", low) is Band.LOCAL
     assert scored("db_lookup", low, high) == scored("db_lookup", high, low) == 500
+
+
+def test_of_two_classes_with_one_weight_the_name_decides() -> None:
+    """So that every sidecar asks the same, whatever order it looks in."""
+    same = RiskTable(
+        True,
+        (Tool("t", "a", ActionClass.SEND),),
+        weights=tuple(Weight(name, 500) for name in (ActionClass.SEND, ActionClass.DELETE)),
+    )
+    other = RiskTable(True, (Tool("t", "a", ActionClass.DELETE),))
+    for tables in ((same, other), (other, same)):
+        assert assess(Signals("t"), tables).action_class is ActionClass.SEND
 
 
 @pytest.mark.requirement("risk.floor per capability, tool and action class raises the band")
