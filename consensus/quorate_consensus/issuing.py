@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from quorate import certificate, limits
 from quorate.errors import InvalidInput
 from quorate.evidence.intoto import Document
-from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import Evaluation, evaluate
 from quorate.policy.exceptions import lifted
 from quorate.policy.server_images import ServerImages
 from quorate.ports import Signer, Sigstore
 from quorate.statements import encode
+from quorate_consensus.epochs import Epochs
 from quorate_consensus.observed import ObservedModel
 
 DENIED_SECONDS = 60
@@ -23,12 +23,12 @@ this clock; and a model that is denied must not be able to keep the member busy.
 
 @dataclass(frozen=True, slots=True)
 class Committee:
-    """What a member judges and signs with: genesis, key, configured lives in seconds.
+    """What a member judges and signs with: epochs, key, configured lives in seconds.
 
     Without ``sigstore``, keyless signatures and trusted timestamps count for nothing.
     """
 
-    genesis: Genesis
+    epochs: Epochs
     signer: Signer
     certificate_life: int
     state_life: int
@@ -106,9 +106,8 @@ def judge(
     A certificate of ``previous`` for the same policy and model is kept if a new one would not live
     longer, as when the age of the evidence bounds both. ``servers``: see evaluate.
     """
-    evaluation = evaluated(
-        committee.genesis.cluster_id, committee.sigstore, policy, model, now, remembered, servers
-    )
+    cluster_id = committee.epochs.head.cluster_id
+    evaluation = evaluated(cluster_id, committee.sigstore, policy, model, now, remembered, servers)
     if not evaluation.verdict.allowed:
         renew_at = now + timedelta(seconds=DENIED_SECONDS)
         return Standing(policy.judged_by, model.digest, evaluation, None, renew_at, remembered)
@@ -137,8 +136,10 @@ def _issue(
     now: datetime,
     expires_at: datetime,
 ) -> Issued:
+    epoch = committee.epochs.head
     statement = certificate.Statement(
-        cluster_id=committee.genesis.cluster_id,
+        cluster_id=epoch.cluster_id,
+        epoch=epoch.digest_text,
         namespace=model.namespace,
         model=model.name,
         manifest_digest=model.model.spec.manifest_digest,

@@ -18,7 +18,7 @@ from quorate_io import tls
 from quorate_io.authority import issue_leaf, make_authority, renew_at
 
 _BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
-"""Before any clock that works. The genesis says which key counts; the date adds nothing."""
+"""Before any clock that works. The epoch says which key counts; the date adds nothing."""
 _CHECK_SECONDS = 60.0
 """Longest time between two looks at the clock, which may be set while we sleep."""
 
@@ -34,7 +34,7 @@ class MemberCertificate:
         self.context: ssl.SSLContext = tls.server_context()
         self._key = vote_key.private
         self._authority = make_authority(
-            f"quorate member {vote_key.member.name}", vote_key.private, not_before=_BEGINNING
+            f"quorate member {vote_key.seat.name}", vote_key.private, not_before=_BEGINNING
         )
         self._names = tuple(names)
         self._clock = clock

@@ -14,6 +14,7 @@ from quorate.errors import InvalidInput
 from quorate.genesis import GENESIS_BYTES_MAX, parse_genesis
 from quorate.ports import Clock
 from quorate_consensus.auth import Authenticator
+from quorate_consensus.epochs import ChainFiles, Epochs
 from quorate_consensus.failed_gate_files import FailedGateFiles
 from quorate_consensus.failed_gates import FailedGates
 from quorate_consensus.issuing import Committee
@@ -71,10 +72,11 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
     """Serve while the block runs.
 
     Raises QuorateError before it listens if a file cannot be used, or the vote key is no member's
-    of the genesis. A background task that fails ends the block.
+    of the epoch in force. A background task that fails ends the block.
     """
     genesis = parse_genesis(read_file(settings.genesis, GENESIS_BYTES_MAX))
-    vote_key = load_vote_key(read_file(settings.key, KEY_FILE_BYTES), genesis)
+    epochs = Epochs(genesis, _chain_files(settings.epochs))
+    vote_key = load_vote_key(read_file(settings.key, KEY_FILE_BYTES), epochs.head)
     authenticator = Authenticator(settings.token_keys, settings.issuer, clock)
     life = timedelta(seconds=settings.leaf_life)
     leaf = MemberCertificate(vote_key, settings.tls_names, clock, life)
@@ -84,7 +86,7 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
         ThreadPoolExecutor(1, thread_name_prefix="read") as readers,
     ):
         committee = Committee(
-            genesis,
+            epochs,
             vote_key.signer,
             settings.certificate_life,
             settings.state_life,
@@ -95,7 +97,7 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
         failed_gates = _failed_gates(settings.failed_gates)
         judge = Judge(committee, clock, judges, metrics, time.thread_time, failed_gates)
         parts = Parts(
-            genesis=genesis,
+            epochs=epochs,
             authority_pem=leaf.authority_pem,
             authenticator=authenticator,
             relay=relay,
@@ -118,17 +120,26 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
             ]
             async with listening(app, listen.host, listen.port, leaf.context):
                 log.info(
-                    "member %s of cluster %s serves on port %d, genesis %s",
-                    vote_key.member.name,
+                    "member %s of cluster %s serves on port %d, genesis %s, epoch %d",
+                    vote_key.seat.name,
                     genesis.cluster_id,
                     listen.port,
-                    genesis.digest,
+                    genesis.digest_text,
+                    epochs.head.record.number,
                 )
                 try:
                     yield Serving(leaf, clock)
                 finally:
                     for task in tasks:
                         task.cancel()
+
+
+def _chain_files(directory: Path | None) -> ChainFiles | None:
+    """Where to keep the epochs after number 0."""
+    if directory is None:
+        log.warning("without --epochs a restart forgets every epoch but the first")
+        return None
+    return ChainFiles(directory)
 
 
 def _failed_gates(directory: Path | None) -> FailedGates:

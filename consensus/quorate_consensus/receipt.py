@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from quorate import names
+from quorate.consensus.epoch import Epoch
 from quorate.policy import intersect
 from quorate.policy.compiled import CompiledPolicy
 from quorate.receipt import ReceiptPolicy, ReceiptStatement, RequestStatement
@@ -123,7 +124,7 @@ def statement(
     asked: RequestStatement,
     certificates: Sequence[tuple[CompiledPolicy, Issued]],
     *,
-    cluster_id: str,
+    epoch: Epoch,
     now: datetime,
     heard_at: datetime,
     life: int,
@@ -144,7 +145,8 @@ def statement(
         return None
     digests = {c.asked for c in pod.containers} | {c.runs for c in pod.containers if c.runs}
     return ReceiptStatement(
-        cluster_id=cluster_id,
+        cluster_id=epoch.cluster_id,
+        epoch=epoch.digest_text,
         pod_uid=pod.uid,
         node_uid=caller.node_uid,
         image_digests=tuple(sorted(digests)),

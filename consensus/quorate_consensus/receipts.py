@@ -86,7 +86,7 @@ class Receipts:
             pod,
             asked,
             certificates,
-            cluster_id=self._committee.genesis.cluster_id,
+            epoch=self._committee.epochs.head,
             now=now,
             heard_at=heard_at,
             signed_until=first_end(pod, standings),
@@ -101,9 +101,9 @@ class Receipts:
 
     def _request(self, body: bytes) -> receipts.RequestStatement:
         """The request, from somebody who holds its session key."""
-        genesis = self._committee.genesis
+        cluster_id = self._committee.epochs.head.cluster_id
         try:
-            return receipts.verify_request(body, genesis.cluster_id, self._clock.now())
+            return receipts.verify_request(body, cluster_id, self._clock.now())
         except EvidenceError as error:
             raise ReceiptDenied(
                 deny(

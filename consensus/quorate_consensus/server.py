@@ -4,20 +4,22 @@ What to answer is decided elsewhere.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 from aiohttp import web
 
 from quorate.errors import InvalidInput, LimitExceeded, QuorateError
-from quorate.genesis import Genesis
 from quorate.manifest import check_digest
 from quorate.ports import Clock
 from quorate.receipt import REQUEST_BYTES
 from quorate_consensus import evaluations, relay
 from quorate_consensus.auth import Authenticator
+from quorate_consensus.epochs import Epochs
 from quorate_consensus.failures import SERVER, Forbidden, Unauthenticated, respond
 from quorate_consensus.judging import Judge
 from quorate_consensus.receipts import Receipts
@@ -35,6 +37,8 @@ OPERATOR_SECONDS = 25.0
 PUBLIC_LANE, SIDECAR_LANE, OPERATOR_LANE = 64, 512, 32
 READER_LANE = 4
 """Questions for reports are kept waiting, and take no place of those that are answered at once."""
+
+_DIGITS = re.compile(r"[0-9]{1,16}\Z", re.ASCII).match
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -56,7 +60,7 @@ class Meter(Protocol):
 class Parts:
     """What the server puts together."""
 
-    genesis: Genesis
+    epochs: Epochs
     authority_pem: str
     authenticator: Authenticator
     relay: relay.Relay
@@ -81,10 +85,8 @@ class MemberServer:
         self._operators = Lane("operator", OPERATOR_LANE)
         self._readers = Lane("report reader", READER_LANE)
         self._batches = asyncio.Lock()
-        answer = GenesisAnswer(
-            genesis=parts.genesis.document, ca_certificates=(parts.authority_pem,)
-        )
-        self._genesis = member_api.encode(answer)
+        self._genesis: tuple[tuple[bytes, int], bytes] | None = None
+        """The last answer and what it is about: nearly everybody asks for the end of the chain."""
 
     def application(self) -> web.Application:
         """The application to serve."""
@@ -119,8 +121,21 @@ class MemberServer:
         return response
 
     async def _get_genesis(self, request: web.Request) -> web.Response:
+        after = _number(request)
         with self._public.enter():
-            return _json(self._genesis)
+            return _json(self._genesis_after(after))
+
+    def _genesis_after(self, after: int) -> bytes:
+        parts = self._parts
+        about = (parts.epochs.head.digest, after)
+        if self._genesis is None or self._genesis[0] != about:
+            answer = GenesisAnswer(
+                genesis=msgspec.to_builtins(parts.epochs.genesis.record),
+                chain=tuple(parts.epochs.after(after)),
+                ca_certificates=(parts.authority_pem,),
+            )
+            self._genesis = about, member_api.encode(answer)
+        return self._genesis[1]
 
     async def _get_state(self, request: web.Request) -> web.Response:
         caller = self._sidecar(request)
@@ -217,6 +232,16 @@ class MemberServer:
             return self._parts.authenticator.caller(token)
         except QuorateError as error:
             raise Unauthenticated(error.message, field=error.field, fix=error.fix) from error
+
+
+def _number(request: web.Request) -> int:
+    """After which epoch to go on; 0 unless it is said."""
+    given = list(request.query.items())
+    if not given:
+        return 0
+    if len(given) > 1 or given[0][0] != member_api.AFTER_PARAMETER or not _DIGITS(given[0][1]):
+        raise InvalidInput(f"may be {member_api.AFTER_PARAMETER}, a number, once", field="query")
+    return int(given[0][1])
 
 
 def _cursor(request: web.Request) -> str:

@@ -43,6 +43,8 @@ class Settings:
     workers: int
     failed_gates: Path | None
     """Directory in which failed gates are remembered; None forgets them when the process ends."""
+    epochs: Path | None = None
+    """Directory in which the epochs after number 0 are kept; None forgets them likewise."""
 
 
 def parse_address(text: str) -> Address:
@@ -70,6 +72,7 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         receipt_life=found.receipt_life,
         leaf_life=found.leaf_life,
         workers=found.workers,
+        epochs=found.epochs,
         failed_gates=found.failed_gates,
     )
     _check(settings)
@@ -125,6 +128,12 @@ def _parser() -> argparse.ArgumentParser:
     ):
         serve.add_argument(option, default=default, help=text, type=int, metavar="SECONDS")
     serve.add_argument("--workers", type=int, default=WORKERS, help="threads that verify evidence")
+    serve.add_argument(
+        "--epochs",
+        type=Path,
+        metavar="DIR",
+        help="directory in which the certified epochs are kept across restarts",
+    )
     serve.add_argument(
         "--failed-gates",
         type=Path,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from quorate import names
+from quorate.consensus.epoch import Epoch
 from quorate.errors import QuorateError, Unavailable
 from quorate.policy import intersect
 from quorate.policy.compiled import CompiledPolicy
@@ -120,7 +121,7 @@ def denied(pod: ObservedPod, verdict: Verdict, revoked: tuple[str, ...] = ()) ->
 
 
 def statement(
-    content: Content, cluster_id: str, *, now: datetime, heard_at: datetime, life: int
+    content: Content, epoch: Epoch, *, now: datetime, heard_at: datetime, life: int
 ) -> StateStatement:
     """The statement to sign at ``now``, given when the member last heard what the cluster holds.
 
@@ -135,7 +136,8 @@ def statement(
             fix="see the operator's Pods and its log",
         )
     return StateStatement(
-        cluster_id=cluster_id,
+        cluster_id=epoch.cluster_id,
+        epoch=epoch.digest_text,
         pod=content.pod,
         manifest_digest=content.manifest_digest,
         rules=content.rules,

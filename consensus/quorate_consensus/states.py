@@ -73,7 +73,7 @@ class States:
             return known.envelope
         statement = state.statement(
             content,
-            self._committee.genesis.cluster_id,
+            self._committee.epochs.head,
             now=now,
             heard_at=heard_at,
             life=self._committee.state_life,

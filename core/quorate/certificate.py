@@ -7,15 +7,15 @@ whose signatures are the members' votes. A committee of one is the smallest comm
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
-from quorate import limits, names
-from quorate.canonical import digest_of, parse_object
+from quorate import limits, names, vouched
+from quorate.canonical import digest_of
+from quorate.consensus.history import History
 from quorate.errors import SubjectMismatch
 from quorate.evidence import dsse
-from quorate.genesis import Genesis
 from quorate.ports import Signer
 from quorate.statements import (
     DigestText,
@@ -23,7 +23,6 @@ from quorate.statements import (
     Instant,
     check_life,
     check_time,
-    convert,
     encode,
 )
 
@@ -60,12 +59,14 @@ class Statement(
 ):
     """What a certificate says: this model's bytes hold this policy, until then.
 
-    ``evidence`` holds the digests of the documents the members verified. A policy that names
+    ``epoch`` is that of its signers. ``evidence`` holds the digests of the documents they
+    verified. A policy that names
     ``serverSigners`` lets images of ``servers`` run and no others; of ``servers_unread`` it is not
     known yet.
     """
 
     cluster_id: Identifier
+    epoch: DigestText
     namespace: Identifier
     model: Identifier
     manifest_digest: DigestText
@@ -85,6 +86,12 @@ class Certificate:
     statement: Statement
     certificate_id: str
     voters: frozenset[str]
+    """Ids of their keys."""
+
+
+_FORM: Final = vouched.Form(
+    "certificate", Statement, names.CERTIFICATE_TYPE, limits.EVIDENCE_BYTES, vouched.strict
+)
 
 
 def issue(statement: Statement, signers: Sequence[Signer]) -> bytes:
@@ -93,22 +100,22 @@ def issue(statement: Statement, signers: Sequence[Signer]) -> bytes:
     return dsse.sign(encode(statement), names.CERTIFICATE_TYPE, signers)
 
 
-def verify(envelope: bytes, genesis: Genesis, now: datetime) -> Certificate:
-    """Verify a certificate against the committee and the time.
+def verify(envelope: bytes, history: History, now: datetime) -> Certificate:
+    """Verify a certificate against the epochs that are known and the time.
 
-    Raises SignatureError without a quorum of votes, SubjectMismatch for another cluster, Expired
-    outside its life, InvalidInput if malformed. What it is *for* is the caller's to compare:
-    :func:`check_subject`.
+    Raises SignatureError without a strict quorum of its epoch's members, SubjectMismatch for an
+    epoch that is not known or another cluster, Expired outside its life, InvalidInput if malformed.
+    What it is *for* is the caller's to compare: :func:`check_subject`.
     """
-    parsed = dsse.parse(envelope)
-    verified = dsse.verify(parsed, genesis.keys, genesis.quorum, names.CERTIFICATE_TYPE)
-    document = parse_object(verified.payload, what="certificate")
-    statement = convert(document, Statement, "certificate")
-    if statement.cluster_id != genesis.cluster_id:
-        raise SubjectMismatch(f"certificate is for cluster {statement.cluster_id}")
-    check_life(statement, "certificate", limits.CERTIFICATE_LIFE)
-    check_time(statement, now, "certificate")
-    return Certificate(statement, digest_of(document), verified.signers)
+    found = vouched.verify(envelope, _FORM, history)
+    check_life(found.statement, "certificate", limits.CERTIFICATE_LIFE)
+    check_time(found.statement, now, "certificate")
+    return Certificate(found.statement, digest_of(found.document), found.voters)
+
+
+def stands(held: Certificate, history: History) -> bool:
+    """Whether a certificate that verified once still has its quorum by a later history."""
+    return vouched.stands(held.statement.epoch, held.voters, vouched.strict, history)
 
 
 def check_subject(

@@ -1,80 +1,79 @@
-"""Genesis: the cluster's name and its first committee, pinned by digest in every injected pod.
+"""Genesis: the record of epoch 0, pinned by digest in every injected pod.
 
 Made once at installation. Whoever knows the digest needs to trust no channel: a genesis document
 that hashes to it is the right one, whoever served it.
 """
 
-from typing import Annotated, Any
+from typing import Final
 
-import msgspec
-
-from quorate.canonical import canonical, digest_of, parse_object
+from quorate.canonical import digest_of, parse_object
+from quorate.consensus import epoch as epochs
+from quorate.consensus.epoch import Admins, Change, Epoch, EpochRecord, Seat
+from quorate.consensus.thresholds import Thresholds
 from quorate.errors import InvalidInput, SubjectMismatch
-from quorate.keys import PublicKey, load_public_key
-from quorate.statements import Identifier, convert
+from quorate.keys import load_public_key
+from quorate.statements import convert
 
-GENESIS_BYTES_MAX = 65_536
-
-
-class Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """A committee member: its name and the PEM public key its votes verify with."""
-
-    name: Identifier
-    public_key: Annotated[str, msgspec.Meta(max_length=4096)]
-
-    @property
-    def key(self) -> PublicKey:
-        """The vote key. Raises InvalidInput if the PEM text is not an accepted key."""
-        return load_public_key(self.public_key)
+GENESIS_BYTES_MAX: Final = 65_536
+NO_ADMINS: Final = Admins((), 1)
+"""Nobody: then nothing that loosens can ever be certified, and no recovery either."""
+NO_POLICIES: Final = digest_of([])
+"""Of no ClusterSafetyPolicy: what is in force when the cluster has none yet."""
+_REASON: Final = "installation"
 
 
-class Genesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """``cluster_id`` and the members, at least one. ``quorum`` members must sign a certificate."""
-
-    cluster_id: Identifier
-    members: Annotated[tuple[Member, ...], msgspec.Meta(min_length=1, max_length=16)]
-
-    @property
-    def quorum(self) -> int:
-        """Approvals a certificate needs. All of them, until a committee's epochs say otherwise."""
-        return len(self.members)
-
-    @property
-    def keys(self) -> tuple[PublicKey, ...]:
-        """The members' vote keys."""
-        return tuple(member.key for member in self.members)
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The JSON object whose canonical form is hashed."""
-        builtins: dict[str, Any] = msgspec.to_builtins(self)
-        return builtins
-
-    @property
-    def digest(self) -> str:
-        """``sha256:<hex>`` of the canonical form."""
-        return digest_of(self.document)
-
-    def encode(self) -> bytes:
-        """The canonical form."""
-        return canonical(self.document)
+def first_epoch(
+    cluster_id: str, seats: tuple[Seat, ...], thresholds: Thresholds, admins: Admins = NO_ADMINS
+) -> Epoch:
+    """Epoch 0 of a new cluster. Raises InvalidInput as :func:`parse_genesis` would."""
+    record = EpochRecord(
+        cluster_id=cluster_id,
+        number=0,
+        previous=None,
+        change=Change.GENESIS,
+        reason=_REASON,
+        seats=seats,
+        thresholds=thresholds,
+        admins=admins,
+        policies=NO_POLICIES,
+    )
+    return _opened(record)
 
 
-def parse_genesis(data: bytes, expected_digest: str | None = None) -> Genesis:
+def parse_genesis(data: bytes, expected_digest: str | None = None) -> Epoch:
     """Read a genesis document.
 
-    Raises InvalidInput if it is malformed, names a member or a key twice, or holds a key that does
-    not count; SubjectMismatch if ``expected_digest`` is given and differs.
+    Raises InvalidInput if it is malformed or no epoch 0, names a member or a key twice, holds a key
+    that does not count, or thresholds that do not intersect; SubjectMismatch if
+    ``expected_digest`` is given and differs.
     """
     document = parse_object(data, bytes_max=GENESIS_BYTES_MAX, what="genesis")
-    genesis = convert(document, Genesis, "genesis")
-    if len({member.name for member in genesis.members}) != len(genesis.members):
-        raise InvalidInput("names a member twice", field="genesis.members")
-    if len(set(genesis.keys)) != len(genesis.members):
-        raise InvalidInput("lists one key for two members", field="genesis.members")
-    if expected_digest is not None and genesis.digest != expected_digest:
+    genesis = _opened(convert(document, EpochRecord, "genesis"))
+    if expected_digest is not None and genesis.digest_text != expected_digest:
         raise SubjectMismatch(
-            f"genesis has digest {genesis.digest}, not the pinned {expected_digest}",
+            f"genesis has digest {genesis.digest_text}, not the pinned {expected_digest}",
             fix="the pod was injected for another installation: recreate it",
         )
     return genesis
+
+
+def encode(genesis: Epoch) -> bytes:
+    """The document, as it is kept and served: the canonical form, which is hashed."""
+    return epochs.encode(genesis.record)
+
+
+def _opened(record: EpochRecord) -> Epoch:
+    if record.change is not Change.GENESIS:
+        raise InvalidInput(f"must be Genesis, not {record.change}", field="genesis.change")
+    # Of a later record it is enough that no two keys are one; here all of them must be keys.
+    for where, key in (
+        *(("seats", seat.key) for seat in record.seats),
+        *(("admins", key) for key in record.admins.keys),
+    ):
+        try:
+            load_public_key(key)
+        except InvalidInput as error:
+            raise InvalidInput(error.message, field=f"genesis.{where}") from None
+    if record.evidence is not None or any(seat.quarantined for seat in record.seats):
+        raise InvalidInput("nobody can have been found lying yet", field="genesis.seats")
+    return epochs.open_epoch(record)

@@ -56,6 +56,19 @@ FETCHED_BYTES: Final = 1 * MIB
 SOURCE_KEPT: Final = 24 * 3600
 """How long what a source last held counts while it cannot be read."""
 
+# Risk and votes -------------------------------------------------------------------------------
+RISK_TOOLS: Final = 128
+"""Tools that one policy declares."""
+RISK_FLOORS: Final = 64
+"""Floors of one policy."""
+BUDGET_MS_MIN: Final = 50
+"""Less would deny everything: an ask's way there and back, and the disk, take tens of ms."""
+BUDGET_MS_MAX: Final = 5_000
+"""An action whose answer somebody waits for."""
+HOLD_LIFE_MIN: Final = 60
+HOLD_LIFE: Final = 3600
+"""The longest time an action may be held for people."""
+
 # Objects --------------------------------------------------------------------------------------
 POLICIES_PER_POD: Final = 16
 """Policies that may select one pod. More is a DENY: nobody could say why a pod was refused."""

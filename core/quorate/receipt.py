@@ -7,17 +7,17 @@ A sidecar serves only with one of its own.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from quorate import limits, names
+from quorate import limits, names, vouched
 from quorate.canonical import digest_of, parse_object
 from quorate.certificate import PolicyRef
+from quorate.consensus.history import History
 from quorate.errors import InvalidInput, SubjectMismatch
 from quorate.evidence import dsse
-from quorate.genesis import Genesis
 from quorate.keys import PublicKey, load_public_key
 from quorate.ports import Signer
 from quorate.statements import (
@@ -50,6 +50,7 @@ class ReceiptStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """What is signed. It counts from ``issued_at`` until just before ``expires_at``."""
 
     cluster_id: Identifier
+    epoch: DigestText
     pod_uid: Identifier
     node_uid: Identifier
     image_digests: Annotated[
@@ -89,6 +90,11 @@ class Receipt:
         return tuple(policy.policy_digest for policy in self.statement.policies)
 
 
+_FORM: Final = vouched.Form(
+    "receipt", ReceiptStatement, names.RECEIPT_TYPE, RECEIPT_BYTES, vouched.strict
+)
+
+
 def issue(statement: ReceiptStatement, signers: list[Signer]) -> bytes:
     """Sign a receipt; returns the DSSE envelope."""
     check_life(statement, "receipt", limits.RECEIPT_LIFE)
@@ -97,7 +103,7 @@ def issue(statement: ReceiptStatement, signers: list[Signer]) -> bytes:
 
 def verify(
     envelope: bytes,
-    genesis: Genesis,
+    history: History,
     *,
     pod_uid: str,
     session_key: str,
@@ -106,15 +112,11 @@ def verify(
 ) -> Receipt:
     """Verify a receipt for exactly this pod, session key and measured model.
 
-    Raises SignatureError without a quorum, SubjectMismatch for anybody else's, Expired, or
-    InvalidInput.
+    Raises SignatureError without a strict quorum of its epoch's members, SubjectMismatch for
+    anybody else's or an epoch that is not known, Expired, or InvalidInput.
     """
-    parsed = dsse.parse(envelope, bytes_max=RECEIPT_BYTES)
-    verified = dsse.verify(parsed, genesis.keys, genesis.quorum, names.RECEIPT_TYPE)
-    document = parse_object(verified.payload, bytes_max=RECEIPT_BYTES, what="receipt")
-    statement = convert(document, ReceiptStatement, "receipt")
-    if statement.cluster_id != genesis.cluster_id:
-        raise SubjectMismatch(f"receipt is of cluster {statement.cluster_id}")
+    found = vouched.verify(envelope, _FORM, history)
+    statement = found.statement
     if statement.pod_uid != pod_uid:
         raise SubjectMismatch(f"receipt is for pod {statement.pod_uid}")
     if statement.session_key != session_key:
@@ -123,7 +125,7 @@ def verify(
         raise SubjectMismatch(f"receipt is for model {statement.manifest_digest}")
     check_life(statement, "receipt", limits.RECEIPT_LIFE)
     check_time(statement, now, "receipt")
-    return Receipt(statement, digest_of(document))
+    return Receipt(statement, digest_of(found.document))
 
 
 def request(statement: RequestStatement, signer: Signer) -> bytes:

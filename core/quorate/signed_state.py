@@ -1,22 +1,21 @@
 """The signed state: what a committee tells one pod's containers, and how they check it.
 
-A sidecar trusts neither the API server nor the channel. It believes a state that a quorum of the
-pinned genesis signed, that is about this very pod, that is fresh, and whose certificates verify.
+A sidecar trusts neither the API server nor the channel. It believes a state that members of an
+epoch it knows signed, that is about this very pod, that is fresh, and whose certificates verify.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
-from quorate import certificate, limits, names
-from quorate.canonical import parse_object
+from quorate import certificate, limits, names, vouched
 from quorate.certificate import PolicyRef
+from quorate.consensus.history import History
 from quorate.errors import InvalidInput, SubjectMismatch
 from quorate.evidence import dsse
-from quorate.genesis import Genesis
 from quorate.policy.runtime import RuntimeRules
 from quorate.ports import Signer
 from quorate.statements import (
@@ -25,7 +24,6 @@ from quorate.statements import (
     Instant,
     check_life,
     check_time,
-    convert,
     encode,
 )
 
@@ -61,6 +59,7 @@ class StateStatement(
     """What is signed. ``rules`` is None exactly if ``denial`` is not."""
 
     cluster_id: Identifier
+    epoch: DigestText
     pod: PodSubject
     manifest_digest: DigestText | None
     rules: RuntimeRules | None
@@ -95,32 +94,36 @@ class StateDenied(SubjectMismatch):
         self.reason = reason
 
 
+# Not a strict quorum: with r liars and r members down a pod would hear nothing. Of r + 1 one is
+# honest, and a state grants nothing by itself: its certificates are verified one by one.
+_FORM: Final = vouched.Form(
+    "state", StateStatement, names.STATE_TYPE, limits.STATEMENT_BYTES, vouched.witnessed
+)
+
+
 def issue(statement: StateStatement, signers: Sequence[Signer]) -> bytes:
     """Sign a state; returns the DSSE envelope."""
     check_life(statement, "state", limits.STATE_LIFE)
     return dsse.sign(encode(statement), names.STATE_TYPE, signers)
 
 
-def verify(envelope: bytes, genesis: Genesis, pod_uid: str, now: datetime) -> PodState:
+def verify(envelope: bytes, history: History, pod_uid: str, now: datetime) -> PodState:
     """Verify a state for the pod ``pod_uid``, with every certificate in it.
 
     The pod state lives as long as its shortest part. Raises StateDenied if the committee denies,
-    SignatureError without a quorum, SubjectMismatch for another pod, cluster or model, Expired,
-    or InvalidInput.
+    SignatureError without r + 1 members of its epoch, SubjectMismatch for another pod, cluster or
+    model or an epoch that is not known, Expired, or InvalidInput.
     """
-    parsed = dsse.parse(envelope, bytes_max=limits.STATEMENT_BYTES)
-    verified = dsse.verify(parsed, genesis.keys, genesis.quorum, names.STATE_TYPE)
-    document = parse_object(verified.payload, bytes_max=limits.STATEMENT_BYTES, what="state")
-    statement = convert(document, StateStatement, "state")
-    if (statement.cluster_id, statement.pod.uid) != (genesis.cluster_id, pod_uid):
-        raise SubjectMismatch(f"state is for pod {statement.pod.uid} of {statement.cluster_id}")
+    statement = vouched.verify(envelope, _FORM, history).statement
+    if statement.pod.uid != pod_uid:
+        raise SubjectMismatch(f"state is for pod {statement.pod.uid}")
     check_life(statement, "state", limits.STATE_LIFE)
     check_time(statement, now, "state")
     if statement.denial is not None:
         raise StateDenied(statement.denial.reason, statement.denial.message)
     if statement.rules is None or statement.manifest_digest is None or not statement.policies:
         raise InvalidInput("must have rules, manifestDigest and policies", field="state")
-    ends = [_certificate_end(statement, policy, genesis, now) for policy in statement.policies]
+    ends = [_certificate_end(statement, policy, history, now) for policy in statement.policies]
     return PodState(
         rules=statement.rules,
         manifest_digest=statement.manifest_digest,
@@ -132,12 +135,12 @@ def verify(envelope: bytes, genesis: Genesis, pod_uid: str, now: datetime) -> Po
 
 
 def _certificate_end(
-    statement: StateStatement, policy: PolicyState, genesis: Genesis, now: datetime
+    statement: StateStatement, policy: PolicyState, history: History, now: datetime
 ) -> datetime:
     """Verify the certificate for one policy and return when it expires."""
     if not policy.certificate:
         raise StateDenied("CertificateMissing", f"no certificate for {policy.policy}")
-    verified = certificate.verify(policy.certificate.encode("utf-8"), genesis, now)
+    verified = certificate.verify(policy.certificate.encode("utf-8"), history, now)
     certificate.check_subject(
         verified.statement,
         namespace=statement.pod.namespace,

@@ -14,10 +14,14 @@ import msgspec
 from quorate import limits
 from quorate.alerts import REPORTED, Rule
 from quorate.canonical import parse_object
+from quorate.consensus.succession import CertifiedRecord
 from quorate.errors import InvalidInput
+from quorate.genesis import GENESIS_BYTES_MAX
 from quorate.statements import DigestText, Identifier, Instant, convert
 
 GENESIS_PATH: Final = "/v1/genesis"
+AFTER_PARAMETER: Final = "after"
+"""Of the genesis: the number of the epoch after which its chain is wanted; 0 if it is left out."""
 EVALUATE_PATH: Final = "/v1/evaluate"
 OBSERVED_PATH: Final = "/v2/observed"
 OBSERVED_PATH_BEFORE: Final = "/v1/observed"
@@ -33,6 +37,10 @@ BATCH_BYTES: Final = 8 * limits.MIB
 BATCH_BYTES_ADVISED: Final = limits.MIB
 """Senders split a resynchronisation at about this, so that a member parses in small bites."""
 ANSWER_BYTES: Final = 64 * limits.KIB
+CHAIN_PAGE: Final = 64
+CHAIN_PAGE_BYTES: Final = limits.MIB
+"""Records of one answer, and how large they are together: room for the largest there may be."""
+GENESIS_BYTES: Final = CHAIN_PAGE_BYTES + 2 * GENESIS_BYTES_MAX + 64 * limits.KIB
 EVALUATION_BYTES: Final = limits.MIB
 MANIFEST_BYTES: Final = limits.STATEMENT_BYTES
 PROBLEMS_MAX: Final = 64
@@ -86,10 +94,15 @@ class ErrorBody(Body, frozen=True):
 
 
 class GenesisAnswer(Body, frozen=True):
-    """Served without authentication; the client believes only what the pinned digest proves."""
+    """Served without authentication; the client believes only what the pinned digest proves.
+
+    ``chain`` are the records after the number asked for, in order: no more than fit, and none only
+    if there are none. A client asks again after the last of them.
+    """
 
     genesis: dict[str, Any]
     ca_certificates: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=16)]
+    chain: Annotated[tuple[CertifiedRecord, ...], msgspec.Meta(max_length=CHAIN_PAGE)] = ()
 
 
 FETCHED_FIELD: Final = "fetched"

@@ -1,4 +1,4 @@
-"""One member's HTTPS channel: trust from the pinned genesis, a token per request, bounded answers.
+"""One member's HTTPS channel: trust from the pinned genesis on, a token per request.
 
 The token leaves this process only over a connection whose certificate was verified.
 """
@@ -14,13 +14,21 @@ from pathlib import Path
 import aiohttp
 import yarl
 
+from quorate.consensus.history import History
 from quorate.errors import InvalidInput, QuorateError, Unavailable
 from quorate.ports import Clock
-from quorate_io import member_api, tls
-from quorate_io.member_trust import Trust, establish
+from quorate_io import member_api, member_trust, tls
+from quorate_io.member_trust import Followed, Trust
 
 TOKEN_BYTES = 16_384
 CONNECTIONS = 32
+TIMEOUT_GENESIS = 5.0
+"""Seconds for one page of the chain."""
+TIMEOUT_CHAIN = 10.0
+"""Seconds for all of them. What was followed by then stays known, and the next time goes on there:
+a member that dribbles its chain keeps nobody from asking another."""
+PAGES_MAX = 1_024
+"""Pages followed at once: as many records as a member keeps."""
 _RETRY_FIX = "it is asked again; if this lasts, see the member's Pods and NetworkPolicies"
 
 
@@ -48,9 +56,10 @@ class Request:
 class MemberChannel:
     """The channel to the member at one URL. Not for use by two event loops."""
 
-    def __init__(self, url: str, genesis_digest: str, token_file: Path, clock: Clock) -> None:
+    def __init__(self, url: str, followed: Followed, token_file: Path, clock: Clock) -> None:
+        """``followed`` is shared by the channels of one client: all members keep one chain."""
         self._url = _member_url(url)
-        self._genesis_digest = genesis_digest
+        self._followed = followed
         self._token_file = token_file
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
@@ -58,23 +67,37 @@ class MemberChannel:
         self._bootstrapping = asyncio.Lock()
 
     async def trust(self) -> Trust:
-        """The genesis and authorities, fetched and checked once. Raises QuorateError."""
+        """The authorities by the newest epoch, fetched and checked. Raises QuorateError."""
         async with self._bootstrapping:
-            if self._trust is None:
-                self._trust = await self._bootstrap()
-                self._session = _session(tls.client_context(self._trust.authorities))
-            return self._trust
+            # Of another epoch: this member may not be one any more.
+            trust = self._trust
+            if trust is None or trust.history is not self._followed.history:
+                trust = await self._bootstrap()
+                await self._use(trust)
+            return trust
+
+    async def learn(self) -> None:
+        """Follow the epochs that the member knows and we do not. Shows no token. Raises as call."""
+        known = self._trust
+        trust = await self.trust()
+        session = self._session
+        if known is not trust or session is None:
+            return
+        try:
+            await self._follow(session)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._unavailable(error) from error
 
     async def call(self, request: Request) -> bytes:
         """Send with the token, return the body of a 200.
 
         Raises MemberRefused for an error the member answered, Unavailable if it did not answer,
-        and what :func:`quorate_io.member_trust.establish` raises.
+        and what :mod:`quorate_io.member_trust` raises.
         """
         try:
             return await self._once(request)
         except aiohttp.ClientConnectorCertificateError:
-            # The member has another authority than when we met. Its genesis cannot have changed.
+            # The member has another authority than when we met.
             await self.close()
             return await self._translated(request)
         except aiohttp.ClientConnectorError as error:
@@ -86,7 +109,7 @@ class MemberChannel:
             raise self._unavailable(error) from error
 
     async def close(self) -> None:
-        """Close the connections and forget whom we trusted."""
+        """Close the connections and forget whom we trusted. What is known of epochs stays known."""
         async with self._bootstrapping:
             session, self._session, self._trust = self._session, None, None
         if session is not None:
@@ -110,19 +133,48 @@ class MemberChannel:
                 return body
             raise MemberRefused(response.status, _error(response.status, body))
 
+    async def _use(self, trust: Trust) -> None:
+        before, self._trust = self._trust, trust
+        if before is not None and before.authorities == trust.authorities:
+            return
+        session, self._session = self._session, _session(tls.client_context(trust.authorities))
+        if session is not None:
+            await session.close()
+
     async def _bootstrap(self) -> Trust:
-        request = Request("GET", member_api.GENESIS_PATH, member_api.ANSWER_BYTES, timeout=5.0)
         try:
-            async with (
-                _session(tls.unverified_context()) as session,
-                _exchange(session, self._url, request, {}) as response,
-            ):
-                body = await _read(response, request.answer_bytes)
-                if response.status != 200:
-                    raise MemberRefused(response.status, _error(response.status, body))
+            async with _session(tls.unverified_context()) as session:
+                answer, history = await self._follow(session)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unavailable(error) from error
-        return establish(body, self._genesis_digest, self._clock.now())
+        return member_trust.establish(answer, history, self._clock.now())
+
+    async def _follow(
+        self, session: aiohttp.ClientSession
+    ) -> tuple[member_api.GenesisAnswer, History]:
+        """The member's chain, page by page to its end, and its last answer."""
+        async with asyncio.timeout(TIMEOUT_CHAIN):
+            for _ in range(PAGES_MAX + 1):
+                before = self._followed.number
+                answer = member_trust.read(await self._page(session, before))
+                history = self._followed.follow(answer)
+                if history.head.record.number == before:
+                    return answer, history
+        raise Unavailable(f"the member's chain has more than {PAGES_MAX} pages")
+
+    async def _page(self, session: aiohttp.ClientSession, after: int) -> bytes:
+        request = Request(
+            "GET",
+            member_api.GENESIS_PATH,
+            member_api.GENESIS_BYTES,
+            TIMEOUT_GENESIS,
+            query=((member_api.AFTER_PARAMETER, str(after)),) if after else (),
+        )
+        async with _exchange(session, self._url, request, {}) as response:
+            body = await _read(response, request.answer_bytes)
+            if response.status != 200:
+                raise MemberRefused(response.status, _error(response.status, body))
+            return body
 
     def _token(self) -> str:
         # Read for every request: the kubelet replaces it long before it expires.

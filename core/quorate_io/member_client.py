@@ -5,6 +5,7 @@ answered an error, Unavailable if it did not answer, EvidenceError or InvalidInp
 answered does not prove what it must. ``state`` raises StateDenied if the committee denies the pod.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,19 +14,30 @@ from typing import Any, Self
 
 from quorate import limits, receipt, signed_state
 from quorate.canonical import parse
-from quorate.errors import EvidenceError, InvalidInput, SubjectMismatch, Unavailable
-from quorate.genesis import Genesis
+from quorate.consensus.history import EpochUnknown, History
+from quorate.errors import (
+    EvidenceError,
+    InvalidInput,
+    QuorateError,
+    SubjectMismatch,
+    Unavailable,
+)
 from quorate.manifest import Manifest, check_digest, parse_manifest
 from quorate.ports import Clock
 from quorate.signed_state import PodState
 from quorate_io import member_api
 from quorate_io.clock import SystemClock
 from quorate_io.member_channel import MemberChannel, MemberRefused, Request
+from quorate_io.member_trust import Followed
 
 __all__ = ["MemberClient", "MemberRefused"]
 
 TIMEOUT = 5.0
 """Seconds for a state or a manifest."""
+HISTORY_SECONDS = 30.0
+"""How old what is known of the epochs may be before members are asked again. A statement of a newer
+epoch is a reason to ask at once; a quarantine is heard of within this time though nobody names it.
+"""
 TIMEOUT_REPORTS = member_api.REPORTS_WAIT + TIMEOUT
 TIMEOUT_EVALUATE = 30.0
 """Seconds for an evaluation or a batch; both may wait for a worker."""
@@ -52,9 +64,12 @@ class MemberClient:
         check_digest(genesis_digest, "genesis digest")
         self._clock = clock or SystemClock()
         self._timeout = timeout
+        self._followed = Followed(genesis_digest)
         self._channels = [
-            MemberChannel(url, genesis_digest, token_file, self._clock) for url in urls
+            MemberChannel(url, self._followed, token_file, self._clock) for url in urls
         ]
+        self._learning = asyncio.Lock()
+        self._learned_at = float("-inf")
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,21 +87,47 @@ class MemberClient:
         for channel in self._channels:
             await channel.close()
 
-    async def genesis(self) -> Genesis:
-        """The genesis behind the pinned digest."""
+    async def history(self, *, newer: bool = False) -> History:
+        """The epochs from the pinned genesis to the newest that a member told of.
+
+        Members are asked again after HISTORY_SECONDS, and at once if ``newer``. What was certified
+        stays true: while none of them answers, what is known counts.
+        """
+        asked_at = asyncio.get_running_loop().time()
+        async with self._learning:
+            known = self._followed.history
+            if known is None:
+                known = await self._first_history()
+            elif self._learned_at < (asked_at if newer else asked_at - HISTORY_SECONDS):
+                # All of them: one that lies could keep the newest back.
+                learning = (channel.learn() for channel in self._channels)
+                for outcome in await asyncio.gather(*learning, return_exceptions=True):
+                    if isinstance(outcome, Exception) and not isinstance(outcome, QuorateError):
+                        raise outcome
+                known = self._followed.history or known
+            else:
+                return known
+            self._learned_at = asyncio.get_running_loop().time()
+            return known
+
+    async def _first_history(self) -> History:
         failure: Exception = Unavailable("no member answered")
         for channel in self._channels:
             try:
-                return (await channel.trust()).genesis
+                return (await channel.trust()).history
             except (Unavailable, EvidenceError, InvalidInput) as error:
                 failure = error
         raise failure
 
     async def state(self, pod_uid: str) -> PodState:
         """The verified state of the pod that the token is bound to."""
-        genesis = await self.genesis()
+        history = await self.history()
         envelope = await self._get(member_api.STATE_PATH, limits.STATEMENT_BYTES)
-        return signed_state.verify(envelope, genesis, pod_uid, self._clock.now())
+        try:
+            return signed_state.verify(envelope, history, pod_uid, self._clock.now())
+        except EpochUnknown:
+            history = await self.history(newer=True)
+            return signed_state.verify(envelope, history, pod_uid, self._clock.now())
 
     async def manifest(self, digest: str) -> Manifest:
         """The manifest of the pod's model, which must have this digest."""

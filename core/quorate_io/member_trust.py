@@ -1,8 +1,9 @@
 """From a pinned digest to a channel that can be trusted. Pure: no I/O.
 
-A member serves its genesis and the authority of its TLS certificate to anybody over a channel
-nobody verified. The genesis is believed because it hashes to the pinned digest, and an authority
-because it is signed by the vote key of a member that this genesis names.
+A member serves its genesis, the epochs after it and the authority of its TLS certificate to anybody
+over a channel nobody verified. The genesis is believed because it hashes to the pinned digest, each
+epoch because the one before certified it, and an authority because it is signed by the identity
+key of a member of the newest one whose word still stands.
 """
 
 from dataclasses import dataclass
@@ -13,50 +14,89 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
 from quorate.canonical import canonical
+from quorate.consensus import history as histories
+from quorate.consensus.epoch import material_of
+from quorate.consensus.history import History
+from quorate.consensus.keys import KeySignatures
 from quorate.errors import EvidenceError, Expired, InvalidInput, SignatureError, SubjectMismatch
-from quorate.genesis import Genesis, parse_genesis
+from quorate.genesis import parse_genesis
 from quorate.keys import accept
 from quorate_io import member_api
+from quorate_io.member_api import GenesisAnswer
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The genesis, and the authorities (PEM) whose leafs a client may believe."""
+    """The epochs, and the authorities (PEM) whose leafs a client may believe."""
 
-    genesis: Genesis
+    history: History
     authorities: tuple[str, ...]
 
 
-def establish(answer: bytes, genesis_digest: str, now: datetime) -> Trust:
-    """Check the answer of ``GET /v1/genesis``.
+class Followed:
+    """The epochs that a client knows. Only ever longer: nobody can lead it back."""
 
-    Raises SubjectMismatch for another genesis or an authority that is no member's, SignatureError
-    for one that its key did not sign, Expired, InvalidInput for anything malformed.
-    """
-    body = member_api.decode(
-        answer, member_api.GenesisAnswer, bytes_max=member_api.ANSWER_BYTES, what="genesis answer"
+    def __init__(self, genesis_digest: str) -> None:
+        self._genesis_digest = genesis_digest
+        self._history: History | None = None
+
+    @property
+    def history(self) -> History | None:
+        """None until a member served the genesis."""
+        return self._history
+
+    @property
+    def number(self) -> int:
+        """Of the newest epoch that is known; 0 before any."""
+        return 0 if self._history is None else self._history.head.record.number
+
+    def follow(self, answer: GenesisAnswer) -> History:
+        """Take in what a member answered.
+
+        Raises SubjectMismatch for another genesis or a record that does not follow, SignatureError
+        for one that is not certified, InvalidInput for anything malformed: then nothing of this
+        answer has been taken in.
+        """
+        known = self._history
+        if known is None:
+            genesis = parse_genesis(canonical(answer.genesis), self._genesis_digest)
+            known = histories.begin(genesis)
+        self._history = histories.follow(known, answer.chain, KeySignatures())
+        return self._history
+
+
+def read(answer: bytes) -> GenesisAnswer:
+    """Read the answer of ``GET /v1/genesis``. Raises InvalidInput; nothing in it is believed."""
+    return member_api.decode(
+        answer, GenesisAnswer, bytes_max=member_api.GENESIS_BYTES, what="genesis answer"
     )
-    genesis = parse_genesis(canonical(body.genesis), genesis_digest)
-    authorities = tuple(_authority(pem, genesis, now) for pem in body.ca_certificates)
-    return Trust(genesis, authorities)
 
 
-def _authority(pem: str, genesis: Genesis, now: datetime) -> str:
+def establish(answer: GenesisAnswer, history: History, now: datetime) -> Trust:
+    """Check the authorities in ``answer`` by the newest epoch.
+
+    Raises SubjectMismatch for one that is no member's, or of one that was found lying;
+    SignatureError for one that its key did not sign, Expired, InvalidInput.
+    """
+    return Trust(history, tuple(_authority(pem, history, now) for pem in answer.ca_certificates))
+
+
+def _authority(pem: str, history: History, now: datetime) -> str:
     """The certificate in canonical PEM, so that nothing beside it reaches the TLS library."""
     try:
         certificates = x509.load_pem_x509_certificates(pem.encode("ascii"))
         if len(certificates) != 1 or pem.count("-----BEGIN") != 1:
             raise InvalidInput("must hold exactly one certificate", field="caCertificates[]")
         certificate = certificates[0]
-        _check_authority(certificate, genesis, now)
+        _check_authority(certificate, history, now)
     except (ValueError, TypeError, x509.UnsupportedGeneralNameType) as error:
         raise InvalidInput(f"is not a certificate: {error}", field="caCertificates[]") from None
     return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
-def _check_authority(certificate: x509.Certificate, genesis: Genesis, now: datetime) -> None:
+def _check_authority(certificate: x509.Certificate, history: History, now: datetime) -> None:
     key = accept(certificate.public_key())
-    if key not in genesis.keys:
+    if key.key_id not in {material_of(key) for key in history.standing(history.head).values()}:
         raise SubjectMismatch(f"authority has key {key.key_id}, which is no member's")
     try:
         certificate.verify_directly_issued_by(certificate)

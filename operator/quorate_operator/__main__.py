@@ -17,6 +17,7 @@ from quorate_io.registry import RegistryClient
 from quorate_operator import config
 from quorate_operator.check import Place, check
 from quorate_operator.effects.api_server import ApiServer, configuration
+from quorate_operator.install.admins import read_admins
 from quorate_operator.install.command import install
 from quorate_operator.service import Operator
 from quorate_operator.sources.settings import load_sources, source_files
@@ -37,7 +38,7 @@ async def _run(found: argparse.Namespace) -> int:
     sources = load_sources(source_contents)
     watched = ((files, contents), (source_paths, source_contents))
     clock = SystemClock()
-    digest = settings.genesis.digest
+    digest = settings.genesis.digest_text
     async with (
         ApiServer(await configuration()) as api,
         MemberClient(settings.member_urls, digest, settings.token_file, clock=clock) as member,
@@ -49,8 +50,9 @@ async def _run(found: argparse.Namespace) -> int:
 
 
 async def _install(found: argparse.Namespace) -> int:
+    admins = read_admins(os.environ)
     async with ApiServer(await configuration()) as api:
-        await install(api, found.namespace, SystemClock(), LEAF_LIFE, found.timeout)
+        await install(api, found.namespace, SystemClock(), LEAF_LIFE, found.timeout, admins)
     return 0
 
 

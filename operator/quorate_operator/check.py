@@ -85,8 +85,8 @@ async def member_proves_genesis(api: ApiServer, place: Place) -> None:
     genesis = parse_genesis(str(document["data"]["genesis.json"]).encode("utf-8"))
     url = f"https://{place.host(names.MEMBER_SERVICE)}"
     # Genesis and authority are public: no token is shown.
-    async with MemberClient([url], genesis.digest, Path("/nonexistent")) as member:
-        await member.genesis()
+    async with MemberClient([url], genesis.digest_text, Path("/nonexistent")) as member:
+        await member.history()
 
 
 async def webhook_answers(api: ApiServer, place: Place) -> None:

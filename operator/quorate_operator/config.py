@@ -10,8 +10,9 @@ from pathlib import Path
 from quorate import names
 from quorate.admission.injection import InjectionConfig, parse_config
 from quorate.canonical import parse_object
+from quorate.consensus.epoch import Epoch
 from quorate.errors import InvalidInput
-from quorate.genesis import GENESIS_BYTES_MAX, Genesis, parse_genesis
+from quorate.genesis import GENESIS_BYTES_MAX, parse_genesis
 from quorate.limits import KIB
 from quorate_operator.webhook_tls import LEAF_LIFE
 
@@ -28,7 +29,7 @@ class Config:
     injection: InjectionConfig
     previous: tuple[InjectionConfig, ...]
     """What the release before injected, while its pods still are about."""
-    genesis: Genesis
+    genesis: Epoch
     namespace: str
     """Where the Lease and the webhook's Secrets are."""
     identity: str
@@ -107,9 +108,9 @@ def load(contents: tuple[bytes, ...], environment: Mapping[str, str] = os.enviro
     )
 
 
-def _injection(data: bytes, genesis: Genesis) -> InjectionConfig:
+def _injection(data: bytes, genesis: Epoch) -> InjectionConfig:
     document = parse_object(data, bytes_max=_INJECTION_BYTES, what="injection")
-    return parse_config({**document, "genesisDigest": genesis.digest})
+    return parse_config({**document, "genesisDigest": genesis.digest_text})
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

@@ -130,7 +130,7 @@ class ExceptionKeeper:
         policies = {policy.ref: policy for policy in self._world.compiled()}
         active = set()
         for key, document in sorted(self._world.exceptions.items()):
-            seen = judge(document, policies, self._world.genesis.cluster_id, self._clock.now())
+            seen = judge(document, policies, self._world.cluster_id, self._clock.now())
             try:
                 await self._write(key, document, seen)
             except QuorateError as error:

@@ -1,7 +1,7 @@
 """An AttestedModel as the operator reads it: status, owners, and the certificates that count."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +13,8 @@ from quorate.api.v1alpha1.attested_model import AttestedModelStatus
 from quorate.api.v1alpha1.document_source import DocumentSource, SourceField
 from quorate.api.v1alpha1.meta import Owners, read
 from quorate.certificate import Certificate, PolicyRef
+from quorate.consensus.history import History
 from quorate.errors import QuorateError
-from quorate.genesis import Genesis
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class ModelView:
     malformed: str = ""
 
 
-def view_model(document: Mapping[str, Any], genesis: Genesis, now: datetime) -> ModelView:
+def view_model(document: Mapping[str, Any], history: History, now: datetime) -> ModelView:
     """Read a model as the API server gives it. Never raises: what cannot be read is said so."""
     try:
         model = read(AttestedModel, document)
@@ -49,13 +49,23 @@ def view_model(document: Mapping[str, Any], genesis: Genesis, now: datetime) -> 
         status=model.status,
         owners=model.spec.owners,
         manifest_digest=model.spec.manifest_digest,
-        attached=_attached(model, genesis, now),
+        attached=_attached(model, history, now),
         sources=model.spec.sources,
         inline={
             SourceField.SIGNATURES: len(model.spec.signatures),
             SourceField.EVIDENCE: len(model.spec.evidence),
         },
     )
+
+
+def reconsidered(view: ModelView, history: History) -> ModelView:
+    """The model by a later history: without certificates whose signers were found lying."""
+    kept = {
+        ref: attached
+        for ref, attached in view.attached.items()
+        if certificate.stands(attached.certificate, history)
+    }
+    return view if len(kept) == len(view.attached) else replace(view, attached=kept)
 
 
 def refused_view(document: Mapping[str, Any], why: str) -> ModelView:
@@ -70,14 +80,14 @@ def _status(document: Mapping[str, Any]) -> AttestedModelStatus | None:
         return None
 
 
-def _attached(model: AttestedModel, genesis: Genesis, now: datetime) -> dict[PolicyRef, Attached]:
+def _attached(model: AttestedModel, history: History, now: datetime) -> dict[PolicyRef, Attached]:
     found: dict[PolicyRef, Attached] = {}
     namespace = model.metadata.namespace or ""
     for entry in model.status.certificates if model.status else ():
         cluster_wide = entry.kind == ClusterSafetyPolicy.kind_name
         ref = PolicyRef(entry.kind, None if cluster_wide else namespace, entry.name)
         try:
-            verified = certificate.verify(entry.envelope.encode("utf-8"), genesis, now)
+            verified = certificate.verify(entry.envelope.encode("utf-8"), history, now)
         except QuorateError:
             continue  # as good as absent: the member is asked for another
         found[ref] = Attached(verified, entry.envelope)

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from quorate import names
 from quorate.admission.store import Store
+from quorate.consensus import history as histories
 from quorate.errors import QuorateError
 from quorate.ports import Clock
 from quorate_io.health import HealthServer
@@ -18,6 +19,7 @@ from quorate_io.registry import RegistryClient
 from quorate_operator import handlers
 from quorate_operator.alerts import Alerts
 from quorate_operator.break_glass import BreakGlass
+from quorate_operator.chain_follower import ChainFollower
 from quorate_operator.config import Config
 from quorate_operator.effects.api_server import ApiServer
 from quorate_operator.effects.cordon import Cordons
@@ -74,8 +76,9 @@ class Operator:
         self.metrics = metrics = Metrics(CollectorRegistry())
         lease_key = Key(LEASE.name, config.namespace, names.OPERATOR_ACCOUNT)
         self._lease = lease = Lease(api, lease_key, config.identity, clock, time.monotonic)
-        store = Store(config.injection, config.genesis, config.previous)
-        self._world = world = World(store, config.genesis)
+        history = histories.begin(config.genesis)
+        store = Store(config.injection, history, config.previous)
+        self._world = world = World(store, history)
         self._queues = queues = Queues()
         self._relay = relay = Relay(member, world, clock, metrics, time.monotonic)
         self._intake = intake = Intake(world, queues, clock, relay.changed)
@@ -84,7 +87,9 @@ class Operator:
         intake.on_sourced = self._gatherer.noticed
         self._sweeper = Sweeper(api, intake)
         self._ages = ages = WatchAges(WATCHED, time.monotonic)
-        questions = Questions(member, world, config.genesis, clock, metrics)
+        questions = Questions(member, world, clock, metrics)
+        self._follower = follower = ChainFollower(member, world, questions, queues)
+        questions.followed = follower.take
         self._events = events = Events(api, lease, config.identity, clock, time.monotonic, metrics)
         alerts = Alerts(api, lease, events, clock, time.monotonic, metrics)
         marking = AuthorityMarkingKey(api, config.namespace)
@@ -146,6 +151,7 @@ class Operator:
                 self._workers.run(),
                 self._events.run(),
                 self._relay.run(),
+                self._follower.run(),
                 self._reports.run(),
                 self._sweeper.run(),
                 self._leaf.run(),

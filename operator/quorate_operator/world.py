@@ -14,7 +14,7 @@ from quorate.admission.store import Store
 from quorate.admission.suspension import Suspension, suspension_of
 from quorate.api.v1alpha1.document_source import SourceField, SourceStatus
 from quorate.canonical import digest_of
-from quorate.genesis import Genesis
+from quorate.consensus.history import History
 from quorate.policy.compiled import CompiledPolicy
 from quorate_io.member_api import ObservedPod
 from quorate_operator.held_bytes import HeldBytes
@@ -30,7 +30,7 @@ from quorate_operator.kinds import (
     Kind,
 )
 from quorate_operator.known_pods import KnownPods, know_pod
-from quorate_operator.model_view import ModelView, refused_view, view_model
+from quorate_operator.model_view import ModelView, reconsidered, refused_view, view_model
 from quorate_operator.relayed import measured, relayed, relayed_pod, with_images, without_spec
 from quorate_operator.sources.completion import complete
 from quorate_operator.sources.gathered import Gathered, SourceKey, begin, recorded_sources
@@ -107,9 +107,10 @@ class Known:
 class World:
     """Policies, models, claims, namespaces and pods, and what of them the member must hear."""
 
-    def __init__(self, store: Store, genesis: Genesis) -> None:
+    def __init__(self, store: Store, history: History) -> None:
         self.store = store
-        self.genesis = genesis
+        self.history = history
+        """With what certificates are verified as they come in. Only ever longer."""
         self.pods = KnownPods()
         self.modes: dict[str, str] = {}
         """Namespaces that carry the mode label."""
@@ -125,6 +126,23 @@ class World:
         self._objects: dict[str, dict[Key, Known]] = {kind: {} for kind in SOURCED_KINDS}
         self._uids: dict[Key, str] = {}
         self._held_bytes = HeldBytes()
+
+    @property
+    def cluster_id(self) -> str:
+        """Of the cluster this is."""
+        return self.history.head.cluster_id
+
+    def follow(self, history: History) -> set[Key]:
+        """Verify with these epochs from now on. Returns models that lost a certificate by it."""
+        self.history = history
+        self.store.follow(history)
+        models, lost = self._objects[ATTESTED_MODEL.name], set()
+        for key, known in models.items():
+            view = known.model and reconsidered(known.model, history)
+            if view is not known.model:
+                models[key] = replace(known, model=view)
+                lost.add(key)
+        return lost
 
     def get(self, key: Key) -> Known | None:
         """A policy or a model, or None."""
@@ -276,7 +294,7 @@ class World:
             if why := self._held_bytes.take(key, size):
                 return self._refused(known, document, key, why)
             self.store.put_model(document, now)
-            view = view_model(document, self.genesis, now)
+            view = view_model(document, self.history, now)
             whole = replace(
                 known,
                 model=view,

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from quorate import limits, receipt
 from quorate.audit.records import ReceiptTaken
+from quorate.consensus.history import EpochUnknown, History
 from quorate.errors import QuorateError, SubjectMismatch, Unavailable
-from quorate.genesis import Genesis
 from quorate.keys import LocalSigner
 from quorate.receipt import Receipt, RequestStatement
 from quorate.telemetry import names
@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 class ReceiptSource(Protocol):
     """Who issues receipts: :class:`quorate_io.member_client.MemberClient`."""
 
-    async def genesis(self) -> Genesis:
-        """The pinned genesis. Raises QuorateError."""
+    async def history(self, *, newer: bool = False) -> History:
+        """The epochs that are known; asked for again if ``newer``. Raises QuorateError."""
 
     async def receipt(self, request: bytes) -> bytes:
         """The receipt for a signed request, unverified. Raises QuorateError."""
@@ -109,24 +109,31 @@ class ReceiptKeeper:
 
     async def _verified(self) -> Receipt:
         """A receipt for this pod, this key and these bytes. Raises QuorateError."""
-        genesis = await self._source.genesis()
+        history = await self._source.history()
         key, measured = self._signer.public_key.pem, self._standing.measured
         now = self._standing.clock.now()
         life = timedelta(seconds=limits.RECEIPT_REQUEST_LIFE)
-        asked = RequestStatement(genesis.cluster_id, self._pod_uid, measured, key, now, now + life)
+        cluster_id = history.head.cluster_id
+        asked = RequestStatement(cluster_id, self._pod_uid, measured, key, now, now + life)
         envelope = await self._source.receipt(receipt.request(asked, self._signer))
-        found = receipt.verify(
-            envelope,
-            genesis,
-            pod_uid=self._pod_uid,
-            session_key=key,
-            manifest_digest=measured,
-            now=self._standing.clock.now(),
-        )
+        try:
+            found = self._checked(envelope, history, measured)
+        except EpochUnknown:
+            found = self._checked(envelope, await self._source.history(newer=True), measured)
         held = self._standing.receipt
         if held is not None and found.statement.issued_at < held.statement.issued_at:
             raise SubjectMismatch("receipt is older than the one that is held")
         return found
+
+    def _checked(self, envelope: bytes, history: History, measured: str) -> Receipt:
+        return receipt.verify(
+            envelope,
+            history,
+            pod_uid=self._pod_uid,
+            session_key=self._signer.public_key.pem,
+            manifest_digest=measured,
+            now=self._standing.clock.now(),
+        )
 
     def _take(self, found: Receipt) -> None:
         standing, statement = self._standing, found.statement

@@ -5,6 +5,7 @@ Only the parties are made up: every signature verifies with the production schem
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -52,8 +53,13 @@ def subject_on(request: bytes, tier: Tier = Tier.STRICT, *, ask: int = 0) -> Sub
 class Party:
     """A member's keys."""
 
-    identity: LocalSigner = field(default_factory=identity)
+    private: ed25519.Ed25519PrivateKey = field(default_factory=ed25519.Ed25519PrivateKey.generate)
     vote_key: VoteKey = field(default_factory=VoteKey)
+
+    @cached_property
+    def identity(self) -> LocalSigner:
+        """What signs with the identity key."""
+        return LocalSigner(self.private)
 
 
 def genesis(

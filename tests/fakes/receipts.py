@@ -12,6 +12,8 @@ from quorate.receipt import ReceiptPolicy, ReceiptStatement, RequestStatement
 from tests.fakes.vouching import NOW, SERVER_DIGEST, member_signer, model_files
 
 POD_UID = "pod-uid-1"
+EPOCH = f"sha256:{'6' * 64}"
+"""Nobody's: a test that verifies names its own."""
 FILES = model_files()
 
 
@@ -40,6 +42,7 @@ def receipt_statement(key: LocalSigner, now: datetime = NOW, **changes: Any) -> 
     )
     statement = ReceiptStatement(
         cluster_id="cluster-1",
+        epoch=EPOCH,
         pod_uid=POD_UID,
         node_uid="node-uid-1",
         image_digests=(SERVER_DIGEST,),

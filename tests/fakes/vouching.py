@@ -6,26 +6,37 @@ would give them.
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from quorate import certificate, names
 from quorate.certificate import PolicyRef, Statement
+from quorate.consensus import epoch as epochs
+from quorate.consensus import history as histories
+from quorate.consensus.epoch import RECORD_TAG, Change, Epoch, Seat
+from quorate.consensus.history import History
+from quorate.consensus.keys import KeySignatures
+from quorate.consensus.succession import CertifiedRecord, Endorsement
+from quorate.consensus.thresholds import Thresholds
 from quorate.evidence import dsse
 from quorate.evidence.image_signing import sign_image
 from quorate.evidence.intoto import GateRun, Outcome, gate_statement
 from quorate.evidence.model_signing import BUNDLE_TYPE
 from quorate.evidence.model_signing import PREDICATE_TYPE as OMS_TYPE
-from quorate.genesis import Genesis, Member
+from quorate.genesis import first_epoch
 from quorate.keys import LocalSigner
 from quorate.manifest import Manifest, manifest
 from quorate.predicates import PredicateUri as Uri
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 SUITE, DATASET, HARNESS = (f"sha256:{char * 64}" for char in "123")
+JUDGES_DIGEST = f"sha256:{'4' * 64}"
 SERVER_DIGEST = f"sha256:{'a' * 64}"
 SIDECAR_DIGEST = f"sha256:{'d' * 64}"
 EXEMPT_DIGEST = f"sha256:{'e' * 64}"
@@ -183,6 +194,14 @@ def attested_model(
     }
 
 
+def seats(keys: Sequence[LocalSigner]) -> tuple[Seat, ...]:
+    """Seats member-0, member-1, … with these keys."""
+    return tuple(
+        Seat(f"member-{i}", key.public_key.pem, f"zone-{i}", JUDGES_DIGEST)
+        for i, key in enumerate(keys)
+    )
+
+
 @dataclass
 class Committee:
     """A committee of ``n`` members that signs what it is told to."""
@@ -190,15 +209,46 @@ class Committee:
     n: int = 1
     cluster_id: str = "cluster-1"
     keys: list[LocalSigner] = field(default_factory=list)
+    thresholds: Thresholds | None = None
+    """All must sign everything if it is None."""
+    signing: int | None = None
+    """How many sign certificates, the first of them; all if it is None."""
 
     def __post_init__(self) -> None:
         self.keys = self.keys or [member_signer() for _ in range(self.n)]
 
-    @property
-    def genesis(self) -> Genesis:
+    @cached_property
+    def genesis(self) -> Epoch:
         """The committee's genesis."""
-        members = tuple(Member(f"member-{i}", k.public_key.pem) for i, k in enumerate(self.keys))
-        return Genesis(self.cluster_id, members)
+        n = len(self.keys)
+        thresholds = self.thresholds or Thresholds(n, n, n, 0)
+        return first_epoch(self.cluster_id, seats(self.keys), thresholds)
+
+    @cached_property
+    def history(self) -> History:
+        """What somebody knows who was given the genesis."""
+        return histories.begin(self.genesis)
+
+    def without(self, index: int) -> History:
+        """What somebody knows who heard that this member was found lying."""
+        before = self.genesis.record
+        lying = msgspec.structs.replace(before.seats[index], quarantined=True)
+        record = msgspec.structs.replace(
+            before,
+            number=1,
+            previous=self.genesis.digest_text,
+            change=Change.QUARANTINE,
+            reason="it lied",
+            seats=(*before.seats[:index], lying, *before.seats[index + 1 :]),
+            evidence=f"sha256:{'5' * 64}",
+        )
+        data = RECORD_TAG + epochs.encode(record)
+        signatures = tuple(
+            Endorsement(seat.name, key.sign(data))
+            for seat, key in zip(before.seats, self.keys, strict=True)
+        )
+        certified = CertifiedRecord(record, signatures, ())
+        return histories.extend(self.history, certified, KeySignatures())
 
     def certify(
         self,
@@ -210,11 +260,13 @@ class Committee:
         namespace: str = "team-a",
         now: datetime = NOW,
         life: timedelta = timedelta(minutes=30),
+        epoch: str = "",
         **images: Any,
     ) -> bytes:
-        """A certificate that ``files`` hold the policy."""
+        """A certificate that ``files`` hold the policy; of the genesis if no ``epoch`` is said."""
         statement = Statement(
             cluster_id=self.cluster_id,
+            epoch=epoch or self.genesis.digest_text,
             namespace=namespace,
             model=model,
             manifest_digest=files.digest,
@@ -225,4 +277,4 @@ class Committee:
             expires_at=now + life,
             **images,
         )
-        return certificate.issue(statement, self.keys)
+        return certificate.issue(statement, self.keys[: self.signing])

@@ -10,11 +10,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from quorate import canonical
+from quorate.consensus.request import parse
 from quorate.errors import InvalidInput
+from quorate.risk.actions import Action, actions, draft
 from quorate_sidecar.openai.chat_request import CHAT_REQUEST
 from quorate_sidecar.openai.completion_request import COMPLETION_REQUEST
+from quorate_sidecar.openai.conversation import asked
 from quorate_sidecar.openai.embedding_request import EMBEDDING_REQUEST
 from quorate_sidecar.refusal import Code, Refusal
+from tests.fakes.asking import PRINCIPAL
 
 ONE_READING = "sidecar: what is forwarded is what was checked, and has one reading"
 
@@ -224,3 +228,21 @@ def test_mutated_requests_have_one_reading(request: dict[str, Any], data: st.Dat
     except Refusal:
         return
     assert same(json.loads(again), canonical.parse(bytes(body)))
+
+
+@settings(deadline=None)
+@given(requests)
+@pytest.mark.requirement("a hostile conversation is asked about within its bound, or denied")
+def test_good_requests_can_be_asked_about(request: dict[str, Any]) -> None:
+    """What passes the parser becomes a request of the committee, with every message in it."""
+    history = asked(CHAT_REQUEST.decode(json.dumps(request).encode())[0])
+    (answer,) = actions(history, None, ())
+    assert isinstance(answer, Action)
+    data = draft(answer, history, None, PRINCIPAL)
+    assert isinstance(data, bytes)
+    shown = parse(data).conversation
+    assert [one.role.value for one in shown] == [one["role"] for one in request["messages"]]
+    for one, message in zip(shown, request["messages"], strict=True):
+        content = message["content"] or ""
+        text = content if isinstance(content, str) else "".join(p["text"] for p in content)
+        assert one.content == "\n".join(filter(None, (text, message.get("refusal"))))

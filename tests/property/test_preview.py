@@ -192,8 +192,10 @@ def test_a_draft_is_judged_as_a_member_would(
     made = vouching.attested_model(FILES, bundles=bundles, gates=envelopes)
     model, world = read(AttestedModel, made), World()
     genesis = world.committee.genesis
-    known = preview.as_if_judged(know_model(model, genesis, NOW), model, policy, NOW, None)
-    store = Store(injection_config(genesis.digest), genesis)
+    known = preview.as_if_judged(
+        know_model(model, world.committee.history, NOW), model, policy, NOW, None
+    )
+    store = Store(injection_config(genesis.digest_text), world.committee.history)
     store.put_policy(document)
     certifies = evaluate(policy, model, NOW).verdict.allowed
     if certifies:

@@ -18,7 +18,8 @@ from tests.fakes import receipts
 from tests.fakes.vouching import NOW, Committee
 
 COMMITTEE, KEY = Committee(), receipts.session_key()
-STATEMENT = receipts.receipt_statement(KEY)
+EPOCH = COMMITTEE.genesis.digest_text
+STATEMENT = receipts.receipt_statement(KEY, epoch=EPOCH)
 ENVELOPE = receipt.issue(STATEMENT, [COMMITTEE.keys[0]])
 ASKED = receipts.request_statement(KEY)
 REQUEST = receipts.request(KEY)
@@ -34,7 +35,7 @@ def shown(envelope: bytes, **changes: Any) -> ReceiptStatement | None:
         "now": NOW + timedelta(minutes=1),
     }
     try:
-        return receipt.verify(envelope, COMMITTEE.genesis, **(whose | changes)).statement
+        return receipt.verify(envelope, COMMITTEE.history, **(whose | changes)).statement
     except QuorateError:
         return None
 
@@ -79,6 +80,7 @@ def test_any_byte_of_a_request_changed_denies(data: st.DataObject) -> None:
 
 
 CHANGES: dict[str, Any] = {
+    "epoch": f"sha256:{'5' * 64}",
     "cluster_id": "cluster-2",
     "pod_uid": "pod-uid-2",
     "node_uid": "node-uid-2",
@@ -110,7 +112,7 @@ _UIDS = st.text(st.sampled_from("0123456789abcdef-"), min_size=1, max_size=40)
 @given(mine=_UIDS, theirs=_UIDS)
 def test_a_receipt_serves_its_own_pod_only(mine: str, theirs: str) -> None:
     """Genuine, fresh, of the same model, image and policy: it is still another pod's."""
-    statement = receipts.receipt_statement(KEY, pod_uid=theirs)
+    statement = receipts.receipt_statement(KEY, epoch=EPOCH, pod_uid=theirs)
     envelope = receipt.issue(statement, [COMMITTEE.keys[0]])
     assert (shown(envelope, pod_uid=mine) is not None) == (mine == theirs)
 

@@ -10,6 +10,7 @@ from tools.gen.alert_rules import rule_file, rule_template
 from tools.gen.api_reference import api_reference
 from tools.gen.crd import crd
 from tools.gen.injection_template import floor_template, injection_template
+from tools.gen.judge_sets import judge_sets
 from tools.gen.server_reference import server_reference
 from tools.gen.webhook_template import webhook_template
 from tools.gen.yaml_text import HEADER, dump
@@ -27,6 +28,7 @@ def generate() -> dict[Path, str]:
         CHART / "templates/injection.yaml": HEADER + injection_template(),
         CHART / "templates/webhooks.yaml": HEADER + webhook_template(),
         CHART / "templates/prometheus-rule.yaml": HEADER + rule_template(),
+        Path("core/quorate/consensus/judge_sets.json"): judge_sets(),
         Path("observability/rules/quorate.yaml"): HEADER + rule_file(),
         Path("docs/reference/alerts.md"): alert_reference(),
         Path("docs/reference/api.md"): api_reference(documents),

@@ -11,6 +11,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from quorate.admission.store import Store
+from quorate.consensus import history as histories
 from quorate.errors import QuorateError
 from quorate_io import logs
 from quorate_io.clock import SystemClock
@@ -37,7 +38,7 @@ async def _serve(settings: Settings) -> None:
     clock, metrics = SystemClock(), Metrics(registry := CollectorRegistry())
     client = await connect(settings.kubeconfig)
     cache = build_cache(
-        Store(current, genesis, tuple(previous)),
+        Store(current, histories.begin(genesis), tuple(previous)),
         PendingPods(current),
         client,
         metrics,

@@ -8,8 +8,9 @@ from pathlib import Path
 from quorate import limits
 from quorate.admission.injection import InjectionConfig, parse_config
 from quorate.canonical import parse_object
+from quorate.consensus.epoch import Epoch
 from quorate.errors import InvalidInput
-from quorate.genesis import GENESIS_BYTES_MAX, Genesis, parse_genesis
+from quorate.genesis import GENESIS_BYTES_MAX, parse_genesis
 from quorate_webhook.cache.cache import STALE_SECONDS
 
 INJECTION_BYTES_MAX = 65_536
@@ -68,14 +69,14 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
     )
 
 
-def read_genesis(directory: Path) -> Genesis:
+def read_genesis(directory: Path) -> Epoch:
     """The mounted genesis, pinned by the digest beside it. Raises QuorateError."""
     data = _read(directory / "genesis.json", GENESIS_BYTES_MAX)
     digest = _read(directory / "digest", 200).decode("ascii", "replace").strip()
     return parse_genesis(data, digest)
 
 
-def read_injections(path: Path, genesis: Genesis) -> tuple[InjectionConfig, ...]:
+def read_injections(path: Path, genesis: Epoch) -> tuple[InjectionConfig, ...]:
     """What is injected, and what the release before injected if that is known.
 
     The genesis digest is not in the files: it is the installation's. Raises QuorateError.
@@ -85,11 +86,11 @@ def read_injections(path: Path, genesis: Genesis) -> tuple[InjectionConfig, ...]
     return tuple(_read_injection(each, genesis) for each in paths)
 
 
-def _read_injection(path: Path, genesis: Genesis) -> InjectionConfig:
+def _read_injection(path: Path, genesis: Epoch) -> InjectionConfig:
     document = parse_object(
         _read(path, INJECTION_BYTES_MAX), bytes_max=INJECTION_BYTES_MAX, what=path.name
     )
-    return parse_config(document | {"genesisDigest": genesis.digest})
+    return parse_config(document | {"genesisDigest": genesis.digest_text})
 
 
 def _read(path: Path, bytes_max: int) -> bytes:

@@ -5,8 +5,9 @@ from typing import Final
 from quorate import names
 from quorate.admission.injection import InjectionConfig, parse_config
 from quorate.canonical import parse_object
+from quorate.consensus.epoch import Epoch
 from quorate.errors import QuorateError
-from quorate.genesis import Genesis, parse_genesis
+from quorate.genesis import parse_genesis
 from quorate_cli.cluster.kinds import CONFIG_MAP
 from quorate_cli.cluster.reader import NotInstalled, Reader
 
@@ -15,7 +16,7 @@ INJECTION: Final = "quorate-injection"
 _FIX: Final = "kubectl quorate doctor"
 
 
-def read_genesis(reader: Reader) -> Genesis:
+def read_genesis(reader: Reader) -> Epoch:
     """The genesis, checked against the digest beside it. Raises NotInstalled if it is not there."""
     data = _data(reader, GENESIS)
     try:

@@ -9,7 +9,7 @@ from quorate import names
 from quorate.admission.injection import InjectionConfig
 from quorate.admission.snapshot import BrokenPolicy
 from quorate.api.v1alpha1 import KINDS
-from quorate.genesis import Genesis
+from quorate.consensus.epoch import Epoch
 from quorate.policy.compiled import CompiledPolicy
 from quorate_cli.cluster import kinds
 from quorate_cli.cluster.attempt import Unreadable, attempt
@@ -52,7 +52,7 @@ class Survey:
     definitions: dict[str, Document | None] | Unreadable
     """CustomResourceDefinitions by kind."""
     components: list[Component] | Unreadable
-    genesis: Genesis | Unreadable
+    genesis: Epoch | Unreadable
     injection: InjectionConfig | Unreadable
     previous_image: str | Unreadable
     mutating: Document | Unreadable | None
@@ -79,7 +79,7 @@ def survey(reader: Reader, now: datetime) -> Survey:
         definitions=attempt(lambda: _definitions(reader)),
         components=attempt(lambda: read_components(reader)),
         genesis=genesis,
-        injection=_after(genesis, lambda known: read_injection(reader, known.digest)),
+        injection=_after(genesis, lambda known: read_injection(reader, known.digest_text)),
         previous_image=attempt(lambda: previous_image(reader)),
         mutating=attempt(lambda: reader.get(kinds.MUTATING, CONFIGURATION)),
         validating=attempt(lambda: reader.get(kinds.VALIDATING, CONFIGURATION)),

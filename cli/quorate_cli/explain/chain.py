@@ -109,7 +109,7 @@ def _judged(
     model = known.model
     if model is None:
         return ()
-    line = certificate_line(policy, model, known.admission, facts.genesis, now)
+    line = certificate_line(policy, model, known.admission, facts.history, now)
     found = []
     for requirement in _requirements(policy, model, now):
         reported = as_reported(policy, model, requirement)
@@ -141,7 +141,7 @@ def _know(facts: Facts, now: datetime) -> _Known:
             model = read(AttestedModel, facts.model)
         except InvalidInput as error:
             problem = str(error)
-    admission = know_model(model, facts.genesis, now) if model and facts.genesis else None
+    admission = know_model(model, facts.history, now) if model and facts.history else None
     return _Known(model, problem, admission, answered, broken)
 
 
@@ -202,7 +202,7 @@ def _standing(
             _line(policy, requirement, reported.get(requirement.name), context, model, now)
             for requirement in requirements
         ),
-        certificate=certificate_line(policy, model, known.admission, facts.genesis, now),
+        certificate=certificate_line(policy, model, known.admission, facts.history, now),
         images=image_lines(policy, known.admission, now),
     )
 

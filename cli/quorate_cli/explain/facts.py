@@ -9,8 +9,9 @@ from typing import Final, TypeVar
 
 from quorate.admission import pods
 from quorate.admission.injection import InjectionConfig
+from quorate.consensus import history as histories
+from quorate.consensus.history import History
 from quorate.errors import InvalidInput
-from quorate.genesis import Genesis
 from quorate_cli.cluster import kinds
 from quorate_cli.cluster.installation import read_genesis, read_injection
 from quorate_cli.cluster.kinds import Document, Kind
@@ -42,7 +43,7 @@ class Facts:
     other_models: list[tuple[str, Document]] = field(default_factory=list)
     """Name and spec.source of the namespace's models, if the pod's own is not known."""
     claims: list[Document] = field(default_factory=list)
-    genesis: Genesis | None = None
+    history: History | None = None
     injection: InjectionConfig | None = None
     events: list[Document] = field(default_factory=list)
     ahead: timedelta = timedelta(0)
@@ -94,9 +95,10 @@ def _surroundings(reader: Reader, facts: Facts) -> None:
     facts.namespace_document = found
     for kind in (kinds.CLUSTER_SAFETY_POLICY, kinds.SAFETY_POLICY):
         facts.policies += _need(facts, partial(_all, reader, kind, namespace)) or []
-    genesis = facts.genesis = _need(facts, lambda: read_genesis(reader))
+    genesis = _need(facts, lambda: read_genesis(reader))
     if genesis is not None:
-        facts.injection = _need(facts, lambda: read_injection(reader, genesis.digest))
+        facts.history = histories.begin(genesis)
+        facts.injection = _need(facts, lambda: read_injection(reader, genesis.digest_text))
     if facts.model_name and facts.model is None:
         facts.model = _need(
             facts, lambda: reader.get(kinds.ATTESTED_MODEL, facts.model_name, namespace)

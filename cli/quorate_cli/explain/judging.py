@@ -60,9 +60,9 @@ def judge_pod(
 
 def _snapshot(facts: Facts, now: datetime) -> Snapshot | None:
     """What admission knows, built as the webhook builds it; None if something is not known."""
-    if facts.blind or facts.injection is None or facts.genesis is None:
+    if facts.blind or facts.injection is None or facts.history is None:
         return None
-    store = Store(facts.injection, facts.genesis)
+    store = Store(facts.injection, facts.history)
     for policy in facts.policies:
         store.put_policy(policy)
     if facts.model is not None:

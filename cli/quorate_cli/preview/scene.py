@@ -14,6 +14,7 @@ from quorate.admission.snapshot import Snapshot
 from quorate.admission.store import Store
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.meta import read
+from quorate.consensus import history as histories
 from quorate.errors import Unavailable
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.exceptions import lifted
@@ -116,14 +117,15 @@ def _stores(reader: Reader, scene: Scene) -> tuple[Store, Store] | None:
     if isinstance(genesis, Unreadable):
         scene.gap(genesis)
         return None
-    injection = attempt(lambda: read_injection(reader, genesis.digest))
-    previous = attempt(lambda: read_previous(reader, genesis.digest))
+    injection = attempt(lambda: read_injection(reader, genesis.digest_text))
+    previous = attempt(lambda: read_previous(reader, genesis.digest_text))
     if isinstance(injection, Unreadable) or isinstance(previous, Unreadable):
         for found in (injection, previous):
             if isinstance(found, Unreadable):
                 scene.gap(found)
         return None
-    return Store(injection, genesis, previous), Store(injection, genesis, previous)
+    history = histories.begin(genesis)
+    return Store(injection, history, previous), Store(injection, history, previous)
 
 
 def _each(reader: Reader, scene: Scene, kind: Kind, places: tuple[str, ...]) -> Iterator[Document]:

@@ -4,6 +4,7 @@
 :mod:`.panel`      what a server calls: one judgement of all judges, in time
 :mod:`.opinion`    what a judge is, and what it says
 :mod:`.release`    what judges go by: thresholds, tables and models, by digest
+:mod:`.sets`       which judges go together in one member
 :mod:`.evidence`   the model holds its policies: verified again, from the documents
 :mod:`.rules`      conditions and patterns that people wrote
 :mod:`.classifier` a linear model of character n-grams

@@ -6,15 +6,15 @@ are verified when the object enters, and only what they say is kept.
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from quorate import certificate
+from quorate import certificate, vouched
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.attested_model import CertificateStatus, PolicyStatus, Source
 from quorate.certificate import PolicyRef, ServerImage
+from quorate.consensus.history import History
 from quorate.errors import Expired, QuorateError
-from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
 from quorate.verdict import ALLOW, Denial, Reason, Verdict
 
@@ -29,6 +29,9 @@ class HeldCertificate:
     servers: tuple[ServerImage, ...] = ()
     """Images that the policy's serverSigners signed, if it names any."""
     servers_unread: tuple[str, ...] = ()
+    epoch: str = ""
+    voters: frozenset[str] = frozenset()
+    """Whose word it is: :func:`quorate.vouched.stands` says whether it still counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class KnownModel:
         return f"AttestedModel/{self.namespace}/{self.name}"
 
 
-def know_model(model: AttestedModel, genesis: Genesis, now: datetime) -> KnownModel:
+def know_model(model: AttestedModel, history: History, now: datetime) -> KnownModel:
     """Verify the certificates in a model's status. Never raises: what fails is remembered.
 
     An expired certificate is refused here too; one that expires later is refused when it is used.
@@ -82,7 +85,7 @@ def know_model(model: AttestedModel, genesis: Genesis, now: datetime) -> KnownMo
     for entry in model.status.certificates if model.status else []:
         ref = _ref(entry, namespace)
         try:
-            certificates[ref] = _verified(entry, ref, model, genesis, now)
+            certificates[ref] = _verified(entry, ref, model, history, now)
         except Expired as error:
             refused[ref] = RefusedCertificate(Reason.CERTIFICATE_EXPIRED, str(error))
         except QuorateError as error:
@@ -109,9 +112,9 @@ def _ref(entry: CertificateStatus | PolicyStatus, namespace: str) -> PolicyRef:
 
 
 def _verified(
-    entry: CertificateStatus, ref: PolicyRef, model: AttestedModel, genesis: Genesis, now: datetime
+    entry: CertificateStatus, ref: PolicyRef, model: AttestedModel, history: History, now: datetime
 ) -> HeldCertificate:
-    verified = certificate.verify(entry.envelope.encode("utf-8"), genesis, now)
+    verified = certificate.verify(entry.envelope.encode("utf-8"), history, now)
     statement = verified.statement
     certificate.check_subject(
         statement,
@@ -128,7 +131,24 @@ def _verified(
         verified.certificate_id,
         statement.servers,
         statement.servers_unread,
+        sys.intern(statement.epoch),
+        verified.voters,
     )
+
+
+def reconsider(known: KnownModel, history: History) -> KnownModel:
+    """The model by a later history: certificates whose signers were found lying are refused."""
+    lost = {
+        ref: RefusedCertificate(
+            Reason.CERTIFICATE_INVALID, "too few of its signers are still believed"
+        )
+        for ref, held in known.certificates.items()
+        if not vouched.stands(held.epoch, held.voters, vouched.strict, history)
+    }
+    if not lost:
+        return known
+    kept = {ref: held for ref, held in known.certificates.items() if ref not in lost}
+    return replace(known, certificates=kept, refused={**known.refused, **lost})
 
 
 def _reports(model: AttestedModel) -> dict[PolicyRef, Report]:

@@ -11,13 +11,13 @@ from typing import Any
 from quorate import limits
 from quorate.admission.exceptions import Exceptions
 from quorate.admission.injection import InjectionConfig
-from quorate.admission.model import KnownModel, know_model
+from quorate.admission.model import KnownModel, know_model, reconsider
 from quorate.admission.snapshot import BrokenPolicy, Policies, Snapshot
 from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy, SafetyException, SafetyPolicy
 from quorate.api.v1alpha1.meta import read
 from quorate.api.v1alpha1.safety_policy import AnyPolicy
+from quorate.consensus.history import History
 from quorate.errors import LimitExceeded, QuorateError
-from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy, compile_policy
 
 Key = tuple[str, str]
@@ -31,12 +31,12 @@ class Store:
     def __init__(
         self,
         injection: InjectionConfig,
-        genesis: Genesis,
+        history: History,
         previous: tuple[InjectionConfig, ...] = (),
     ) -> None:
         self._injection = injection
         self._previous = previous
-        self._genesis = genesis
+        self._history = history
         self._policies: dict[tuple[str, Key], CompiledPolicy | BrokenPolicy] = {}
         self._overflow: dict[tuple[str, str], set[Key]] = {}
         """Policies there was no room for, by kind and namespace."""
@@ -47,6 +47,12 @@ class Store:
         self._claims: dict[Key, tuple[str, ...]] = {}
         self._exceptions = Exceptions()
         self._snapshot: Snapshot | None = None
+
+    def follow(self, history: History) -> None:
+        """Verify with these epochs from now on, and hold only what they leave standing."""
+        self._history = history
+        for key, known in self._models.items():
+            self._models[key] = reconsider(known, history)
 
     def put_policy(self, document: Document) -> CompiledPolicy | BrokenPolicy:
         """Take in a SafetyPolicy or ClusterSafetyPolicy; one that does not compile denies."""
@@ -122,7 +128,7 @@ class Store:
         if key not in self._models and len(self._models) >= limits.MODELS_PER_CLUSTER:
             raise LimitExceeded(f"more than {limits.MODELS_PER_CLUSTER} AttestedModels")
         try:
-            known = know_model(read(AttestedModel, document), self._genesis, now)
+            known = know_model(read(AttestedModel, document), self._history, now)
         except QuorateError:
             # A model that cannot be read is a model that is not there: its pods are denied.
             self._models.pop(key, None)
@@ -182,7 +188,7 @@ class Store:
                 self._models,
                 self._claims,
                 self._exceptions.by_workload,
-                self._genesis.cluster_id,
+                self._history.head.cluster_id,
                 previous=self._previous,
             )
         return self._snapshot

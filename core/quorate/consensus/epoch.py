@@ -107,6 +107,11 @@ class Epoch:
         return frozenset(name for name, seat in self._seats.items() if not seat.quarantined)
 
     @property
+    def cluster_id(self) -> str:
+        """Whose members these are."""
+        return self.record.cluster_id
+
+    @property
     def digest_text(self) -> str:
         """``sha256:<hex>``, as the next record names it."""
         return f"sha256:{self.digest.hex()}"

@@ -19,6 +19,10 @@ RECENT_MAX: Final = 64
 """Epochs whose certificates may still live: an hour's worth, and many times what is usual."""
 
 
+class EpochUnknown(SubjectMismatch):
+    """An epoch that this history does not hold: newer than it, long past, or of another cluster."""
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """``recent`` ends with the epoch in force. ``revoked`` are identity keys, by material."""
@@ -32,11 +36,11 @@ class History:
         return self.recent[-1]
 
     def find(self, digest_text: str) -> Epoch:
-        """A recent epoch by its digest. Raises SubjectMismatch."""
+        """A recent epoch by its digest. Raises EpochUnknown."""
         for epoch in reversed(self.recent):
             if epoch.digest_text == digest_text:
                 return epoch
-        raise SubjectMismatch(f"epoch {digest_text} is not known, or long past")
+        raise EpochUnknown(f"epoch {digest_text} is not known, or long past")
 
     def standing(self, epoch: Epoch) -> dict[str, str]:
         """Identity keys of ``epoch`` whose signatures still count, by member."""

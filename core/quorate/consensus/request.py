@@ -113,7 +113,8 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="c
     arguments: dict[str, Any]
     conversation: Annotated[tuple[Message, ...], msgspec.Meta(max_length=MESSAGES_MAX)]
     omitted: _Count
-    """Messages of the conversation that are not here: the excerpt ends with the newest."""
+    """Messages of the conversation that are not here, or of which only the end is: the excerpt ends
+    with the newest."""
     risk: Risk
 
     @property
@@ -149,7 +150,7 @@ def _check(request: Request) -> None:
         raise _invalid("risk.band", f"must be at least {least} for a score of {request.risk.score}")
     if (request.capability == ADMISSION) != (request.action_class == CERTIFY):
         raise _invalid("actionClass", f"must be {CERTIFY} for {ADMISSION}, and for nothing else")
-    _check_arguments(request.arguments, "arguments")
+    check_arguments(request.arguments, "arguments")
     for index, message in enumerate(request.conversation):
         _check_message(message, f"conversation[{index}]")
 
@@ -162,11 +163,11 @@ def _check_message(message: Message, where: str) -> None:
     if message.call and message.role is not Role.TOOL:
         raise _invalid(f"{where}.call", "only a tool answers a call")
     for number, call in enumerate(message.calls):
-        _check_arguments(call.arguments, f"{where}.calls[{number}].arguments")
+        check_arguments(call.arguments, f"{where}.calls[{number}].arguments")
 
 
-def _check_arguments(arguments: Mapping[str, Any], where: str) -> None:
-    """Bound what judges walk through."""
+def check_arguments(arguments: Mapping[str, Any], where: str) -> None:
+    """Bound what judges walk through. Raises LimitExceeded, naming ``where``."""
     level: list[Any] = [arguments]
     count = 0
     for _ in range(ARGUMENTS_DEPTH):

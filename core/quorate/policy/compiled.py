@@ -23,6 +23,9 @@ from quorate.policy.accepted_signers import signer_set
 from quorate.policy.compiled_gate import CompiledGate, compile_gate
 from quorate.policy.fetched import NOTHING_FETCHED, FetchedSignatures
 from quorate.policy.runtime import CHECKS
+from quorate.policy.votes import check_enforced, risk_table, voting
+from quorate.risk.route import Voting
+from quorate.risk.rules import RiskTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class CompiledPolicy:
     approvers: SignerSet | None = None
     """Who may approve exceptions. Only a cluster policy has any."""
     server_signers: SignerSet | None = None
+    risk: RiskTable | None = None
+    voting: Voting | None = None
     fetched: FetchedSignatures = NOTHING_FETCHED
     """Only a member has any; the digest does not cover it."""
 
@@ -93,6 +98,7 @@ def compile_policy(policy: AnyPolicy) -> CompiledPolicy:
     _check_unique([gate.name for gate in spec.model.gates], f"{where}.spec.model.gates")
     _check_unique([check.name for check in spec.runtime.checks], f"{where}.spec.runtime.checks")
     _check_servers(spec.model, f"{where}.spec.model")
+    check_enforced(spec, f"{where}.spec")
     for check in spec.runtime.checks:
         if check.name not in CHECKS:
             raise InvalidInput(f"no check is named {check.name}", field=f"{where}.spec.runtime")
@@ -116,6 +122,14 @@ def compile_policy(policy: AnyPolicy) -> CompiledPolicy:
             signer_set(model.server_signers, f"{where}.spec.model.serverSigners")
             if model.server_signers
             else None
+        ),
+        risk=risk_table(
+            spec.runtime.risk, f"{where}.spec.runtime.risk", platform=not policy.namespaced
+        ),
+        voting=voting(
+            spec.consensus,
+            spec.holds if isinstance(spec, ClusterSafetyPolicySpec) else None,
+            f"{where}.spec",
         ),
     )
 
@@ -154,9 +168,15 @@ def _check_servers(model: ModelRequirements, where: str) -> None:
 
 def _digest(ref: PolicyRef, spec: SafetyPolicySpec) -> str:
     said = spec.model_dump(mode="json", by_alias=True)
-    if said.get("exceptions") is None:
-        # As it was before there were any: an upgrade must not void what was certified.
-        said.pop("exceptions", None)
+    # As it was before there were any: an upgrade must not void what was certified.
+    for holder, name in (
+        (said, "exceptions"),
+        (said, "consensus"),
+        (said, "holds"),
+        (said["runtime"], "risk"),
+    ):
+        if holder.get(name) is None:
+            holder.pop(name, None)
     for volume in said["model"]["volumes"] or ():
         if volume["mountPath"] is None:
             del volume["mountPath"]

@@ -11,6 +11,7 @@ from quorate import limits
 from quorate.errors import QuorateError
 from quorate.policy.compiled import CompiledPolicy, selects
 from quorate.policy.runtime import REMEASURE, STRICTNESS, CheckRule, Remeasure, RuntimeRules
+from quorate.risk.route import strictest
 from quorate.verdict import ALLOW, Reason, Verdict, deny
 
 T = TypeVar("T")
@@ -188,6 +189,8 @@ def runtime_rules(policies: tuple[CompiledPolicy, ...]) -> RuntimeRules:
         requests_per_minute=min(b.requests_per_minute for b in bounds),
         checks=_strictest_checks(policies),
         remeasure=_most_often(policies),
+        risk=tuple(policy.risk for policy in policies if policy.risk),
+        voting=strictest(policy.voting for policy in policies if policy.voting),
     )
 
 

@@ -4,6 +4,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from quorate import limits
+from quorate.risk.route import VOTING, Voting
+from quorate.risk.rules import RiskTable
+
 Action = Literal["flag", "mask", "deny"]
 STRICTNESS: dict[str, int] = {"flag": 0, "mask": 1, "deny": 2}
 """The strictest action wins when two policies name the same check."""
@@ -47,3 +51,6 @@ class RuntimeRules(
     requests_per_minute: int
     checks: tuple[CheckRule, ...]
     remeasure: Remeasure = REMEASURE
+    risk: Annotated[tuple[RiskTable, ...], msgspec.Meta(max_length=limits.POLICIES_PER_POD)] = ()
+    """One for each policy that says which actions are risky."""
+    voting: Voting = VOTING

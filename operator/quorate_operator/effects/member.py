@@ -5,11 +5,13 @@ import random
 from collections.abc import Callable
 from datetime import datetime
 
+from quorate import certificate
 from quorate.certificate import PolicyRef
+from quorate.consensus.history import EpochUnknown, History
 from quorate.errors import QuorateError
-from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
 from quorate.ports import Clock
+from quorate.verdict import Reason
 from quorate_io.member_client import MemberClient, MemberRefused
 from quorate_operator.kinds import Key, policy_key
 from quorate_operator.metrics import Metrics
@@ -33,17 +35,16 @@ log = logging.getLogger(__name__)
 class Questions:
     """Asks the member, and remembers the last answer about each model and policy."""
 
-    def __init__(
-        self, client: MemberClient, world: World, genesis: Genesis, clock: Clock, metrics: Metrics
-    ) -> None:
+    def __init__(self, client: MemberClient, world: World, clock: Clock, metrics: Metrics) -> None:
         self._client = client
         self._world = world
-        self._genesis = genesis
         self._clock = clock
         self._metrics = metrics
         self._outcomes: dict[Key, Outcomes] = {}
         self.reachable: Callable[[], bool] = lambda: True
         """Whether the member is there, as far as anybody knows: no call is made if not."""
+        self.followed: Callable[[History], None] = lambda history: None
+        """Told of the epochs, when an answer is of one that is not known here."""
 
     def outcomes(self, model: Key) -> Outcomes:
         """The last outcome by policy."""
@@ -66,6 +67,17 @@ class Questions:
             for model, outcomes in self._outcomes.items()
             if any(outcome.failure for outcome in outcomes.values())
         }
+
+    def reconsider(self, history: History) -> set[Key]:
+        """Forget answers whose certificates have lost their quorum; returns their models."""
+        lost = set()
+        for model, outcomes in self._outcomes.items():
+            for ref, outcome in list(outcomes.items()):
+                held = outcome.answer.certificate if outcome.answer else None
+                if held is not None and not certificate.stands(held, history):
+                    del outcomes[ref]
+                    lost.add(model)
+        return lost
 
     async def ask(self, action: Evaluate) -> None:
         """Ask, and remember what came of it. Never raises for what the member does."""
@@ -101,7 +113,15 @@ class Questions:
             return failed(str(error), reason, self._clock.now())
         except QuorateError as error:
             return failed(str(error), MEMBER_UNAVAILABLE, self._clock.now())
-        return answered(question, answer, self._genesis, self._clock.now(), previous)
+        try:
+            return answered(question, answer, self._world.history, self._clock.now(), previous)
+        except EpochUnknown:
+            log.info("a certificate is of an epoch that is not known here: following")
+        try:
+            self.followed(await self._client.history(newer=True))
+            return answered(question, answer, self._world.history, self._clock.now(), previous)
+        except QuorateError as error:
+            return failed(str(error), Reason.CERTIFICATE_INVALID, self._clock.now())
 
     def _count(self, outcome: Outcome) -> None:
         if outcome.failure:

@@ -5,7 +5,9 @@ import logging
 import time
 from datetime import timedelta
 
+from quorate.consensus.epoch import Admins
 from quorate.errors import QuorateError
+from quorate.genesis import NO_ADMINS
 from quorate.ports import Clock
 from quorate_operator.effects.api_server import ApiServer
 from quorate_operator.install.member import Inconsistent, install_member
@@ -18,7 +20,12 @@ log = logging.getLogger(__name__)
 
 
 async def install(
-    api: ApiServer, namespace: str, clock: Clock, leaf_life: timedelta, patience: float
+    api: ApiServer,
+    namespace: str,
+    clock: Clock,
+    leaf_life: timedelta,
+    patience: float,
+    admins: Admins = NO_ADMINS,
 ) -> None:
     """Run every step, again and again until all went through in one run.
 
@@ -27,7 +34,7 @@ async def install(
     deadline = time.monotonic() + patience
     while True:
         try:
-            genesis = await install_member(api, namespace)
+            genesis = await install_member(api, namespace, admins)
             await install_token_keys(api, namespace)
             await install_webhook(api, namespace, clock, leaf_life)
         except Inconsistent:
@@ -39,5 +46,5 @@ async def install(
             log.warning("not installed yet: %s", error)
             await asyncio.sleep(RETRY_SECONDS)
         else:
-            log.info("installed; genesis %s", genesis.digest)
+            log.info("installed; genesis %s", genesis.digest_text)
             return

@@ -1,7 +1,8 @@
-"""The member's vote key and the genesis that names it: made once, together, never overwritten.
+"""The member's key and the genesis that seats it: made once, together, never overwritten.
 
 The key is written first. If the installation stops between the two, the genesis is made of the key
-at the next run: it is a function of the key and the cluster, so nothing that was pinned changes.
+at the next run: it is a function of the key, the cluster, the chart's administrators and this
+release's judges. Once it is there, only records of the chain after it change any of them.
 """
 
 import base64
@@ -13,8 +14,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from quorate.admission.floor import GENESIS_ANNOTATION, GENESIS_SECRET
+from quorate.consensus import judge_sets
+from quorate.consensus.epoch import Admins, Epoch, Seat, material_of
+from quorate.consensus.thresholds import PRESETS
 from quorate.errors import InvalidInput, QuorateError
-from quorate.genesis import Genesis, Member, parse_genesis
+from quorate.genesis import NO_ADMINS, encode, first_epoch, parse_genesis
 from quorate.keys import load_signer
 from quorate_operator.effects.api_server import ApiServer
 from quorate_operator.install.objects import config_map, create_once, find, secret
@@ -36,8 +40,10 @@ class Inconsistent(QuorateError):
     """What an earlier installation left does not fit together. A person must decide."""
 
 
-async def install_member(api: ApiServer, namespace: str) -> Genesis:
-    """Make sure of key and genesis. Raises Inconsistent, or what the API server answers."""
+async def install_member(api: ApiServer, namespace: str, admins: Admins = NO_ADMINS) -> Epoch:
+    """Make sure of key and genesis; returns the one that is there.
+
+    ``admins`` are those of a new one. Raises Inconsistent, or what the API server answers."""
     cluster = await api.get(NAMESPACE.path(name=CLUSTER_NAMESPACE))
     cluster_id = str(cluster["metadata"]["uid"])
     known = await find(api, CONFIG_MAP, namespace, GENESIS)
@@ -51,31 +57,35 @@ async def install_member(api: ApiServer, namespace: str) -> Genesis:
     if held is None:
         held, created = await create_once(api, SECRET, _new_key(namespace))
         log.info("Secret %s: %s", KEY_SECRET, "created" if created else "found")
-    genesis = _genesis(held, cluster_id)
+    genesis = _genesis(held, cluster_id, admins)
     if known is None:
         known, created = await create_once(api, CONFIG_MAP, _document(namespace, genesis))
         log.info("ConfigMap %s: %s", GENESIS, "created" if created else "found")
-    check_consistent(known, genesis, namespace)
-    await _install_floor_parameter(api, namespace, genesis)
-    return genesis
+    found = check_consistent(known, genesis, namespace)
+    await _install_floor_parameter(api, namespace, found)
+    return found
 
 
-async def _install_floor_parameter(api: ApiServer, namespace: str, genesis: Genesis) -> None:
+async def _install_floor_parameter(api: ApiServer, namespace: str, genesis: Epoch) -> None:
     """The digest once more, where the admission floor in the API server can read it."""
-    document = secret(namespace, GENESIS_SECRET, {"digest": encoded(genesis.digest.encode())})
-    document["metadata"]["annotations"] = {GENESIS_ANNOTATION: genesis.digest}
+    document = secret(namespace, GENESIS_SECRET, {"digest": encoded(genesis.digest_text.encode())})
+    document["metadata"]["annotations"] = {GENESIS_ANNOTATION: genesis.digest_text}
     found, created = await create_once(api, SECRET, {**document, "immutable": True})
     log.info("Secret %s: %s", GENESIS_SECRET, "created" if created else "found")
     annotations = found["metadata"].get("annotations") or {}
-    if annotations.get(GENESIS_ANNOTATION) != genesis.digest:
+    if annotations.get(GENESIS_ANNOTATION) != genesis.digest_text:
         raise Inconsistent(
-            f"Secret {namespace}/{GENESIS_SECRET} names another genesis than {genesis.digest}",
+            f"Secret {namespace}/{GENESIS_SECRET} names another genesis than {genesis.digest_text}",
             fix=f"install again after: kubectl -n {namespace} delete secret {GENESIS_SECRET}",
         )
 
 
-def check_consistent(known: Document, genesis: Genesis, namespace: str) -> None:
-    """Raise Inconsistent unless the ConfigMap holds the genesis of this key and this cluster."""
+def check_consistent(known: Document, genesis: Epoch, namespace: str) -> Epoch:
+    """The genesis in the ConfigMap. Raises Inconsistent unless it is of this key and this cluster.
+
+    ``genesis`` is what this run would make. Others of its administrators or judges are no error:
+    what they are now is for the chain to say.
+    """
     data = known.get("data") or {}
     try:
         found = parse_genesis(str(data.get("genesis.json", "")).encode("utf-8"))
@@ -87,11 +97,18 @@ def check_consistent(known: Document, genesis: Genesis, namespace: str) -> None:
             f"ConfigMap {GENESIS} is of cluster {found.cluster_id}, this is {genesis.cluster_id}",
             fix=_fix(namespace),
         )
-    if found != genesis or data.get("digest") != genesis.digest:
+    if _keys(found) != _keys(genesis) or data.get("digest") != found.digest_text:
         raise Inconsistent(
             f"ConfigMap {GENESIS} names another key than Secret {KEY_SECRET} holds",
             fix=_fix(namespace),
         )
+    if found.record.admins != genesis.record.admins:
+        log.warning("the administrators of this cluster are not those of the chart's values")
+    return found
+
+
+def _keys(genesis: Epoch) -> list[str]:
+    return [material_of(seat.key) for seat in genesis.record.seats]
 
 
 def _fix(namespace: str) -> str:
@@ -110,7 +127,7 @@ def _new_key(namespace: str) -> Document:
     return secret(namespace, KEY_SECRET, {KEY_ENTRY: encoded(pem)}, fixed=True)
 
 
-def _genesis(held: Document, cluster_id: str) -> Genesis:
+def _genesis(held: Document, cluster_id: str, admins: Admins) -> Epoch:
     try:
         pem = base64.b64decode((held.get("data") or {})[KEY_ENTRY], validate=True)
         signer = load_signer(pem)
@@ -122,9 +139,16 @@ def _genesis(held: Document, cluster_id: str) -> Genesis:
             f"Secret {name} holds no vote key in {KEY_ENTRY}: {error}",
             fix=_fix(held["metadata"]["namespace"]),
         ) from None
-    return Genesis(cluster_id, (Member(MEMBER_NAME, signer.public_key.pem),))
+    # It is alone: nobody else fails when its node does.
+    seat = Seat(
+        name=MEMBER_NAME,
+        key=signer.public_key.pem,
+        failure_domain=MEMBER_NAME,
+        judges=judge_sets.digest_of_set(judge_sets.ALL),
+    )
+    return first_epoch(cluster_id, (seat,), PRESETS["dev"], admins)
 
 
-def _document(namespace: str, genesis: Genesis) -> Document:
-    data = {"genesis.json": genesis.encode().decode("utf-8"), "digest": genesis.digest}
+def _document(namespace: str, genesis: Epoch) -> Document:
+    data = {"genesis.json": encode(genesis).decode("utf-8"), "digest": genesis.digest_text}
     return config_map(namespace, GENESIS, data, fixed=True)

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from quorate import certificate
 from quorate.api.v1alpha1.attested_model import RequirementStatus
 from quorate.certificate import Certificate
+from quorate.consensus.history import EpochUnknown, History
 from quorate.errors import QuorateError
-from quorate.genesis import Genesis
 from quorate.policy.compiled import CompiledPolicy
 from quorate.verdict import Reason
 from quorate_io.member_api import EvaluateAnswer, RequirementResult
@@ -78,11 +78,14 @@ class Question:
 def answered(
     question: Question,
     answer: EvaluateAnswer,
-    genesis: Genesis,
+    history: History,
     now: datetime,
     previous: Outcome | None = None,
 ) -> Outcome:
-    """Take in an answer. One that does not prove what it says counts as none."""
+    """Take in an answer. One that does not prove what it says counts as none.
+
+    Raises EpochUnknown if ``history`` does not reach to the epoch of its certificate.
+    """
     policy = question.policy
     if answer.policy_digest != policy.digest:
         why = f"the member read {policy.ref} as {answer.policy_digest}, not {policy.digest}"
@@ -92,8 +95,10 @@ def answered(
         ask_at = max(answer.renew_at, now + timedelta(seconds=DENIED_AGAIN))
         return _outcome(question, ask_at, Answer(requirements, "", None))
     try:
-        held = certificate.verify(answer.certificate.encode("utf-8"), genesis, now)
+        held = certificate.verify(answer.certificate.encode("utf-8"), history, now)
         check_certificate(held, question)
+    except EpochUnknown:
+        raise
     except QuorateError as error:
         return unanswered(question, str(error), Reason.CERTIFICATE_INVALID, previous, now)
     ask_at = max(answer.renew_at, now) + spread(question, held)

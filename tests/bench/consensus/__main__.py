@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from quorate_consensus.epochs import Epochs
 from quorate_consensus.issuing import Committee, judge
 from quorate_consensus.relay import read_model, read_policy
 from quorate_io import member_api, tls
@@ -49,7 +50,7 @@ def judging(cluster: Cluster) -> Iterator[Figure]:
     """Judging one small model in this process: a signature, a gate, a certificate."""
     from quorate.keys import LocalSigner
 
-    committee = Committee(cluster.genesis, LocalSigner(cluster.vote_key), 3600, 600)
+    committee = Committee(Epochs(cluster.genesis), LocalSigner(cluster.vote_key), 3600, 600)
     policy, model = read_policy(cluster.floor()), read_model(cluster.model())
     now = datetime.now(UTC)
     key, signer = cluster.owner.public_key, LocalSigner(cluster.vote_key)

@@ -18,7 +18,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from quorate import names
-from quorate.genesis import Genesis, Member
+from quorate.consensus import history as histories
+from quorate.consensus.epoch import Admins, Epoch
+from quorate.consensus.history import History
+from quorate.consensus.thresholds import PRESETS
+from quorate.genesis import encode, first_epoch
 from quorate.keys import LocalSigner
 from quorate_io.member_api import ObservedBatch, ObservedContainer, ObservedPod
 from quorate_io.member_client import MemberClient
@@ -53,11 +57,12 @@ class Cluster:
     token_key: RsaKey = field(default_factory=RsaKey)
     owner: LocalSigner = field(default_factory=vouching.signer)
     producer: LocalSigner = field(default_factory=vouching.signer)
+    admin: LocalSigner = field(default_factory=vouching.signer)
     port: int = field(default_factory=free_port)
     health_port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
-        self.write("genesis.json", self.genesis.encode())
+        self.write("genesis.json", encode(self.genesis))
         self.write("key.pem", pem(self.vote_key))
         self.write("jwks.json", key_set(self.token_key))
         now = datetime.now(UTC)
@@ -75,10 +80,16 @@ class Cluster:
         return token(self.token_key, claims(now=datetime.now(UTC), **details))
 
     @property
-    def genesis(self) -> Genesis:
+    def genesis(self) -> Epoch:
         """The genesis of a committee of this one member."""
         signer = LocalSigner(self.vote_key)
-        return Genesis("cluster-1", (Member("member-0", signer.public_key.pem),))
+        admins = Admins((self.admin.public_key.pem,), 1)
+        return first_epoch("cluster-1", vouching.seats([signer]), PRESETS["dev"], admins)
+
+    @property
+    def history(self) -> History:
+        """What somebody knows who was given the genesis."""
+        return histories.begin(self.genesis)
 
     @property
     def url(self) -> str:
@@ -88,7 +99,7 @@ class Cluster:
     def client(self, who: str = "pod", digest: str | None = None) -> MemberClient:
         """A client with the token of ``pod`` or ``operator``."""
         token_file = self.folder / f"{who}.token"
-        return MemberClient([self.url], digest or self.genesis.digest, token_file)
+        return MemberClient([self.url], digest or self.genesis.digest_text, token_file)
 
     def floor(self) -> dict[str, Any]:
         """The platform's policy."""

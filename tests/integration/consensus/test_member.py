@@ -38,7 +38,7 @@ async def test_from_evidence_to_a_pods_state(cluster: Cluster) -> None:
             }
             assert answer.certificate is not None
             now = SystemClock().now()
-            held = certificate.verify(answer.certificate.encode(), cluster.genesis, now)
+            held = certificate.verify(answer.certificate.encode(), cluster.history, now)
             assert held.statement.policy == PolicyRef("ClusterSafetyPolicy", None, "floor")
             state = await pod.state(UID)
             assert state.policy_digests == (answer.policy_digest,)
@@ -161,7 +161,7 @@ def test_a_member_with_unusable_files_does_not_start(cluster: Cluster, broken: s
     assert ended.returncode == 2
     assert b"cannot start" in ended.stderr
     if broken == "key.pem":
-        assert b"is no member's of genesis" in ended.stderr
+        assert b"is no member's of epoch 0" in ended.stderr
 
 
 @pytest.mark.parametrize(

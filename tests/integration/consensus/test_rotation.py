@@ -10,7 +10,7 @@ import pytest
 from quorate_io import member_api, tls
 from quorate_io.clock import SystemClock
 from quorate_io.member_client import MemberRefused
-from quorate_io.member_trust import establish
+from quorate_io.member_trust import Followed, establish, read
 from tests.integration.consensus.member_process import Cluster
 
 UID = "pod-uid-1"
@@ -22,7 +22,9 @@ async def trusted_context(cluster: Cluster) -> ssl.SSLContext:
         url = cluster.url + member_api.GENESIS_PATH
         async with session.get(url, ssl=tls.unverified_context()) as response:
             answer = await response.read()
-    trust = establish(answer, cluster.genesis.digest, SystemClock().now())
+    found = read(answer)
+    history = Followed(cluster.genesis.digest_text).follow(found)
+    trust = establish(found, history, SystemClock().now())
     return tls.client_context(trust.authorities)
 
 

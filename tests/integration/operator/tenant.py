@@ -10,6 +10,7 @@ from quorate import names
 from quorate.admission import mutate
 from quorate.admission.injection import parse_config
 from quorate.admission.store import Store
+from quorate.consensus import history as histories
 from quorate.genesis import parse_genesis
 from quorate.keys import LocalSigner
 from tests.fakes import vouching
@@ -98,8 +99,8 @@ class Tenant:
         folder = self.installation.folder
         genesis = parse_genesis((folder / "genesis" / "genesis.json").read_bytes())
         document = json.loads((folder / "injection" / "injection.json").read_text())
-        config = parse_config({**document, "genesisDigest": genesis.digest})
-        Store(config, genesis)
+        config = parse_config({**document, "genesisDigest": genesis.digest_text})
+        Store(config, histories.begin(genesis))
         return config
 
     # What is seen -----------------------------------------------------------------------------

@@ -268,7 +268,7 @@ def test_apply_is_json_patch_as_far_as_it_goes() -> None:
 def test_pods_of_the_release_before_are_still_released() -> None:
     """During an upgrade what the last release injected counts, if it is configured as that."""
     world = good_world()
-    digest = world.committee.genesis.digest
+    digest = world.committee.genesis.digest_text
     old = injection_config(digest)
     changed = injection_config(digest, image=f"r/sidecar@sha256:{'6' * 64}")
     pod = PodBuilder(world.snapshot).build()

@@ -62,7 +62,9 @@ class World:
 
     def __post_init__(self) -> None:
         genesis = self.committee.genesis
-        self.store = Store(injection_config(genesis.digest, **self.injection), genesis)
+        self.store = Store(
+            injection_config(genesis.digest_text, **self.injection), self.committee.history
+        )
         self.policies: dict[PolicyRef, CompiledPolicy] = {}
 
     def put_policy(self, document: Document) -> CompiledPolicy:

@@ -17,6 +17,7 @@ from quorate.admission.store import Store
 from quorate.api.v1alpha1 import ClusterSafetyPolicy, SafetyPolicy
 from quorate.api.v1alpha1.meta import read
 from quorate.api.v1alpha1.safety_policy import AnyPolicy
+from quorate.genesis import encode
 from quorate.policy.compiled import CompiledPolicy, compile_policy
 from quorate_cli.cluster import kinds
 from quorate_cli.cluster.kinds import Document, Kind
@@ -100,7 +101,7 @@ class FakeCluster:
         self.reader.put(
             config_map(
                 "quorate-genesis",
-                {"genesis.json": genesis.encode().decode(), "digest": genesis.digest},
+                {"genesis.json": encode(genesis).decode(), "digest": genesis.digest_text},
             ),
             config_map("quorate-injection", {"injection.json": INJECTION}),
             {
@@ -195,9 +196,9 @@ class FakeCluster:
         pod["metadata"] |= metadata
         if injected:
             genesis = self.committee.genesis
-            document = json_object(INJECTION) | {"genesisDigest": genesis.digest}
+            document = json_object(INJECTION) | {"genesisDigest": genesis.digest_text}
             config = parse_config(document)
-            snapshot = Store(config, genesis).snapshot()
+            snapshot = Store(config, self.committee.history).snapshot()
             pod = copy.deepcopy(mutate.apply(pod, mutate.patch(pod, "model", snapshot.injection)))
         if not gated:
             del pod["spec"]["schedulingGates"]

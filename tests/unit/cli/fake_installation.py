@@ -63,7 +63,7 @@ class FakeInstallation(FakeCluster):
     def put_floor_policies(self, **changes: Any) -> None:
         """The floor as this version generates it."""
         genesis = self.committee.genesis
-        config = parse_config(json_object(INJECTION) | {"genesisDigest": genesis.digest})
+        config = parse_config(json_object(INJECTION) | {"genesisDigest": genesis.digest_text})
         made = floor.FloorConfig(config, **({"previous_image": config.image} | changes))
         for document in floor.policies(made):
             self.reader.put(as_served(document))

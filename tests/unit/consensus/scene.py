@@ -8,6 +8,7 @@ import msgspec
 
 from quorate import names
 from quorate.keys import LocalSigner
+from quorate_consensus.epochs import Epochs
 from quorate_consensus.issuing import Committee
 from quorate_consensus.relay import Relay, read_batch
 from quorate_io.member_api import ObservedBatch, ObservedContainer, ObservedPod
@@ -60,7 +61,10 @@ class Scene:
     def committee(self) -> Committee:
         """The member's side of the committee."""
         return Committee(
-            self.members.genesis, self.members.keys[0], self.certificate_life, self.state_life
+            Epochs(self.members.genesis),
+            self.members.keys[0],
+            self.certificate_life,
+            self.state_life,
         )
 
     def floor(self, **runtime: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from quorate.api.v1alpha1 import ClusterSafetyPolicy
 from quorate.api.v1alpha1.meta import read
 from quorate.certificate import verify
 from quorate.policy.compiled import compile_policy
+from quorate_consensus.epochs import Epochs
 from quorate_consensus.evaluations import answer
 from quorate_consensus.issuing import Committee, Standing, judge
 from quorate_consensus.relay import read_model
@@ -19,7 +20,7 @@ from tests.fakes.vouching import NOW
 OWNER, LAB, CHIEF = vouching.signer(), vouching.signer(), vouching.signer()
 FILES = vouching.model_files()
 KEYS = vouching.Committee()
-COMMITTEE = Committee(KEYS.genesis, KEYS.keys[0], 3600, 600)
+COMMITTEE = Committee(Epochs(KEYS.genesis), KEYS.keys[0], 3600, 600)
 FLOOR = compile_policy(
     read(
         ClusterSafetyPolicy,
@@ -45,7 +46,7 @@ def test_the_certificate_ends_with_the_exception() -> None:
     end = timedelta(hours=1, minutes=10)
     found = standing(exception("Gate/red-team", CHIEF, life=end))
     assert found.certificate is not None
-    held = verify(found.certificate.envelope.encode(), KEYS.genesis, NOW)
+    held = verify(found.certificate.envelope.encode(), KEYS.history, NOW)
     assert held.statement.expires_at == NOW + timedelta(minutes=10)
     assert len(held.statement.evidence) == 2
     (_, gate) = answer(found).requirements

@@ -7,6 +7,7 @@ import pytest
 from quorate import certificate
 from quorate.errors import InvalidInput
 from quorate.verdict import Reason
+from quorate_consensus.epochs import Epochs
 from quorate_consensus.issuing import DENIED_SECONDS, Committee, Standing, judge
 from quorate_consensus.relay import read_model, read_policy
 from tests.fakes import vouching
@@ -30,7 +31,7 @@ def test_a_model_that_holds_is_certified() -> None:
     standing = judge(scene.committee, policy, model, NOW)
     assert standing.certificate is not None
     verified = certificate.verify(
-        standing.certificate.envelope.encode(), scene.members.genesis, NOW
+        standing.certificate.envelope.encode(), scene.members.history, NOW
     )
     assert verified.certificate_id == standing.certificate.certificate_id
     assert verified.statement.evidence == standing.evaluation.evidence
@@ -110,7 +111,7 @@ def test_a_policy_that_asks_nothing_of_the_model() -> None:
     standing = judge(scene.committee, tenant, read_model(scene.model()), NOW)
     assert standing.certificate is not None
     verified = certificate.verify(
-        standing.certificate.envelope.encode(), scene.members.genesis, NOW
+        standing.certificate.envelope.encode(), scene.members.history, NOW
     )
     assert verified.statement.manifest_digest == FILES.digest
     assert standing.evaluation.manifest is None
@@ -121,4 +122,4 @@ def test_lives_beyond_the_limits(certificates: int, states: int) -> None:
     """No configuration makes anything live longer than the limits say."""
     members = vouching.Committee()
     with pytest.raises(InvalidInput):
-        Committee(members.genesis, members.keys[0], certificates, states)
+        Committee(Epochs(members.genesis), members.keys[0], certificates, states)

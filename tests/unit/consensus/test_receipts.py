@@ -68,7 +68,7 @@ class Desk:
         envelope = await self.receipts.envelope(caller(**(ON_NODE | who)), asked)
         return receipt.verify(
             envelope,
-            self.scene.members.genesis,
+            self.scene.members.history,
             pod_uid=POD.uid,
             session_key=self.key.public_key.pem,
             manifest_digest=FILES.digest,

@@ -56,7 +56,7 @@ def statement(standing: Standing) -> certificate.Statement:
     """What its certificate says."""
     assert standing.certificate is not None
     envelope = standing.certificate.envelope.encode()
-    return certificate.verify(envelope, SCENE.members.genesis, NOW).statement
+    return certificate.verify(envelope, SCENE.members.history, NOW).statement
 
 
 @pytest.mark.requirement("a member re-verifies the evidence itself and signs certificates")

@@ -9,8 +9,9 @@ from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from quorate.consensus.thresholds import PRESETS
 from quorate.errors import InvalidInput, QuorateError, SubjectMismatch
-from quorate.genesis import Genesis, Member
+from quorate.genesis import first_epoch
 from quorate.keys import LocalSigner
 from quorate_consensus import auth, shedding
 from quorate_consensus.auth import Authenticator
@@ -22,10 +23,11 @@ from quorate_consensus.shedding import Lane, PodRate, TooManyRequests
 from quorate_consensus.vote_key import load_vote_key
 from quorate_io.member_api import Failure
 from tests.fakes.service_account import ISSUER, EcKey, claims, key_set, token
+from tests.fakes.vouching import seats
 from tests.unit.consensus.scene import ManualClock
 
 KEY = ed25519.Ed25519PrivateKey.generate()
-GENESIS = Genesis("c", (Member("member-0", LocalSigner(KEY).public_key.pem),))
+GENESIS = first_epoch("c", seats([LocalSigner(KEY)]), PRESETS["dev"])
 
 
 def pem(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
@@ -39,7 +41,7 @@ def pem(key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
 
 def test_the_vote_key_belongs_to_a_member() -> None:
     """The genesis says whose it is."""
-    assert load_vote_key(pem(KEY), GENESIS).member.name == "member-0"
+    assert load_vote_key(pem(KEY), GENESIS).seat.name == "member-0"
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_the_vote_key_belongs_to_a_member() -> None:
     [
         (pem(ed25519.Ed25519PrivateKey.generate()), SubjectMismatch),
         (pem(ec.generate_private_key(ec.SECP256R1())), InvalidInput),
-        (GENESIS.members[0].public_key.encode(), InvalidInput),
+        (GENESIS.record.seats[0].key.encode(), InvalidInput),
         (b"", InvalidInput),
     ],
 )

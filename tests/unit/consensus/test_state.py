@@ -48,10 +48,10 @@ def told(
         revoked = tuple(certificate_id for certificate_id in ids if revoke(certificate_id))
         content = state.answer(asking, asked, standings, revoked)
     statement = state.statement(
-        content, scene.members.cluster_id, now=now, heard_at=now, life=scene.state_life
+        content, scene.members.genesis, now=now, heard_at=now, life=scene.state_life
     )
     envelope = signed_state.issue(statement, scene.members.keys)
-    return signed_state.verify(envelope, scene.members.genesis, asking.uid, now)
+    return signed_state.verify(envelope, scene.members.history, asking.uid, now)
 
 
 @pytest.mark.requirement("the signed state carries the compiled policy and its certificates")
@@ -72,6 +72,7 @@ def test_a_pod_that_may_serve() -> None:
 
 
 SCENE = Scene()
+GENESIS = SCENE.members.genesis
 STRANGER = vouching.signer()
 
 
@@ -235,7 +236,11 @@ def test_a_state_lives_from_when_the_operator_was_heard(heard_ago: int, left: in
     """A member that hears nothing does not make old policies live on."""
     content = state.denied(POD, Verdict((vouching_denial(),)))
     statement = state.statement(
-        content, "c", now=NOW, heard_at=NOW - timedelta(seconds=heard_ago), life=600
+        content,
+        SCENE.members.genesis,
+        now=NOW,
+        heard_at=NOW - timedelta(seconds=heard_ago),
+        life=600,
     )
     assert statement.expires_at - NOW == timedelta(seconds=left)
 
@@ -246,7 +251,11 @@ def test_no_state_when_the_operator_was_not_heard(heard_ago: int) -> None:
     content = state.denied(POD, Verdict((vouching_denial(),)))
     with pytest.raises(Unavailable, match="operator was last heard"):
         state.statement(
-            content, "c", now=NOW, heard_at=NOW - timedelta(seconds=heard_ago), life=600
+            content,
+            SCENE.members.genesis,
+            now=NOW,
+            heard_at=NOW - timedelta(seconds=heard_ago),
+            life=600,
         )
 
 

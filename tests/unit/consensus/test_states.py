@@ -12,6 +12,7 @@ from quorate.errors import Unavailable
 from quorate.evidence.intoto import Outcome
 from quorate.keys import PublicKey
 from quorate.signed_state import PodState, StateDenied
+from quorate_consensus.epochs import Epochs
 from quorate_consensus.issuing import Committee, Standing
 from quorate_consensus.judging import Judge
 from quorate_consensus.relay import Relay
@@ -58,7 +59,7 @@ class Desk:
     def __init__(self, workers: ThreadPoolExecutor) -> None:
         self.scene, self.clock, self.relay = Scene(), ManualClock(), Relay()
         self.signer = CountingSigner(self.scene)
-        committee = Committee(self.scene.members.genesis, self.signer, 3600, 600)
+        committee = Committee(Epochs(self.scene.members.genesis), self.signer, 3600, 600)
         judge = Judge(committee, self.clock, workers, Silent(), lambda: 0.0)
         self.states = States(committee, self.relay, judge, self.clock)
 
@@ -74,8 +75,8 @@ class Desk:
     async def state(self) -> PodState:
         """What the pod's sidecar makes of its state now."""
         envelope = await self.states.envelope(caller())
-        genesis = self.scene.members.genesis
-        return signed_state.verify(envelope, genesis, POD.uid, self.clock.now())
+        history = self.scene.members.history
+        return signed_state.verify(envelope, history, POD.uid, self.clock.now())
 
 
 def caller(**changes: Any) -> Caller:

@@ -5,81 +5,19 @@ The servers here are fakes, on real TLS and loopback; a real member is in tests/
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from quorate.errors import InvalidInput, QuorateError, SubjectMismatch, Unavailable
-from quorate.genesis import Genesis, Member
-from quorate.keys import LocalSigner
 from quorate.manifest import Manifest
-from quorate_io import member_api, tls
-from quorate_io.authority import issue_leaf, make_authority
-from quorate_io.member_api import ErrorBody, GenesisAnswer, ObservedBatch
+from quorate_io import member_api
+from quorate_io.member_api import ErrorBody, ObservedBatch
 from quorate_io.member_client import MemberClient, MemberRefused
+from tests.fakes.member_server import FILES, GENESIS, Answer, FakeMember
 from tests.fakes.vouching import model_files
-
-BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
-KEY = ed25519.Ed25519PrivateKey.generate()
-GENESIS = Genesis("cluster-1", (Member("a", LocalSigner(KEY).public_key.pem),))
-FILES = model_files()
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-async def manifest(request: web.Request) -> web.Response:
-    """The manifest of FILES, whatever was asked for."""
-    return web.json_response(FILES.document)
-
-
-@dataclass
-class FakeMember:
-    """Serves a genesis, and ``answer`` to everything else; records the tokens it sees."""
-
-    answer: Answer = manifest
-    name: str = "member"
-    key: ed25519.Ed25519PrivateKey = KEY
-    leaf_key: ed25519.Ed25519PrivateKey | None = None
-    port: int = 0
-    tokens: list[str] = field(default_factory=list)
-    bootstraps: int = 0
-
-    @contextlib.asynccontextmanager
-    async def serving(self) -> AsyncIterator[str]:
-        """Serve while the block runs; gives the URL."""
-        root = make_authority(self.name, self.key, not_before=BEGINNING)
-        pem = root.public_bytes(serialization.Encoding.PEM).decode()
-        self._genesis = member_api.encode(
-            GenesisAnswer(genesis=GENESIS.document, ca_certificates=(pem,))
-        )
-        signer = self.leaf_key or self.key
-        issuer = make_authority(self.name, signer, not_before=BEGINNING)
-        life = timedelta(hours=1)
-        leaf = issue_leaf(issuer, signer, ["127.0.0.1"], now=datetime.now(UTC), life=life)
-        context = tls.server_context()
-        tls.use_certificate(context, leaf.certificate_pem, leaf.key_pem)
-        runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=context).start()
-        self.port = runner.addresses[0][1]
-        try:
-            yield f"https://127.0.0.1:{self.port}"
-        finally:
-            await runner.cleanup()
-
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        if "Authorization" in request.headers:
-            self.tokens.append(request.headers["Authorization"])
-        if request.path == member_api.GENESIS_PATH:
-            self.bootstraps += 1
-            return web.Response(body=self._genesis)
-        assert isinstance(request, web.BaseRequest)
-        return await self.answer(request)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -97,7 +35,7 @@ def replace(path: Path, content: bytes | None) -> None:
         path.write_bytes(content)
 
 
-def client(token_file: Path, *urls: str, digest: str = GENESIS.digest) -> MemberClient:
+def client(token_file: Path, *urls: str, digest: str = GENESIS.digest_text) -> MemberClient:
     """A client with a short patience."""
     return MemberClient(urls, digest, token_file, timeout=0.5)
 
@@ -176,7 +114,7 @@ async def test_the_next_member_is_asked(token_file: Path) -> None:
     """One that does not answer is passed over."""
     fake = FakeMember()
     async with fake.serving() as url, client(token_file, "https://127.0.0.1:1", url) as member:
-        assert (await member.genesis()) == GENESIS
+        assert (await member.history()).recent == (GENESIS,)
         assert (await member.manifest(FILES.digest)).digest == FILES.digest
 
 

@@ -5,14 +5,13 @@ from functools import lru_cache
 from quorate_consensus.judges import release
 from quorate_consensus.judges.building import readers
 from quorate_consensus.judges.reader import Reader
-from quorate_consensus.judges.release import BUILT_IN, FILE_NAME, Release
+from quorate_consensus.judges.release import Release
 
 
 @lru_cache
 def opened() -> Release:
     """The release, pinned to what it is."""
-    pinned = release.digest_of_bytes((BUILT_IN / FILE_NAME).read_bytes())
-    return release.open_pinned(BUILT_IN, pinned)
+    return release.open_built_in()
 
 
 @lru_cache

@@ -13,6 +13,7 @@ from quorate.certificate import Statement
 from quorate.consensus.request import Principal, Request
 from quorate.consensus.wire import Verdict
 from quorate.evidence.intoto import Outcome
+from quorate_consensus.epochs import Epochs
 from quorate_consensus.issuing import evaluated
 from quorate_consensus.judges.evidence import EvidenceJudge, Relayed
 from quorate_consensus.judges.opinion import Opinion
@@ -67,6 +68,7 @@ class World:
         )
         whole: dict[str, Any] = {
             "cluster_id": self.scene.members.cluster_id,
+            "epoch": self.scene.members.genesis.digest_text,
             "namespace": "team-a",
             "model": "demo",
             "manifest_digest": FILES.digest,
@@ -104,7 +106,7 @@ def world() -> Iterator[Callable[..., World]]:
         def make(scene: Scene | None = None, **batch: Any) -> World:
             scene = scene or Scene()
             relay, clock = relayed(scene.batch(**batch)), ManualClock()
-            judge = EvidenceJudge(Relayed(relay), scene.members.cluster_id, clock, workers)
+            judge = EvidenceJudge(Relayed(relay), Epochs(scene.members.genesis), clock, workers)
             return World(scene, relay, clock, judge, workers)
 
         yield make
@@ -127,6 +129,7 @@ async def test_the_very_statement_is_approved(world: Make) -> None:
     ("fields", "reason"),
     [
         ({"cluster_id": "other"}, "StatementOfAnother"),
+        ({"epoch": f"sha256:{'0' * 64}"}, "StatementOfAnotherEpoch"),
         ({"namespace": "team-b"}, "StatementOfAnother"),
         ({"model": "other"}, "StatementOfAnother"),
         ({"manifest_digest": f"sha256:{'0' * 64}"}, "StatementOfAnother"),
@@ -241,7 +244,9 @@ async def test_leaving_the_floor_out_does_not_help(world: Make) -> None:
 async def test_before_the_operator_was_heard() -> None:
     """A member that knows nothing yet denies everything."""
     with ThreadPoolExecutor(1) as workers:
-        judge = EvidenceJudge(Relayed(Relay()), "cluster-1", ManualClock(), workers)
+        judge = EvidenceJudge(
+            Relayed(Relay()), Epochs(Scene().members.genesis), ManualClock(), workers
+        )
         opinion = await judge.judge(action("t", "write", user("x")), 1_000)
     assert opinion.reasons == ("ModelUnknown",)
 

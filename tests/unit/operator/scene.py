@@ -82,9 +82,9 @@ class Scene:
     outcomes: dict[PolicyRef, Outcome] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        genesis = self.committee.genesis
-        store = Store(parse_config(injection_document(genesis.digest)), genesis)
-        self.world = World(store, genesis)
+        genesis, history = self.committee.genesis, self.committee.history
+        store = Store(parse_config(injection_document(genesis.digest_text)), history)
+        self.world = World(store, history)
         self.documents: dict[Key, Document] = {}
         self._version = 0
 
@@ -250,8 +250,8 @@ class Scene:
     def takes_in(self, ref: PolicyRef, answer: EvaluateAnswer) -> None:
         """The operator takes in an answer."""
         previous = self.outcomes.get(ref)
-        genesis = self.committee.genesis
-        self.outcomes[ref] = answered(self.question(ref), answer, genesis, self.now, previous)
+        history = self.committee.history
+        self.outcomes[ref] = answered(self.question(ref), answer, history, self.now, previous)
 
 
 def verified_scene() -> Scene:

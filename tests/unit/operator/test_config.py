@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from quorate.errors import QuorateError
+from quorate.genesis import encode
 from quorate_operator import config
 from quorate_operator.supervision import ConfigChanged, watch_files
 from tests.fakes.vouching import Committee
@@ -20,9 +21,9 @@ def mounted(tmp_path: Path) -> Path:
     """What the chart and the install Job mount."""
     (tmp_path / "genesis").mkdir()
     (tmp_path / "injection").mkdir()
-    (tmp_path / "genesis" / "genesis.json").write_bytes(GENESIS.encode())
-    (tmp_path / "genesis" / "digest").write_text(GENESIS.digest + "\n")
-    document = injection_document(GENESIS.digest)
+    (tmp_path / "genesis" / "genesis.json").write_bytes(encode(GENESIS))
+    (tmp_path / "genesis" / "digest").write_text(GENESIS.digest_text + "\n")
+    document = injection_document(GENESIS.digest_text)
     del document["genesisDigest"]
     (tmp_path / "injection" / "injection.json").write_text(json.dumps(document))
     return tmp_path
@@ -38,7 +39,7 @@ def test_mounted_files_are_read(mounted: Path) -> None:
     """The injection configuration gets the digest of the mounted genesis."""
     found = load(mounted, QUORATE_POD_NAME="quorate-operator-7d-x", QUORATE_HEALTH_PORT="0")
     assert found.genesis == GENESIS
-    assert found.injection.genesis_digest == GENESIS.digest
+    assert found.injection.genesis_digest == GENESIS.digest_text
     assert found.member_urls == ("https://quorate-member.quorate-system.svc:8443",)
     assert (found.identity, found.health_port) == ("quorate-operator-7d-x", 0)
     assert found.leaf_life == timedelta(days=30)
@@ -47,7 +48,7 @@ def test_mounted_files_are_read(mounted: Path) -> None:
 def test_what_the_release_before_injected_is_read_during_an_upgrade(mounted: Path) -> None:
     """Pods injected with it, and still gated, are released as the webhook admits them."""
     assert load(mounted).previous == ()
-    document = injection_document(GENESIS.digest)
+    document = injection_document(GENESIS.digest_text)
     del document["genesisDigest"]
     document["image"] = document["image"].replace("5" * 64, "4" * 64)
     (mounted / "injection" / "previous.json").write_text(json.dumps(document))

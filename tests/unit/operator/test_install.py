@@ -64,10 +64,10 @@ async def test_second_run_changes_nothing() -> None:
     assert installed(api) == first
     genesis = parse_genesis(api.objects[GENESIS_PATH]["data"]["genesis.json"].encode())
     assert genesis.cluster_id == "cluster-uid"
-    assert api.objects[GENESIS_PATH]["data"]["digest"] == genesis.digest
+    assert api.objects[GENESIS_PATH]["data"]["digest"] == genesis.digest_text
     assert api.objects[KEY_PATH]["immutable"] is True
     floor = api.objects[FLOOR_PATH]
-    assert floor["metadata"]["annotations"] == {GENESIS_ANNOTATION: genesis.digest}
+    assert floor["metadata"]["annotations"] == {GENESIS_ANNOTATION: genesis.digest_text}
     assert floor["immutable"] is True
     bundle = base64.b64encode(
         base64.b64decode(api.objects[SECRET.path(NS, CA_SECRET)]["data"]["tls.crt"])
@@ -107,7 +107,7 @@ async def test_run_that_was_cut_off_anywhere_is_completed_by_the_next() -> None:
 
 
 async def test_key_without_a_genesis_gets_the_same_genesis_again() -> None:
-    """The genesis is a function of key and cluster: pods that pinned it stay valid."""
+    """The genesis is a function of key, cluster and release: pods that pinned it stay valid."""
     api = cluster()
     await run(api)
     digest = api.objects.pop(GENESIS_PATH)["data"]["digest"]

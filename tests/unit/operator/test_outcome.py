@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from quorate.consensus.history import EpochUnknown
 from quorate.verdict import Reason
 from quorate_io.member_api import EvaluateAnswer, RequirementResult
 from quorate_operator.reconcile.outcome import (
@@ -30,21 +31,22 @@ def answer(scene: Scene, **changes: object) -> EvaluateAnswer:
 
 def take_in(scene: Scene, answer_: EvaluateAnswer) -> Outcome:
     """What the operator makes of an answer."""
-    return answered(scene.question(), answer_, scene.committee.genesis, scene.now)
+    return answered(scene.question(), answer_, scene.committee.history, scene.now)
 
 
 @pytest.mark.requirement("a certificate is verified before it is published")
-@pytest.mark.parametrize("spoil", ["other committee", "other model", "not JSON", "expired"])
+@pytest.mark.parametrize("spoil", ["other keys", "other model", "not JSON", "expired"])
 def test_answer_that_does_not_prove_itself_counts_as_none(spoil: str) -> None:
     """A certificate that does not verify for exactly this question never reaches a status."""
     scene = verified_scene()
-    committee = Scene().committee if spoil == "other committee" else scene.committee
+    committee = Scene().committee if spoil == "other keys" else scene.committee
     envelope = committee.certify(
         FILES,
         FLOOR,
         scene.policy().digest,
         model="other" if spoil == "other model" else "demo",
         now=scene.now - LIFE if spoil == "expired" else scene.now,
+        epoch=scene.committee.genesis.digest_text,
     ).decode()
     text = "{}" if spoil == "not JSON" else envelope
     outcome = take_in(scene, answer(scene, certificate=text))
@@ -52,6 +54,14 @@ def test_answer_that_does_not_prove_itself_counts_as_none(spoil: str) -> None:
     assert outcome.reason == Reason.CERTIFICATE_INVALID
     assert outcome.failure
     assert outcome.ask_at > scene.now
+
+
+def test_answer_of_an_epoch_that_is_not_known_is_not_taken_in() -> None:
+    """It may be newer than what the operator knows: whoever asked follows the chain first."""
+    scene = verified_scene()
+    envelope = Scene().committee.certify(FILES, FLOOR, scene.policy().digest, now=scene.now)
+    with pytest.raises(EpochUnknown):
+        take_in(scene, answer(scene, certificate=envelope.decode()))
 
 
 def test_answer_about_another_reading_of_the_policy_counts_as_none() -> None:

@@ -89,8 +89,7 @@ class Bench:
         self.queues = Queues()
         self.intake = Intake(world, self.queues, clock, lambda: None)
         client = cast(MemberClient, self.member)
-        genesis = self.scene.committee.genesis
-        self.questions = Questions(client, world, genesis, clock, metrics)
+        self.questions = Questions(client, world, clock, metrics)
         self._events = events = Events(self.api, self.holder, "op-0", clock, Monotonic(), metrics)
         effects = Effects(
             self.api,

@@ -258,6 +258,7 @@ def test_the_largest_certificate_fits_into_a_status() -> None:
     worst = ServerImage(digest, ("certificates/" + "n" * 63,), NOW)
     statement = Statement(
         cluster_id="c" * 253,
+        epoch=f"sha256:{'9' * 64}",
         namespace="n" * 63,
         model="m" * 63,
         manifest_digest=digest,

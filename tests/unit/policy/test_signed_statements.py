@@ -9,6 +9,7 @@ import pytest
 
 from quorate import certificate, names, signed_state
 from quorate.certificate import PolicyRef
+from quorate.consensus.history import EpochUnknown
 from quorate.errors import Expired, InvalidInput, QuorateError, SignatureError, SubjectMismatch
 from quorate.evidence import dsse
 from quorate.policy.runtime import RuntimeRules
@@ -26,7 +27,7 @@ def test_certificate_round_trip() -> None:
     """What a committee signs verifies, with its voters."""
     committee = Committee(n=3)
     verified = certificate.verify(
-        committee.certify(FILES, POLICY, POLICY_DIGEST), committee.genesis, NOW
+        committee.certify(FILES, POLICY, POLICY_DIGEST), committee.history, NOW
     )
     assert verified.statement.manifest_digest == FILES.digest
     assert verified.voters == {key.public_key.key_id for key in committee.keys}
@@ -45,25 +46,29 @@ def test_certificate_outside_its_life(now: datetime, error: type[QuorateError]) 
     committee = Committee()
     envelope = committee.certify(FILES, POLICY, POLICY_DIGEST)
     with pytest.raises(error):
-        certificate.verify(envelope, committee.genesis, now)
+        certificate.verify(envelope, committee.history, now)
 
 
 def test_certificate_counts_up_to_its_last_moment() -> None:
     """Inside the skew before, and just before the end, it counts."""
     committee = Committee()
     envelope = committee.certify(FILES, POLICY, POLICY_DIGEST)
-    certificate.verify(envelope, committee.genesis, NOW - timedelta(seconds=29))
-    certificate.verify(envelope, committee.genesis, NOW + timedelta(minutes=29, seconds=59))
+    certificate.verify(envelope, committee.history, NOW - timedelta(seconds=29))
+    certificate.verify(envelope, committee.history, NOW + timedelta(minutes=29, seconds=59))
 
 
 def test_certificate_of_another_committee() -> None:
     """A stranger's certificate, or too few votes, does not count."""
     mine, stranger = Committee(n=2), Committee(n=2)
-    with pytest.raises(SignatureError):
-        certificate.verify(stranger.certify(FILES, POLICY, POLICY_DIGEST), mine.genesis, NOW)
-    one_vote = Committee(keys=mine.keys[:1]).certify(FILES, POLICY, POLICY_DIGEST)
-    with pytest.raises(SignatureError):
-        certificate.verify(one_vote, mine.genesis, NOW)
+    theirs = stranger.certify(FILES, POLICY, POLICY_DIGEST)
+    with pytest.raises(EpochUnknown):
+        certificate.verify(theirs, mine.history, NOW)
+    statement = certificate.verify(theirs, stranger.history, NOW).statement
+    ours = msgspec.structs.replace(statement, epoch=mine.genesis.digest_text)
+    for signers in (stranger.keys, mine.keys[:1], [mine.keys[0], stranger.keys[0]]):
+        with pytest.raises(SignatureError):
+            certificate.verify(certificate.issue(ours, signers), mine.history, NOW)
+    certificate.verify(certificate.issue(ours, mine.keys), mine.history, NOW)
 
 
 def test_certificate_of_another_cluster() -> None:
@@ -71,7 +76,7 @@ def test_certificate_of_another_cluster() -> None:
     committee = Committee()
     twin = Committee(cluster_id="cluster-2", keys=committee.keys)
     with pytest.raises(SubjectMismatch):
-        certificate.verify(twin.certify(FILES, POLICY, POLICY_DIGEST), committee.genesis, NOW)
+        certificate.verify(twin.certify(FILES, POLICY, POLICY_DIGEST), committee.history, NOW)
 
 
 def test_certificate_may_not_live_long() -> None:
@@ -80,12 +85,12 @@ def test_certificate_may_not_live_long() -> None:
     with pytest.raises(InvalidInput):
         committee.certify(FILES, POLICY, POLICY_DIGEST, life=timedelta(hours=2))
     short = certificate.verify(
-        committee.certify(FILES, POLICY, POLICY_DIGEST), committee.genesis, NOW
+        committee.certify(FILES, POLICY, POLICY_DIGEST), committee.history, NOW
     ).statement
     eternal = msgspec.structs.replace(short, expires_at=NOW + timedelta(days=999))
     envelope = dsse.sign(encode(eternal), names.CERTIFICATE_TYPE, committee.keys)
     with pytest.raises(InvalidInput):
-        certificate.verify(envelope, committee.genesis, NOW)
+        certificate.verify(envelope, committee.history, NOW)
 
 
 def test_state_is_not_a_certificate() -> None:
@@ -93,7 +98,7 @@ def test_state_is_not_a_certificate() -> None:
     committee = Committee()
     envelope = committee.certify(FILES, POLICY, POLICY_DIGEST)
     with pytest.raises(InvalidInput):
-        signed_state.verify(envelope, committee.genesis, "uid", NOW)
+        signed_state.verify(envelope, committee.history, "uid", NOW)
 
 
 @dataclass
@@ -104,7 +109,7 @@ class World:
     def verify(self, now: datetime = NOW, uid: str = "pod-uid", **changes: Any) -> Any:
         statement = msgspec.structs.replace(self.statement, **changes)
         envelope = signed_state.issue(statement, self.committee.keys)
-        return signed_state.verify(envelope, self.committee.genesis, uid, now)
+        return signed_state.verify(envelope, self.committee.history, uid, now)
 
 
 @pytest.fixture
@@ -113,6 +118,7 @@ def world() -> World:
     envelope = committee.certify(FILES, POLICY, POLICY_DIGEST, life=timedelta(minutes=3))
     statement = StateStatement(
         cluster_id=committee.cluster_id,
+        epoch=committee.genesis.digest_text,
         pod=PodSubject("pod-uid", "team-a", "demo-0", "demo"),
         manifest_digest=FILES.digest,
         rules=RULES,
@@ -134,7 +140,7 @@ def test_state_lives_as_long_as_its_shortest_part(world: World) -> None:
 
 def certificate_id(world: World) -> str:
     envelope = world.statement.policies[0].certificate.encode()
-    return certificate.verify(envelope, world.committee.genesis, NOW).certificate_id
+    return certificate.verify(envelope, world.committee.history, NOW).certificate_id
 
 
 @pytest.mark.requirement("missing, expired, mismatched, malformed: DENY")
@@ -166,4 +172,4 @@ def test_state_by_a_stranger(world: World) -> None:
     """A state that another committee signed is no state."""
     envelope = signed_state.issue(world.statement, Committee().keys)
     with pytest.raises(SignatureError):
-        signed_state.verify(envelope, world.committee.genesis, "pod-uid", NOW)
+        signed_state.verify(envelope, world.committee.history, "pod-uid", NOW)

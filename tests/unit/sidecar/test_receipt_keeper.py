@@ -11,8 +11,9 @@ from prometheus_client import CollectorRegistry
 from quorate import receipt
 from quorate.audit.records import ReceiptTaken
 from quorate.certificate import PolicyRef
+from quorate.consensus.history import History
+from quorate.consensus.thresholds import PRESETS
 from quorate.errors import QuorateError, Unavailable
-from quorate.genesis import Genesis
 from quorate.receipt import ReceiptPolicy, ReceiptStatement, RequestStatement
 from quorate_io.member_api import ErrorBody
 from quorate_io.member_channel import MemberRefused
@@ -23,6 +24,7 @@ from quorate_sidecar.receipt_keeper import ReceiptKeeper
 from quorate_sidecar.refusal import Code
 from quorate_sidecar.standing import Standing
 from tests.fakes.receipts import session_key
+from tests.fakes.signing_epochs import Cluster
 from tests.fakes.vouching import SERVER_DIGEST, Committee
 from tests.unit.sidecar.world import MODEL, OTHER, Hands, state
 
@@ -41,10 +43,13 @@ class Member:
         self.answer: bytes | None = None
         self.asked: list[RequestStatement] = []
         self.life = timedelta(minutes=15)
+        self.known = self.newest = self.committee.history
+        self.followed = False
 
-    async def genesis(self) -> Genesis:
-        """The pinned genesis."""
-        return self.committee.genesis
+    async def history(self, *, newer: bool = False) -> History:
+        """The epochs that are known; all of them, once it is asked for newer ones."""
+        self.followed = self.followed or newer
+        return self.newest if self.followed else self.known
 
     async def receipt(self, request: bytes) -> bytes:
         """The receipt that was asked for."""
@@ -58,6 +63,7 @@ class Member:
     def _statement(self, asked: RequestStatement, now: datetime) -> ReceiptStatement:
         fields: dict[str, Any] = {
             "cluster_id": asked.cluster_id,
+            "epoch": self.committee.genesis.digest_text,
             "pod_uid": asked.pod_uid,
             "node_uid": "node-uid-1",
             "image_digests": (SERVER_DIGEST,),
@@ -170,6 +176,29 @@ async def test_receipts_of_others_are_not_believed(desk: Desk, whose: str) -> No
     assert words in refusal.message
     assert words in desk.standing.unready()[0]
     assert desk.recorded == []
+
+
+async def test_a_receipt_of_a_newer_epoch_is_a_reason_to_follow(desk: Desk) -> None:
+    """The committee changed since the sidecar looked: it asks for the epochs, and serves."""
+    cluster = Cluster(PRESETS["dev"])
+    known = cluster.history
+    cluster.rotate()
+    member = desk.member
+    member.known, member.newest = known, cluster.history
+    member.signers = [cluster.committee.parties["m0"].identity]
+    member.changes = {"epoch": cluster.epoch}
+    await desk.keeper.renew()
+    assert member.followed
+    assert desk.standing.receipt is not None
+
+
+async def test_a_receipt_of_an_epoch_that_nobody_knows(desk: Desk) -> None:
+    """Asked once more, and refused with the reason."""
+    desk.member.changes = {"epoch": f"sha256:{'0' * 64}"}
+    await desk.keeper.renew()
+    assert desk.member.followed
+    assert desk.standing.receipt is None
+    assert "not known" in desk.standing.receipt_problem
 
 
 async def test_a_receipt_that_nobody_signed_or_that_is_old(desk: Desk) -> None:

@@ -58,6 +58,7 @@ def receipt(minutes: float = 0, life: float = 15, **changes: Any) -> Receipt:
     )
     statement = ReceiptStatement(
         cluster_id="cluster-1",
+        epoch="sha256:" + "6" * 64,
         pod_uid="uid-0",
         node_uid="node-uid-1",
         image_digests=("sha256:" + "a" * 64,),

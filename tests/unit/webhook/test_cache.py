@@ -92,11 +92,11 @@ class Setting:
 
     def __init__(self) -> None:
         genesis = WORLD.committee.genesis
-        config = injection_config(genesis.digest)
+        config = injection_config(genesis.digest_text)
         self.api = ApiServer()
         self.meter = Meter()
         self.time = 100.0
-        self.store = Store(config, genesis)
+        self.store = Store(config, WORLD.committee.history)
         self.pods = PendingPods(config)
         self.cache: Cache = build_cache(
             self.store,
@@ -347,7 +347,7 @@ async def test_an_error_of_a_watch_loop_ends_the_program(
 
 def test_pending_pods_keep_what_binding_needs() -> None:
     """Labels, uid and the whole spec come back; fields that only grow are dropped."""
-    pods = PendingPods(injection_config(World().committee.genesis.digest))
+    pods = PendingPods(injection_config(World().committee.genesis.digest_text))
     whole = pod("a", "uid-a")
 
     assert pods.put(("team-a", "a"), msgspec.Raw(json.dumps(whole).encode()))
@@ -368,7 +368,7 @@ def test_pending_pods_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """One pod too many stays unknown, and so is not bound."""
 
     monkeypatch.setattr("quorate.limits.PODS_PER_CLUSTER", 1)
-    pods = PendingPods(injection_config(World().committee.genesis.digest))
+    pods = PendingPods(injection_config(World().committee.genesis.digest_text))
     raw = msgspec.Raw(json.dumps(pod()).encode())
     assert pods.put(("n", "a"), raw)
     assert not pods.put(("n", "b"), raw)

@@ -13,6 +13,10 @@ containers:
     terminationMessagePolicy: FallbackToLogsOnError
     env:
       {{- include "quorate.environment" .root | nindent 6 }}
+      {{- if eq .command "install" }}
+      - name: QUORATE_ADMINS
+        value: {{ .root.Values.committee.admins | toJson | quote }}
+      {{- end }}
     resources:
       requests: {cpu: 50m, memory: 128Mi}
       limits: {memory: 256Mi}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from quorate.genesis import Genesis
+from quorate.consensus.epoch import Epoch
 from quorate_cli.cluster.protected_pods import PodCensus
 from quorate_cli.doctor.finding import Finding, failed, ok
 from quorate_cli.doctor.survey import Survey
@@ -12,18 +12,23 @@ NAMED_MAX = 5
 
 def genesis(survey: Survey) -> Iterator[Finding]:
     """It hashes to the digest beside it, and the injection can be read with it."""
-    if isinstance(survey.genesis, Genesis):
-        members = len(survey.genesis.members)
-        yield ok("genesis", f"{survey.genesis.digest}, {members} member{'s'[: members > 1]}")
+    if isinstance(survey.genesis, Epoch):
+        members, admins = len(survey.genesis.members), survey.genesis.record.admins
+        people = f"{admins.needed} of {len(admins.keys)}" if admins.keys else "no"
+        yield ok(
+            "genesis",
+            f"{survey.genesis.digest_text}, {members} member{'s'[: members > 1]}, "
+            f"{people} administrators",
+        )
 
 
 def injected_genesis(survey: Survey) -> Iterator[Finding]:
     """Every injected pod pins this genesis: one that pins another will never be served."""
     check = "injected genesis"
-    if not isinstance(survey.genesis, Genesis) or not isinstance(survey.pods, PodCensus):
+    if not isinstance(survey.genesis, Epoch) or not isinstance(survey.pods, PodCensus):
         return
     total = sum(survey.pods.genesis.values())
-    stale = [digest for digest in survey.pods.genesis if digest != survey.genesis.digest]
+    stale = [digest for digest in survey.pods.genesis if digest != survey.genesis.digest_text]
     if not stale:
         yield ok(check, f"the same in {total} injected pods")
         return

@@ -16,6 +16,7 @@ from quorate.evidence.intoto import Document
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import Evaluation
 from quorate.ports import Clock, Sigstore
+from quorate_consensus.epochs import Epochs
 from quorate_consensus.failed_gates import FailedGates
 from quorate_consensus.issuing import evaluated
 from quorate_consensus.judged_images import JudgedImages
@@ -62,14 +63,14 @@ class EvidenceJudge:
     def __init__(
         self,
         known: Known,
-        cluster_id: str,
+        epochs: Epochs,
         clock: Clock,
         workers: Executor,
         sigstore: Sigstore | None = None,
         failed_gates: FailedGates | None = None,
     ) -> None:
         self._known = known
-        self._cluster_id = cluster_id
+        self._epochs = epochs
         self._clock = clock
         self._workers = workers
         self._sigstore = sigstore
@@ -139,7 +140,7 @@ class EvidenceJudge:
             reasons = [denial.reason.value for denial in evaluation.verdict.denials]
             return _opinion(list(dict.fromkeys(reasons)))
         found = statements.difference(
-            statement, request, self._cluster_id, policies[0], evaluation, now
+            statement, request, self._epochs.head, policies[0], evaluation, now
         )
         return _opinion([found.value] if found else [])
 
@@ -166,7 +167,8 @@ class EvidenceJudge:
         digest = model.model.spec.manifest_digest
         remembered = self._failed_gates.about(policy, digest)
         servers = self._images.under(policy, now)
-        return evaluated(self._cluster_id, self._sigstore, policy, model, now, remembered, servers)
+        cluster_id = self._epochs.head.cluster_id
+        return evaluated(cluster_id, self._sigstore, policy, model, now, remembered, servers)
 
 
 def _opinion(reasons: list[str]) -> Opinion:

@@ -8,6 +8,7 @@ import msgspec
 from quorate import certificate, limits
 from quorate.canonical import canonical
 from quorate.certificate import Statement
+from quorate.consensus.epoch import Epoch
 from quorate.consensus.request import Request
 from quorate.errors import QuorateError
 from quorate.policy.compiled import CompiledPolicy
@@ -20,6 +21,7 @@ class Difference(StrEnum):
 
     MALFORMED = "StatementMalformed"
     OTHER_SUBJECT = "StatementOfAnother"
+    OTHER_EPOCH = "StatementOfAnotherEpoch"
     TIME = "StatementOutOfTime"
     OUTLIVES = "StatementOutlivesEvidence"
     EVIDENCE = "StatementOfOtherEvidence"
@@ -37,15 +39,17 @@ def read(request: Request) -> Statement:
 def difference(
     statement: Statement,
     request: Request,
-    cluster_id: str,
+    epoch: Epoch,
     policy: CompiledPolicy,
     evaluation: Evaluation,
     now: datetime,
 ) -> Difference | None:
     """How ``statement`` differs from what the evaluation supports; None if it does not."""
     principal = request.principal
-    if statement.cluster_id != cluster_id:
+    if statement.cluster_id != epoch.cluster_id:
         return Difference.OTHER_SUBJECT
+    if statement.epoch != epoch.digest_text:
+        return Difference.OTHER_EPOCH
     try:
         certificate.check_subject(
             statement,

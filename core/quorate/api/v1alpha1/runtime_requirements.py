@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from quorate import limits
-from quorate.api.v1alpha1.meta import SET, Model, list_map
+from quorate.api.v1alpha1.meta import SET, Model, cel, list_map
+from quorate.api.v1alpha1.risk_requirements import UNENFORCED, RiskRequirements
 
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=256)]
 
@@ -97,4 +98,13 @@ class RuntimeRequirements(Model):
     remeasure: RemeasureSettings = Field(
         default_factory=RemeasureSettings,
         description="How often the model is measured again while it is served.",
+    )
+    risk: RiskRequirements | None = Field(
+        default=None,
+        description="Which actions of the model are risky. Not enforced by this release, and so "
+        "refused.",
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(("!has(self.risk)", f"risk {UNENFORCED}")),
     )

@@ -19,6 +19,7 @@ from quorate.api.v1alpha1.meta import (
     cel,
     list_map,
 )
+from quorate.api.v1alpha1.risk_requirements import UNENFORCED, VotingRequirements
 from quorate.api.v1alpha1.runtime_requirements import RuntimeRequirements
 from quorate.api.v1alpha1.serving_requirements import Downloader, OtherVolume, Server, SourceKind
 from quorate.api.v1alpha1.signers import Approvers, Signers
@@ -164,6 +165,12 @@ class ModelRequirements(Model):
     )
 
 
+_SPEC_RULES = (
+    ("self.mode != 'Enforce' || has(self.owners)", "owners must be set when mode is Enforce"),
+    ("!has(self.consensus)", f"consensus {UNENFORCED}"),
+)
+
+
 class SafetyPolicySpec(Model):
     """Which pods, and what they must hold."""
 
@@ -184,15 +191,13 @@ class SafetyPolicySpec(Model):
     runtime: RuntimeRequirements = Field(
         default_factory=RuntimeRequirements, description="What holds while it serves."
     )
-
-    model_config = ConfigDict(
-        json_schema_extra=cel(
-            (
-                "self.mode != 'Enforce' || has(self.owners)",
-                "owners must be set when mode is Enforce",
-            )
-        )
+    consensus: VotingRequirements | None = Field(
+        default=None,
+        description="How the committee is asked about risky actions. Not enforced by this release, "
+        "and so refused.",
     )
+
+    model_config = ConfigDict(json_schema_extra=cel(*_SPEC_RULES))
 
 
 class ExemptImage(Model):
@@ -217,6 +222,15 @@ class ClusterSafetyPolicySpec(SafetyPolicySpec):
     exceptions: Approvers | None = Field(
         default=None,
         description="Who may approve a SafetyException to this policy. Unset: nobody.",
+    )
+    holds: Approvers | None = Field(
+        default=None,
+        description="Who may approve an action that is held. Of several policies that name people, "
+        "those of each must; none: nobody can. Not enforced by this release, and so refused.",
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(*_SPEC_RULES, ("!has(self.holds)", f"holds {UNENFORCED}"))
     )
 
 

@@ -13,13 +13,14 @@ from quorate.evidence.dsse.envelope import (
     parse,
 )
 from quorate.evidence.dsse.signing import sign
-from quorate.evidence.dsse.verification import KEYS_MAX, Verified, verify
+from quorate.evidence.dsse.verification import KEYS_MAX, Verified, check_type, verify
 
 __all__ = [
     "KEYS_MAX",
     "Envelope",
     "Signature",
     "Verified",
+    "check_type",
     "decode_base64",
     "from_object",
     "pae",

@@ -29,9 +29,7 @@ def verify(
     SignatureError if too few keys signed.
     """
     waiting = distinct_keys(keys, threshold)
-    if envelope.payload_type != payload_type:
-        kind = envelope.payload_type[:80]
-        raise InvalidInput(f"must be {payload_type}, not {kind}", field="payloadType")
+    check_type(envelope, payload_type)
     message = pae(payload_type, envelope.payload)
     total, signers = len(waiting), set[str]()
     for signature in envelope.signatures:
@@ -44,6 +42,13 @@ def verify(
             f"{len(signers)} of {total} accepted keys signed; {threshold} must", field="signatures"
         )
     return Verified(envelope.payload, frozenset(signers))
+
+
+def check_type(envelope: Envelope, payload_type: str) -> None:
+    """Raise InvalidInput if the payload says it is of another type."""
+    if envelope.payload_type != payload_type:
+        kind = envelope.payload_type[:80]
+        raise InvalidInput(f"must be {payload_type}, not {kind}", field="payloadType")
 
 
 def distinct_keys(keys: Iterable[PublicKey], threshold: int) -> dict[str, PublicKey]:

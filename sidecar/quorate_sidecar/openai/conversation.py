@@ -1,0 +1,64 @@
+"""What was said, as the committee is asked about it: OpenAI's bodies in the core's words. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from quorate.consensus.conversation import Said, Wanted
+from quorate.consensus.request import Role
+from quorate_sidecar.openai.chat_answer import TEXT_FIELDS, AnswerMessage
+from quorate_sidecar.openai.chat_request import (
+    AssistantMessage,
+    ChatRequest,
+    DeveloperMessage,
+    Message,
+    SystemMessage,
+    TextPart,
+    ToolMessage,
+)
+from quorate_sidecar.openai.completion_request import CompletionRequest
+from quorate_sidecar.openai.fields import ToolCall
+
+
+def asked(request: ChatRequest | CompletionRequest) -> tuple[Said, ...]:
+    """The conversation that a request continues."""
+    if isinstance(request, ChatRequest):
+        return tuple(_said(message) for message in request.messages)
+    prompts = [request.prompt] if isinstance(request.prompt, str) else request.prompt
+    suffix = [request.suffix] if request.suffix else []
+    return tuple(Said(Role.USER, text) for text in (*prompts, *suffix))
+
+
+def answered(message: AnswerMessage | str) -> Said:
+    """What a model answered: one choice of a chat, or a completion's text."""
+    if isinstance(message, str):
+        return Said(Role.ASSISTANT, message)
+    texts = (getattr(message, field) for field in TEXT_FIELDS)
+    return Said(Role.ASSISTANT, _joined(texts), _calls(message.tool_calls or ()))
+
+
+def _said(message: Message) -> Said:
+    if isinstance(message, AssistantMessage):
+        texts = (message.refusal, message.reasoning_content, message.reasoning)
+        text = _joined((_content(message.content), *texts))
+        return Said(Role.ASSISTANT, text, _calls(message.tool_calls or ()))
+    text = _content(message.content)
+    if isinstance(message, ToolMessage):
+        return Said(Role.TOOL, text, answers=message.tool_call_id, name=message.name or "")
+    if isinstance(message, SystemMessage):
+        return Said(Role.SYSTEM, text)
+    return Said(Role.DEVELOPER if isinstance(message, DeveloperMessage) else Role.USER, text)
+
+
+def _content(content: Any) -> str:
+    """A message's text; its parts as one, as the model reads them."""
+    if isinstance(content, list):
+        return "".join(p.text if isinstance(p, TextPart) else p.refusal for p in content)
+    return content if isinstance(content, str) else ""
+
+
+def _joined(texts: Iterable[Any]) -> str:
+    return "\n".join(text for text in texts if isinstance(text, str) and text)
+
+
+def _calls(calls: Sequence[ToolCall]) -> tuple[Wanted, ...]:
+    return tuple(Wanted(c.id, c.function.name, c.function.arguments) for c in calls)
