@@ -1,11 +1,10 @@
 """What a member and its clients say to each other: paths, bodies, errors. No I/O.
 
-Every body is a JSON object without unknown fields. Version 1: a field may be added only together
-with a new path.
+Every body is a JSON object without unknown fields. A path's version is that of its body: a field
+may be added only together with a new path.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -22,7 +21,9 @@ from quorate.statements import DigestText, Identifier, Instant, convert
 GENESIS_PATH: Final = "/v1/genesis"
 AFTER_PARAMETER: Final = "after"
 """Of the genesis: the number of the epoch after which its chain is wanted; 0 if it is left out."""
-EVALUATE_PATH: Final = "/v1/evaluate"
+EVALUATE_PATH: Final = "/v2/evaluate"
+EVALUATE_PATH_BEFORE: Final = "/v1/evaluate"
+"""Of operators that let one member choose the time. It is answered Malformed."""
 OBSERVED_PATH: Final = "/v2/observed"
 OBSERVED_PATH_BEFORE: Final = "/v1/observed"
 """Of operators of the release before, whose pods have no node and no containers."""
@@ -118,15 +119,31 @@ class FetchedImage(Body, frozen=True, omit_defaults=True):
     bundles: Annotated[tuple[str, ...], msgspec.Meta(max_length=limits.DOCUMENTS_PER_SOURCE)] = ()
 
 
+CERTIFICATES_FIELD: Final = "certificates"
+"""Beside ``spec`` of a model: a list of the certificates that the operator collected for it, each a
+DSSE envelope as a text. Members sign states and receipts with these, as they verify them."""
+CERTIFICATES_MAX: Final = 64
+"""Of one model. At most 16 policies select a pod; others of its pods have others."""
+CERTIFICATE_BYTES: Final = 32 * limits.KIB
+
+
+_Certificates = Annotated[
+    tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=CERTIFICATE_BYTES)], ...],
+    msgspec.Meta(max_length=CERTIFICATES_MAX),
+]
+
+
 class EvaluateRequest(Body, frozen=True):
     """A SafetyPolicy or ClusterSafetyPolicy and an AttestedModel, as the API server gives them.
 
     A model that names sources has their documents in ``spec.signatures`` and ``spec.evidence``,
-    and which of them were read in ``status.sources``.
+    and which of them were read in ``status.sources``. ``issued_at`` is a whole second near now:
+    the evidence is judged as of then, so that all members sign the same.
     """
 
     policy: dict[str, Any]
     model: dict[str, Any]
+    issued_at: Instant
 
 
 class RequirementResult(Body, frozen=True):
@@ -140,7 +157,7 @@ class RequirementResult(Body, frozen=True):
 
 
 class EvaluateAnswer(Body, frozen=True):
-    """Every requirement, and the certificate (a DSSE envelope) if all hold.
+    """Every requirement, and the certificate if all hold: a DSSE envelope with one signature.
 
     ``renew_at``: when it pays to ask again, since only then the answer may be another one for the
     same policy and model.
@@ -150,7 +167,7 @@ class EvaluateAnswer(Body, frozen=True):
     requirements: Annotated[tuple[RequirementResult, ...], msgspec.Meta(max_length=64)]
     certificate: str | None
     expires_at: Instant | None
-    renew_at: datetime
+    renew_at: Instant
 
 
 class ObservedContainer(Body, frozen=True, omit_defaults=True):
@@ -302,6 +319,17 @@ def fetched_images(policy: Mapping[str, Any]) -> tuple[FetchedImage, ...]:
     found = policy.get(FETCHED_FIELD, [])
     kind = Annotated[tuple[FetchedImage, ...], msgspec.Meta(max_length=limits.SERVER_SIGNERS)]
     return convert(found, kind, FETCHED_FIELD)
+
+
+def relayed_certificates(model: Mapping[str, Any]) -> tuple[str, ...]:
+    """The envelopes that were relayed with a model, unverified. Raises InvalidInput."""
+    found = model.get(CERTIFICATES_FIELD, [])
+    envelopes = convert(found, _Certificates, CERTIFICATES_FIELD)
+    for envelope in envelopes:
+        # Base64 within JSON: whatever is not ASCII is none, and characters are bytes.
+        if not envelope.isascii():
+            raise InvalidInput("must be ASCII", field=f"{CERTIFICATES_FIELD}[]")
+    return envelopes
 
 
 def decode(data: bytes, kind: type[S], *, bytes_max: int, what: str) -> S:

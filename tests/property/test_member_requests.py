@@ -68,7 +68,8 @@ def test_any_body_is_refused(reader: Callable[[bytes], Any], data: bytes) -> Non
 def test_any_object_is_read_or_refused(model: dict[str, Any], floor: dict[str, Any]) -> None:
     """An evaluation of odd objects is an error of ours, or about a model in a namespace."""
     try:
-        compiled, observed = read_question(dumped({"policy": floor, "model": model}))
+        body = {"policy": floor, "model": model, "issuedAt": NOW.isoformat()}
+        compiled, observed = read_question(dumped(body))
     except QuorateError:
         return
     assert observed.namespace

@@ -19,7 +19,8 @@ SCENE = Scene()
 
 def asked(policy: dict[str, Any], model: dict[str, Any]) -> member_api.EvaluateAnswer:
     """What the operator reads, through the JSON of request and answer."""
-    compiled, observed = read_question(msgspec.json.encode({"policy": policy, "model": model}))
+    body = {"policy": policy, "model": model, "issuedAt": NOW}
+    compiled, observed = read_question(msgspec.json.encode(body))
     told = member_api.encode(answer(judge(SCENE.committee, compiled, observed, NOW)))
     return member_api.decode(
         told, member_api.EvaluateAnswer, bytes_max=len(told), what="evaluation"
