@@ -6,10 +6,10 @@ from aiohttp import web
 
 from quorate.errors import InvalidInput, LimitExceeded, QuorateError, Unavailable
 from quorate_consensus.judging import Overloaded
-from quorate_consensus.receipts import ReceiptDenied
+from quorate_consensus.receipt_service import ReceiptDenied
 from quorate_consensus.relay import ResyncNeeded
 from quorate_consensus.shedding import TooManyRequests
-from quorate_consensus.states import NotFound, PodUnknown
+from quorate_consensus.state_service import NotFound, PodUnknown
 from quorate_io.member_api import ErrorBody, Failure, encode
 
 log = logging.getLogger(__name__)

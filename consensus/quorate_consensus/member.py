@@ -22,12 +22,12 @@ from quorate_consensus.judging import Judge
 from quorate_consensus.leaf import MemberCertificate
 from quorate_consensus.listening import listening
 from quorate_consensus.metrics import Metrics
-from quorate_consensus.receipts import Receipts
+from quorate_consensus.receipt_service import Receipts
 from quorate_consensus.relay import Relay
 from quorate_consensus.reports import Reports
 from quorate_consensus.server import MemberServer, Parts
 from quorate_consensus.settings import Settings
-from quorate_consensus.states import States
+from quorate_consensus.state_service import States
 from quorate_consensus.vote_key import load_vote_key
 from quorate_sigstore import OfflineSigstore
 

@@ -22,10 +22,10 @@ from quorate_consensus.auth import Authenticator
 from quorate_consensus.epochs import Epochs
 from quorate_consensus.failures import SERVER, Forbidden, Unauthenticated, respond
 from quorate_consensus.judging import Judge
-from quorate_consensus.receipts import Receipts
+from quorate_consensus.receipt_service import Receipts
 from quorate_consensus.reports import CURSOR_CHARS, Reports
 from quorate_consensus.shedding import Lane, PodRate
-from quorate_consensus.states import States, protected_pod
+from quorate_consensus.state_service import States, protected_pod
 from quorate_consensus.tokens import Caller
 from quorate_io import member_api
 from quorate_io.member_api import GenesisAnswer, ObservedAnswer, ReportHeard

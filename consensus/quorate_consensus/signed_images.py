@@ -9,7 +9,7 @@ from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.server_images import SERVERS_SIGNED, fix_of
 from quorate.verdict import Denial, Reason, Verdict
 from quorate_consensus.issuing import Standing
-from quorate_consensus.state import Question
+from quorate_consensus.state_content import Question
 from quorate_io.member_api import ObservedPod
 
 

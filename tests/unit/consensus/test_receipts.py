@@ -18,15 +18,15 @@ from quorate.receipt import Receipt
 from quorate.statements import encode
 from quorate.verdict import Reason
 from quorate_consensus.judging import Judge
-from quorate_consensus.receipts import ReceiptDenied, Receipts
+from quorate_consensus.receipt_service import ReceiptDenied, Receipts
 from quorate_consensus.relay import Relay
-from quorate_consensus.states import PodUnknown
+from quorate_consensus.state_service import PodUnknown
 from quorate_io.member_api import FetchedImage, ObservedBatch, ObservedContainer
 from tests.fakes import receipts, vouching
 from tests.fakes.authorities import Authority, pem
 from tests.fakes.vouching import NOW, SERVER_DIGEST, SIDECAR_DIGEST
 from tests.unit.consensus.scene import FILES, POD, ManualClock, Scene, relayed
-from tests.unit.consensus.test_states import Silent, caller
+from tests.unit.consensus.test_state_service import Silent, caller
 
 ON_NODE = {"node_name": "node-1", "node_uid": "node-uid-1"}
 OTHER = f"sha256:{'0' * 64}"

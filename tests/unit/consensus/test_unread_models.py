@@ -11,8 +11,9 @@ from quorate_consensus.evaluations import read_question
 from quorate_consensus.observed import ObservedModel
 from quorate_consensus.relay import Relay
 from quorate_io.member_api import ObservedBatch
+from tests.fakes.vouching import NOW
 from tests.unit.consensus.scene import Scene, relayed
-from tests.unit.consensus.test_states import Desk, caller
+from tests.unit.consensus.test_state_service import Desk, caller
 
 SCENE = Scene()
 
@@ -79,10 +80,10 @@ def test_a_model_without_a_word_about_its_sources_is_unread() -> None:
 
 def test_an_unread_model_is_not_judged() -> None:
     """A denial would revoke; so the question is refused."""
-    policy = SCENE.floor()
-    read_question(msgspec.json.encode({"policy": policy, "model": model(read=True)}))
+    asked: dict[str, Any] = {"policy": SCENE.floor(), "issuedAt": NOW}
+    read_question(msgspec.json.encode(asked | {"model": model(read=True)}))
     with pytest.raises(InvalidInput, match="evidenceFrom"):
-        read_question(msgspec.json.encode({"policy": policy, "model": model(read=False)}))
+        read_question(msgspec.json.encode(asked | {"model": model(read=False)}))
 
 
 @pytest.mark.requirement("a model whose sources were not read is not judged")

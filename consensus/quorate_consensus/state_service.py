@@ -9,12 +9,12 @@ from quorate.canonical import canonical
 from quorate.errors import EvidenceError, Unavailable
 from quorate.ports import Clock
 from quorate.verdict import Verdict
-from quorate_consensus import state
+from quorate_consensus import state_content
 from quorate_consensus.issuing import Committee, Standing
 from quorate_consensus.judging import Judge
 from quorate_consensus.observed import Observed
 from quorate_consensus.relay import Relay
-from quorate_consensus.state import Content, Question
+from quorate_consensus.state_content import Content, Question
 from quorate_consensus.tokens import Caller
 from quorate_io.member_api import ObservedPod
 
@@ -71,7 +71,7 @@ class States:
         known = self._remembered.get(pod.uid)
         if known is not None and known.counts(content, now):
             return known.envelope
-        statement = state.statement(
+        statement = state_content.statement(
             content,
             self._committee.epochs.head,
             now=now,
@@ -85,7 +85,7 @@ class States:
     async def manifest(self, caller: Caller, digest: str) -> bytes:
         """The manifest of the caller's model, if it has this digest. Raises NotFound if not."""
         observed, pod = protected_pod(self._relay, caller)
-        asked = state.question(observed, pod)
+        asked = state_content.question(observed, pod)
         standings = [] if isinstance(asked, Verdict) else await self._standings(asked)
         for standing in standings:
             manifest = standing.evaluation.manifest
@@ -94,11 +94,13 @@ class States:
         raise NotFound(f"no verified manifest {digest} for the model of this pod")
 
     async def _content(self, observed: Observed, pod: ObservedPod) -> Content:
-        asked = state.question(observed, pod)
+        asked = state_content.question(observed, pod)
         if isinstance(asked, Verdict):
-            return state.denied(pod, asked)
+            return state_content.denied(pod, asked)
         standings = await self._standings(asked)
-        return state.answer(pod, asked, standings, self._judge.revoked(asked.model, asked.policies))
+        return state_content.answer(
+            pod, asked, standings, self._judge.revoked(asked.model, asked.policies)
+        )
 
     async def _standings(self, asked: Question) -> list[Standing]:
         # One after the other: kept judgements answer at once, and a pod waits for few.

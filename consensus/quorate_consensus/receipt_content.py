@@ -13,7 +13,7 @@ from quorate.policy.compiled import CompiledPolicy
 from quorate.receipt import ReceiptPolicy, ReceiptStatement, RequestStatement
 from quorate.verdict import ALLOW, Denial, Reason, Verdict, all_of, deny
 from quorate_consensus.issuing import Issued, Standing
-from quorate_consensus.state import Question
+from quorate_consensus.state_content import Question
 from quorate_consensus.tokens import Caller
 from quorate_io.member_api import ObservedContainer, ObservedPod
 

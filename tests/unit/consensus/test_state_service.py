@@ -16,7 +16,7 @@ from quorate_consensus.epochs import Epochs
 from quorate_consensus.issuing import Committee, Standing
 from quorate_consensus.judging import Judge
 from quorate_consensus.relay import Relay
-from quorate_consensus.states import REMEMBERED_SECONDS, NotFound, PodUnknown, States
+from quorate_consensus.state_service import REMEMBERED_SECONDS, NotFound, PodUnknown, States
 from quorate_consensus.tokens import Caller
 from quorate_io.member_api import ObservedBatch
 from tests.fakes.vouching import NOW

@@ -6,12 +6,12 @@ from quorate import receipt as receipts
 from quorate.errors import EvidenceError, Unavailable
 from quorate.ports import Clock
 from quorate.verdict import Reason, Verdict, deny
-from quorate_consensus import receipt, state
+from quorate_consensus import receipt_content, state_content
 from quorate_consensus.issuing import Committee
 from quorate_consensus.judging import Judge
 from quorate_consensus.relay import Relay
 from quorate_consensus.signed_images import first_end, servers_signed
-from quorate_consensus.states import protected_pod
+from quorate_consensus.state_service import protected_pod
 from quorate_consensus.tokens import Caller
 
 _MESSAGE_CHARS = 4096
@@ -65,15 +65,15 @@ class Receipts:
         if heard_at is None:
             raise Unavailable("the operator was not heard yet")
         asked = self._request(body)
-        _check(receipt.identity(caller, pod, asked))
-        question = state.question(observed, pod)
+        _check(receipt_content.identity(caller, pod, asked))
+        question = state_content.question(observed, pod)
         if isinstance(question, Verdict):
             raise ReceiptDenied(question)
         standings = [await self._judge.standing(p, question.model) for p in question.policies]
         # Again: it may have gone, or moved on, while its model was judged.
         _, pod = protected_pod(self._relay, caller)
-        _check(receipt.identity(caller, pod, asked))
-        _check(receipt.terms(pod, asked, question, standings))
+        _check(receipt_content.identity(caller, pod, asked))
+        _check(receipt_content.terms(pod, asked, question, standings))
         now = self._clock.now()
         _check(servers_signed(pod, question, standings, now))
         certificates = [
@@ -81,7 +81,7 @@ class Receipts:
             for policy, standing in zip(question.policies, standings, strict=True)
             if standing.certificate is not None
         ]
-        statement = receipt.statement(
+        statement = receipt_content.statement(
             caller,
             pod,
             asked,

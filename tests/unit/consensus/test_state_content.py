@@ -12,9 +12,9 @@ from quorate.errors import Unavailable
 from quorate.evidence.intoto import Outcome
 from quorate.signed_state import PodState, StateDenied
 from quorate.verdict import Reason, Verdict
-from quorate_consensus import state
+from quorate_consensus import state_content
 from quorate_consensus.issuing import judge
-from quorate_consensus.state import Question
+from quorate_consensus.state_content import Question
 from quorate_io.member_api import ObservedPod
 from tests.fakes import vouching
 from tests.fakes.vouching import NOW
@@ -39,15 +39,15 @@ def told(
     """What the pod's sidecar makes of its state: every step from the relay to the verifier."""
     observed = relayed(scene.batch(**batch)).current
     assert observed is not None
-    asked = state.question(observed, asking)
+    asked = state_content.question(observed, asking)
     if isinstance(asked, Verdict):
-        content = state.denied(asking, asked)
+        content = state_content.denied(asking, asked)
     else:
         standings = [judge(scene.committee, p, asked.model, now) for p in asked.policies]
         ids = [s.certificate.certificate_id for s in standings if s.certificate]
         revoked = tuple(certificate_id for certificate_id in ids if revoke(certificate_id))
-        content = state.answer(asking, asked, standings, revoked)
-    statement = state.statement(
+        content = state_content.answer(asking, asked, standings, revoked)
+    statement = state_content.statement(
         content, scene.members.genesis, now=now, heard_at=now, life=scene.state_life
     )
     envelope = signed_state.issue(statement, scene.members.keys)
@@ -234,8 +234,8 @@ def test_a_revoked_certificate_denies() -> None:
 @pytest.mark.requirement("beyond the hard expiry of the state: DENY")
 def test_a_state_lives_from_when_the_operator_was_heard(heard_ago: int, left: int) -> None:
     """A member that hears nothing does not make old policies live on."""
-    content = state.denied(POD, Verdict((vouching_denial(),)))
-    statement = state.statement(
+    content = state_content.denied(POD, Verdict((vouching_denial(),)))
+    statement = state_content.statement(
         content,
         SCENE.members.genesis,
         now=NOW,
@@ -248,9 +248,9 @@ def test_a_state_lives_from_when_the_operator_was_heard(heard_ago: int, left: in
 @pytest.mark.parametrize("heard_ago", [600, 601, 100_000])
 def test_no_state_when_the_operator_was_not_heard(heard_ago: int) -> None:
     """Past that life nothing is signed, and the reason says who is missing."""
-    content = state.denied(POD, Verdict((vouching_denial(),)))
+    content = state_content.denied(POD, Verdict((vouching_denial(),)))
     with pytest.raises(Unavailable, match="operator was last heard"):
-        state.statement(
+        state_content.statement(
             content,
             SCENE.members.genesis,
             now=NOW,
@@ -263,6 +263,6 @@ def vouching_denial() -> Any:
     """Some denial."""
     observed = relayed(SCENE.batch(policies=())).current
     assert observed is not None
-    asked = state.question(observed, POD)
+    asked = state_content.question(observed, POD)
     assert not isinstance(asked, Question)
     return asked.denials[0]
