@@ -5,6 +5,7 @@
 :mod:`.wire`              the messages of a decision
 :mod:`.signing`           votes and the delegations of the keys that cast them
 :mod:`.ask`               the asker's side: broadcast, collect, end in time
+:mod:`.asker`             whose an ask is: its audience, and what a freeze must name
 :mod:`.member`            a member's side: judge, keep, say
 :mod:`.approval`          votes enough to act on, verified by anyone
 :mod:`.epoch`             what is in force: members, keys, thresholds
