@@ -47,6 +47,10 @@ OPERATOR_ACCOUNT: Final = "quorate-operator"
 OPERATOR_USER: Final = f"system:serviceaccount:{NAMESPACE}:{OPERATOR_ACCOUNT}"
 MEMBER_SERVICE: Final = "quorate-member"
 MEMBER_PORT: Final = 8443
+MEMBER_MARK: Final = "{member}"
+"""Stands for a member's name in the host of a URL that reaches each of them."""
+MEMBER_URL: Final = f"https://quorate-{MEMBER_MARK}.{NAMESPACE}.svc:{MEMBER_PORT}"
+"""Where the chart's members are: one Service for each, ``quorate-member-0`` and so on."""
 WEBHOOK_SERVICE: Final = "quorate-webhook"
 FIELD_MANAGER: Final = "quorate-operator"
 
@@ -64,3 +68,13 @@ INTOTO_TYPE: Final = "application/vnd.in-toto+json"
 
 GIT_PATHS: Final = (".git", ".gitattributes", ".github", ".gitignore")
 """What the reference library for model signing leaves out unless told otherwise."""
+
+
+def member_object(member: str) -> str:
+    """Name of a member's own Service and StatefulSet; its pod has it too, followed by ``-0``."""
+    return f"quorate-{member}"
+
+
+def member_key(member: str) -> str:
+    """Name of the Secret with a member's identity key, which no other member mounts."""
+    return f"quorate-{member}-key"

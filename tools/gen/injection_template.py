@@ -14,8 +14,6 @@ from quorate.admission.floor import FloorConfig, policies
 from quorate.admission.injection import InjectionConfig, Resources
 from tools.gen.yaml_text import dump
 
-MEMBER_URL = f"https://{names.MEMBER_SERVICE}.{names.NAMESPACE}.svc:{names.MEMBER_PORT}"
-
 
 def _value(path: str) -> str:
     return f"{{{{ .Values.{path} }}}}"
@@ -48,7 +46,7 @@ def helm_config() -> FloorConfig:
     injection = InjectionConfig(
         image=_value("images.sidecar"),
         genesis_digest="",
-        member_url=MEMBER_URL,
+        member_url=names.MEMBER_URL,
         measure_resources=_resources("injection.measureResources"),
         sidecar_resources=_resources("injection.sidecarResources"),
         drain_seconds=0,

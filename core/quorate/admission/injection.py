@@ -2,8 +2,13 @@
 
 Mutate adds exactly these, validate and the floor compare with exactly these. Every field that the
 API server would default is written out, so that what comes back from it is equal to what went in.
+
+One part may differ from pod to pod: the names of members to begin with, those of the epoch in which
+it was injected. They are hints. Whom a sidecar believes is pinned by the genesis digest, where it
+asks by the URL around the name.
 """
 
+import re
 from functools import lru_cache
 from typing import Any, Final
 
@@ -12,6 +17,8 @@ import msgspec
 from quorate import names
 from quorate.admission.audit_storage import AuditStorage, checked
 from quorate.admission.quantity import canonical_quantity
+from quorate.consensus.epoch import Epoch
+from quorate.consensus.thresholds import MEMBERS_MAX
 from quorate.errors import InvalidInput
 from quorate.manifest import check_digest
 from quorate.statements import convert
@@ -42,10 +49,13 @@ class InjectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, r
     image: str
     genesis_digest: str
     member_url: str
+    """Where members are; ``{member}`` in its host stands for a name."""
     measure_resources: Resources
     sidecar_resources: Resources
     drain_seconds: int
     audit: AuditStorage = AuditStorage()
+    members: tuple[str, ...] = ()
+    """Names of members to begin with; see :func:`seated`."""
 
 
 def parse_config(document: Any) -> InjectionConfig:
@@ -57,8 +67,9 @@ def parse_config(document: Any) -> InjectionConfig:
     check_digest(config.genesis_digest, "injection.genesisDigest")
     _, _, digest = config.image.rpartition("@")
     check_digest(digest, "injection.image")
-    if not config.member_url.startswith("https://"):
-        raise InvalidInput("must begin with https://", field="injection.memberUrl")
+    _check_url(config.member_url, "injection.memberUrl")
+    if not are_names(config.members) and config.members:
+        raise InvalidInput(f"must be at most {MEMBERS_MAX} names", field="injection.members")
     if not 0 <= config.drain_seconds <= 600:
         raise InvalidInput("must be between 0 and 600", field="injection.drainSeconds")
     return msgspec.structs.replace(
@@ -66,6 +77,45 @@ def parse_config(document: Any) -> InjectionConfig:
         measure_resources=_canonical(config.measure_resources, "injection.measureResources"),
         sidecar_resources=_canonical(config.sidecar_resources, "injection.sidecarResources"),
         audit=checked(config.audit, "injection.audit"),
+    )
+
+
+def _check_url(url: str, where: str) -> None:
+    if not url.startswith("https://"):
+        raise InvalidInput("must begin with https://", field=where)
+    rest = url.replace(names.MEMBER_MARK, "", 1)
+    if {"{", "}"} & set(rest):
+        fix = f"https://quorate-{names.MEMBER_MARK}.example.test:8443"
+        raise InvalidInput(f"may hold {names.MEMBER_MARK} once", field=where, fix=fix)
+
+
+def seated(config: InjectionConfig, epoch: Epoch) -> InjectionConfig:
+    """The configuration with the members of ``epoch`` to begin with.
+
+    One whose name is no DNS label cannot be reached by a URL and is left out.
+    """
+    found = tuple(seat.name for seat in epoch.record.seats if are_names((seat.name,)))
+    return msgspec.structs.replace(config, members=found)
+
+
+MEMBER_NAME: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+"""What may stand in the host of a URL: nothing that leads elsewhere."""
+_MEMBER_NAME: Final = re.compile(MEMBER_NAME)
+MEMBER_OPTION: Final = "--member="
+
+
+def are_names(members: tuple[str, ...]) -> bool:
+    """Whether a pod may begin with these: one to thirteen well-formed names."""
+    return 0 < len(members) <= MEMBERS_MAX and all(map(_MEMBER_NAME.fullmatch, members))
+
+
+def members_of(container: dict[str, Any]) -> tuple[str, ...]:
+    """The names that an injected container was told to begin with, as they stand there."""
+    told = (str(argument) for argument in container.get("args") or ())
+    return tuple(
+        argument.removeprefix(MEMBER_OPTION)
+        for argument in told
+        if argument.startswith(MEMBER_OPTION)
     )
 
 
@@ -113,8 +163,8 @@ def _container(
             command,
             "--genesis-digest",
             config.genesis_digest,
-            "--member",
-            config.member_url,
+            f"--member-url={config.member_url}",
+            *(f"{MEMBER_OPTION}{member}" for member in config.members),
         ],
         "env": [{"name": key, "valueFrom": _field(path)} for key, path in ENVIRONMENT],
         "resources": resources.document,

@@ -10,7 +10,7 @@ from typing import Any
 
 from quorate import limits
 from quorate.admission.exceptions import Exceptions
-from quorate.admission.injection import InjectionConfig
+from quorate.admission.injection import InjectionConfig, seated
 from quorate.admission.model import KnownModel, know_model, reconsider
 from quorate.admission.snapshot import BrokenPolicy, Policies, Snapshot
 from quorate.api.v1alpha1 import AttestedModel, ClusterSafetyPolicy, SafetyException, SafetyPolicy
@@ -34,7 +34,7 @@ class Store:
         history: History,
         previous: tuple[InjectionConfig, ...] = (),
     ) -> None:
-        self._injection = injection
+        self._injection = seated(injection, history.head)
         self._previous = previous
         self._history = history
         self._policies: dict[tuple[str, Key], CompiledPolicy | BrokenPolicy] = {}
@@ -49,8 +49,13 @@ class Store:
         self._snapshot: Snapshot | None = None
 
     def follow(self, history: History) -> None:
-        """Verify with these epochs from now on, and hold only what they leave standing."""
+        """Verify with these epochs from now on, and hold only what they leave standing.
+
+        Pods that are injected from now on begin with the members of the newest."""
         self._history = history
+        injection = seated(self._injection, history.head)
+        if injection != self._injection:
+            self._injection, self._snapshot = injection, None
         for key, known in self._models.items():
             self._models[key] = reconsider(known, history)
 

@@ -24,10 +24,11 @@ Document = dict[str, Any]
 CONFIG = InjectionConfig(
     image=f"registry.example.test/quorate/sidecar@sha256:{'c' * 64}",
     genesis_digest=f"sha256:{'d' * 64}",
-    member_url="https://quorate-member.quorate-system.svc:8443",
+    member_url="https://quorate-{member}.quorate-system.svc:8443",
     measure_resources=Resources("500m", "256Mi"),
     sidecar_resources=Resources("250m", "192Mi"),
     drain_seconds=5,
+    members=("member-0", "member-1"),
 )
 ON_CLAIM = msgspec.structs.replace(CONFIG, audit=AuditStorage("1Gi", "records"))
 """The same with audit records on a claim."""

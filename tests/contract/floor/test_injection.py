@@ -85,6 +85,34 @@ def test_the_previous_image_passes_and_no_other(floor: Floor) -> None:
     assert "InjectionDiffers" in floor.create(mixed).message
 
 
+@pytest.mark.requirement("pods begin with the members of the epoch they were injected in")
+@pytest.mark.parametrize(
+    ("members", "passes"),
+    [
+        (("member-0",), True),
+        (tuple(f"member-{number}" for number in range(13)), True),
+        (tuple(f"member-{number}" for number in range(14)), False),
+        ((), False),
+        (("member-0.example.test/",), False),
+        (("-member",), False),
+    ],
+    ids=str,
+)
+def test_members_to_begin_with_are_names(
+    floor: Floor, members: tuple[str, ...], passes: bool
+) -> None:
+    """One to thirteen of them, whichever; floor and validate agree. Both containers name the
+    same."""
+    other = msgspec.structs.replace(floor.config, members=members)
+    pod = floor.injected(other, volumes=[copy.deepcopy(MODEL_VOLUME)])
+    assert floor.create(pod).accepted is passes
+    assert denied_by_validate(pod, floor.config) is not passes
+    mixed = model_pod(floor)
+    mixed["spec"]["initContainers"][0] = pod["spec"]["initContainers"][0]
+    assert "InjectionDiffers" in floor.create(mixed).message
+    assert denied_by_validate(mixed, floor.config)
+
+
 @pytest.mark.requirement(
     "byte-equal injection: every single change is refused by validate and floor"
 )

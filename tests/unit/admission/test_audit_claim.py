@@ -152,8 +152,9 @@ def test_every_pod_has_a_directory_of_its_own(mount: Document) -> None:
 def test_containers_and_volumes_are_of_one_release() -> None:
     """A sidecar that is told of the claim, with the volume of a release without one: refused."""
     digest = WORLD.committee.genesis.digest_text
-    current = injection_config(digest, **ON_CLAIM)
-    before = injection_config(digest)
+    seat = {"members": ["member-0"]}
+    current = injection_config(digest, **ON_CLAIM, **seat)
+    before = injection_config(digest, **seat)
     known = WORLD.snapshot
     snapshot = Snapshot(current, known.policies, known.models, previous=(before,))
 

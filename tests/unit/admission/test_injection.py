@@ -17,7 +17,11 @@ GENESIS = f"sha256:{'0' * 64}"
     [
         {"image": "registry.quorate.test:5000/sidecar:v1"},
         {"image": "sidecar@sha256:abc"},
-        {"memberUrl": "http://quorate-member:8443"},
+        {"memberUrl": "http://quorate-member-0:8443"},
+        {"memberUrl": "https://{seat}.quorate.test:8443"},
+        {"memberUrl": "https://{member}.{member}.quorate.test:8443"},
+        {"members": ["member-0.example.test"]},
+        {"members": [f"member-{number}" for number in range(14)]},
         {"drainSeconds": -1},
         {"drainSeconds": 601},
         {"drainSeconds": "5"},

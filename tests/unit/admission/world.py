@@ -43,7 +43,7 @@ def injection_config(genesis_digest: str, **changes: Any) -> InjectionConfig:
     document = {
         "image": f"registry.quorate.test:5000/sidecar@sha256:{'5' * 64}",
         "genesisDigest": genesis_digest,
-        "memberUrl": "https://quorate-member.quorate-system.svc:8443",
+        "memberUrl": "https://quorate-{member}.quorate-system.svc:8443",
         "measureResources": resources,
         "sidecarResources": resources,
         "drainSeconds": 5,

@@ -283,7 +283,7 @@ def json_object(text: str) -> Document:
 INJECTION = json.dumps(
     {
         "image": f"registry.quorate.test:5000/sidecar@sha256:{'5' * 64}",
-        "memberUrl": "https://quorate-member.quorate-system.svc:8443",
+        "memberUrl": "https://quorate-{member}.quorate-system.svc:8443",
         "measureResources": {"cpu": "50m", "memory": "96Mi"},
         "sidecarResources": {"cpu": "50m", "memory": "96Mi"},
         "drainSeconds": 5,

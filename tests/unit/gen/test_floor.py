@@ -14,7 +14,7 @@ from tools.gen.injection_template import floor_template, helm_config, injection_
 CONFIG = InjectionConfig(
     image=f"registry.example.test/sidecar@sha256:{'c' * 64}",
     genesis_digest=f"sha256:{'d' * 64}",
-    member_url="https://quorate-member.quorate-system.svc:8443",
+    member_url="https://quorate-{member}.quorate-system.svc:8443",
     measure_resources=Resources("500m", "256Mi"),
     sidecar_resources=Resources("250m", "192Mi"),
     drain_seconds=5,
@@ -116,6 +116,24 @@ def test_a_change_of_the_injection_changes_the_floor(field: str) -> None:
     assert floor.policies(floor.FloorConfig(elsewhere, CONFIG.image)) != floor.policies(FLOOR)
 
 
+@pytest.mark.requirement("pods begin with the members of the epoch they were injected in")
+def test_the_floor_takes_the_members_of_any_epoch() -> None:
+    """Names of members are the pod's own, in both containers alike; their form is not."""
+    seated = msgspec.structs.replace(CONFIG, members=("member-0", "member-7"))
+    assert floor.policies(floor.FloorConfig(seated, CONFIG.image)) == floor.policies(FLOOR)
+    (spec,) = (
+        d["spec"]
+        for d in floor.policies(FLOOR)
+        if d["kind"] == "ValidatingAdmissionPolicy"
+        and d["metadata"]["name"] == "quorate-floor-injection"
+    )
+    expressions = [validation["expression"] for validation in spec["validations"]]
+    assert sum(") + variables.members" in expression for expression in expressions) == 2
+    (form,) = (e for e in expressions if "variables.members.all" in e)
+    assert injection.MEMBER_NAME in form
+    assert "size(variables.members) <= 13" in form
+
+
 @pytest.mark.requirement("the genesis digest comes from where only the install Job writes")
 def test_the_genesis_is_read_at_evaluation() -> None:
     """The digest of the configuration is in no policy: the parameter says it."""
@@ -171,5 +189,6 @@ def test_the_config_map_holds_what_the_floor_compares_with() -> None:
         assert value in text
     assert set(injection.InjectionConfig.__struct_fields__) == {
         *("image", "genesis_digest", "member_url", "measure_resources", "sidecar_resources"),
-        *("drain_seconds", "audit"),
+        *("drain_seconds", "audit", "members"),
     }, "a new field of the injection needs a place in the chart's ConfigMap"
+    assert config.members == (), "who the members are is the history's to say, not the chart's"

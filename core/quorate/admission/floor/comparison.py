@@ -6,9 +6,15 @@ import msgspec
 
 from quorate.admission import injection
 from quorate.admission.cel_literal import Expression, literal
-from quorate.admission.injection import InjectionConfig, Resources
+from quorate.admission.injection import (
+    MEMBER_NAME,
+    MEMBER_OPTION,
+    InjectionConfig,
+    Resources,
+)
+from quorate.consensus.thresholds import MEMBERS_MAX
 
-_GENESIS, _IMAGE, _VOLUME = "<genesis>", "<image>", "<model volume>"
+_GENESIS, _IMAGE, _VOLUME, _MEMBERS = "<genesis>", "<image>", "<model volume>", "<members>"
 _KINDS = ["limits", "requests"]
 
 
@@ -26,7 +32,9 @@ def sidecar_is_injected(config: InjectionConfig) -> str:
 
 def _open(config: InjectionConfig) -> InjectionConfig:
     """The configuration with marks where the value is known at evaluation only."""
-    return msgspec.structs.replace(config, image=_IMAGE, genesis_digest=_GENESIS)
+    return msgspec.structs.replace(
+        config, image=_IMAGE, genesis_digest=_GENESIS, members=(_MEMBERS,)
+    )
 
 
 def _is_injected(short: str, container: dict[str, Any], resources: Resources) -> str:
@@ -40,8 +48,11 @@ def _is_injected(short: str, container: dict[str, Any], resources: Resources) ->
         _GENESIS: Expression("variables.genesis"),
         _VOLUME: Expression("variables.modelVolume"),
     }
-    # Equal to itself here; what it names is compared below.
-    filled = _filled(container, marks) | {"resources": Expression(f"{actual}.resources")}
+    filled = _filled(container, marks) | {
+        "args": _arguments(_filled(container["args"], marks)),
+        # Equal to itself here; what it names is compared below.
+        "resources": Expression(f"{actual}.resources"),
+    }
     amounts = "\n".join(
         f"    && {actual}.resources[kind].{name} == {literal(amount)}"
         for name, amount in (("cpu", resources.cpu), ("memory", resources.memory))
@@ -53,6 +64,23 @@ def _is_injected(short: str, container: dict[str, Any], resources: Resources) ->
         f"    && 'cpu' in {actual}.resources[kind] && 'memory' in {actual}.resources[kind]\n"
         f"{amounts})"
     )
+
+
+def members_are_names() -> str:
+    """CEL: the members to begin with are as many as there may be, each with a name for a host."""
+    named = literal(f"^{MEMBER_OPTION}{MEMBER_NAME}$")
+    return (
+        f"size(variables.members) > 0 && size(variables.members) <= {MEMBERS_MAX}\n"
+        f"  && variables.members.all(a, a.matches({named}))"
+    )
+
+
+def _arguments(arguments: list[str]) -> Expression:
+    """The arguments with the pod's own list of members where ours would stand."""
+    at = arguments.index(f"{MEMBER_OPTION}{_MEMBERS}")
+    before, after = literal(arguments[:at]), literal(arguments[at + 1 :])
+    rest = f" + dyn({after})" if arguments[at + 1 :] else ""
+    return Expression(f"dyn({before}) + variables.members{rest}")
 
 
 def _filled(value: Any, marks: dict[str, Expression]) -> Any:

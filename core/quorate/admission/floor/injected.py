@@ -13,7 +13,11 @@ from quorate.admission.floor.clauses import (
     validation,
     variable,
 )
-from quorate.admission.floor.comparison import measure_is_injected, sidecar_is_injected
+from quorate.admission.floor.comparison import (
+    measure_is_injected,
+    members_are_names,
+    sidecar_is_injected,
+)
 from quorate.admission.floor.config import GENESIS_ANNOTATION, FloorConfig
 from quorate.admission.pods import INJECTED
 from quorate.verdict import Reason
@@ -34,6 +38,11 @@ def injected(config: FloorConfig) -> Document:
                 Reason.NOT_INJECTED,
                 f"!variables.reserved || variables.image in {literal(images)}",
                 f"the injected containers must run this installation's sidecar image; {RECREATE}",
+            ),
+            validation(
+                Reason.NOT_INJECTED,
+                f"!variables.reserved || ({members_are_names()})",
+                f"the injected containers must name members to begin with; {RECREATE}",
             ),
             validation(
                 Reason.NOT_INJECTED,
@@ -79,6 +88,12 @@ def _injection_variables() -> list[Document]:
             "sidecar",
             "size(variables.init) >= 2\n"
             "  ? dyn(variables.init[size(variables.init) - 1]) : dyn({})",
+        ),
+        variable(
+            "members",
+            "has(variables.measure.args)\n"
+            "  ? dyn(variables.measure.args.filter(a, "
+            f"a.startsWith({literal(injection.MEMBER_OPTION)}))) : dyn([])",
         ),
         variable("image", "has(variables.measure.image) ? variables.measure.image : ''"),
         variable(

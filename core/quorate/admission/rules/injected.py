@@ -1,7 +1,12 @@
-"""Both injected containers are there once, last among the init containers, to the byte."""
+"""Both injected containers are there once, last among the init containers, to the byte.
+
+But for the names of members to begin with: a pod keeps those of the epoch that it was injected in.
+"""
 
 from collections.abc import Iterator
 from typing import Any
+
+import msgspec
 
 from quorate import names
 from quorate.admission import injection, pods
@@ -46,6 +51,11 @@ def _changed(present: dict[str, dict[str, Any]], config: InjectionConfig) -> lis
 
 
 def _are_injected(last: list[dict[str, Any]], volume: str, config: InjectionConfig) -> bool:
+    members = injection.members_of(last[0]) if last else ()
+    if not injection.are_names(members):
+        return False
+    if members != config.members:
+        config = msgspec.structs.replace(config, members=members)
     expected = injection.containers(config, volume)
     return len(last) == len(expected) and all(map(_is_injected, last, expected))
 
