@@ -13,6 +13,7 @@ import msgspec
 from quorate import limits
 from quorate.alerts import REPORTED, Rule
 from quorate.canonical import parse_object
+from quorate.consensus.freeze import SignedOrder
 from quorate.consensus.succession import CertifiedRecord
 from quorate.errors import InvalidInput
 from quorate.genesis import GENESIS_BYTES_MAX
@@ -31,6 +32,10 @@ STATE_PATH: Final = "/v1/state"
 MANIFEST_PATH: Final = "/v1/manifests/"
 REPORTS_PATH: Final = "/v1/reports"
 RECEIPTS_PATH: Final = "/v1/receipts"
+ASKS_PATH: Final = "/v1/asks"
+ASKS_TYPE: Final = "application/msgpack"
+"""Of both bodies: an ask and its answer are messages of :mod:`quorate.consensus.wire`."""
+FREEZES_PATH: Final = "/v1/freezes"
 
 EVALUATE_BYTES: Final = 2 * limits.OBJECT_BYTES + 2 * limits.FETCHED_BYTES + 64 * limits.KIB
 """A policy and a model, each with what its sources hold."""
@@ -54,6 +59,14 @@ REPORTS_BYTES: Final = 2 * limits.MIB
 REPORTS_WAIT: Final = 15.0
 """Seconds for which a member keeps the operator's question if there is nothing new."""
 CURSOR_PARAMETER: Final = "after"
+"""Of reports and freezes: the cursor of the answer before."""
+FREEZE_BYTES: Final = 16 * limits.KIB
+"""One order with the signatures that put it in force."""
+FREEZES_PAGE: Final = 32
+"""Orders in one answer."""
+FREEZES_BYTES: Final = FREEZES_PAGE * FREEZE_BYTES + 4 * limits.KIB
+FREEZES_WAIT: Final = 10.0
+"""Seconds for which a member keeps the question for freezes if there is nothing new."""
 
 Text = Annotated[str, msgspec.Meta(max_length=8192)]
 LABELS_MAX: Final = 512
@@ -297,6 +310,31 @@ class ReportsAnswer(Body, frozen=True):
     whole: bool
     more: bool
     pods: Annotated[tuple[PodReports, ...], msgspec.Meta(max_length=REPORTS_PAGE)]
+
+
+class FreezeHeard(Body, frozen=True):
+    """An order is in force here; if ``kept``, also after a restart: else it must be said again."""
+
+    order_id: DigestText
+    kept: bool
+
+
+class FreezesAnswer(Body, frozen=True):
+    """Orders that came after the cursor that was shown, oldest first; all that are in force if it
+    was none of this member's. ``more``: ask again at once.
+
+    Served to anybody: what counts of it is what the reader verifies. What has expired or was
+    released is not said; whoever holds it knows.
+    """
+
+    cursor: Identifier
+    more: bool
+    orders: Annotated[tuple[SignedOrder, ...], msgspec.Meta(max_length=FREEZES_PAGE)]
+
+
+def read_freezes(body: bytes) -> FreezesAnswer:
+    """Read a member's answer. Raises InvalidInput, or LimitExceeded; nothing in it is verified."""
+    return decode(body, FreezesAnswer, bytes_max=FREEZES_BYTES, what="freezes answer")
 
 
 def read_reports(body: bytes) -> tuple[Report, ...]:

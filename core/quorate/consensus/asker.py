@@ -3,6 +3,8 @@
 Asker and members derive both from the same documents, so neither can mean another's.
 """
 
+from collections.abc import Collection
+
 from quorate.consensus.freeze import Scope, Target
 from quorate.consensus.request import Principal, Request
 from quorate.keys import load_public_key
@@ -14,20 +16,35 @@ def audience(session_key: str) -> bytes:
     return bytes.fromhex(load_public_key(session_key).key_id.removeprefix("sha256:"))
 
 
-def target(principal: Principal, capability: str) -> Target:
-    """What a freeze must name to cover an action. A namespace is a tenant; a workload's name is one
-    in its namespace only, so it is ``NAMESPACE/WORKLOAD``; a model's version is its manifest."""
+def target(principal: Principal, capability: str, others: Collection[str] = ()) -> Target:
+    """What a freeze must name to cover an action.
+
+    ``others``: further capabilities that a policy declares the action to be of. A namespace is a
+    tenant; a workload's name is one in its namespace only, so it is ``NAMESPACE/WORKLOAD``; a
+    model's version is its manifest.
+    """
+    namespace = principal.namespace
     return Target(
         {
-            Scope.CAPABILITY: capability,
-            Scope.TENANT: principal.namespace,
-            Scope.NAMESPACE: principal.namespace,
-            Scope.WORKLOAD: f"{principal.namespace}/{principal.workload}",
+            Scope.CAPABILITY: frozenset({capability, *others}),
+            Scope.TENANT: namespace,
+            Scope.NAMESPACE: namespace,
+            Scope.WORKLOAD: frozenset(f"{namespace}/{name}" for name in workloads(principal)),
             Scope.MODEL_VERSION: principal.manifest_digest,
         }
     )
 
 
+def workloads(principal: Principal) -> list[str]:
+    """The workload's name and all that its controllers may have: each beginning before a dash.
+
+    A pod is named after what makes it, and what makes it names the next one otherwise. So a freeze
+    of ``chat`` holds for ``chat-7d9f-x2``, whatever comes after a restart, and for ``chat-eu`` too.
+    """
+    parts = principal.workload.split("-")
+    return ["-".join(parts[:count]) for count in range(len(parts), 0, -1) if parts[count - 1]]
+
+
 def target_of(request: Request) -> Target:
-    """The target of what a request asks about."""
+    """The target of what a request asks about, by its own word."""
     return target(request.principal, request.capability)

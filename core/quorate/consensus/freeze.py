@@ -63,17 +63,19 @@ class SignedOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What somebody is about to do: one name for each scope that has names."""
+    """What somebody is about to do: a name for each scope that has names, or all it goes by."""
 
-    names: Mapping[Scope, str]
+    names: Mapping[Scope, str | frozenset[str]]
 
     def is_under(self, order: Order) -> bool:
         """Whether ``order`` covers it. A target without a name for the scope is covered too: what
         does not say whose it is could be anybody's."""
         if order.scope is Scope.CLUSTER:
             return True
-        name = self.names.get(order.scope)
-        return name is None or name == order.name
+        found = self.names.get(order.scope)
+        if found is None:
+            return True
+        return found == order.name if isinstance(found, str) else order.name in found
 
 
 @dataclass(frozen=True, slots=True)
