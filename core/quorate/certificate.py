@@ -100,6 +100,14 @@ def issue(statement: Statement, signers: Sequence[Signer]) -> bytes:
     return dsse.sign(encode(statement), names.CERTIFICATE_TYPE, signers)
 
 
+def combine(envelopes: Sequence[bytes], history: History) -> bytes:
+    """The certificate that a strict quorum signed, from what single members answered.
+
+    Raises as :func:`quorate.vouched.combine`. Time and subject are for :func:`verify`.
+    """
+    return vouched.combine(envelopes, _FORM, history)
+
+
 def verify(envelope: bytes, history: History, now: datetime) -> Certificate:
     """Verify a certificate against the epochs that are known and the time.
 

@@ -5,6 +5,7 @@ what runs: one pod, on one node, of these images, with these measured bytes, by 
 A sidecar serves only with one of its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
@@ -99,6 +100,14 @@ def issue(statement: ReceiptStatement, signers: list[Signer]) -> bytes:
     """Sign a receipt; returns the DSSE envelope."""
     check_life(statement, "receipt", limits.RECEIPT_LIFE)
     return dsse.sign(encode(statement), names.RECEIPT_TYPE, signers)
+
+
+def combine(envelopes: Sequence[bytes], history: History) -> bytes:
+    """The receipt that a strict quorum signed, from what single members answered.
+
+    Raises as :func:`quorate.vouched.combine`. Time and subject are for :func:`verify`.
+    """
+    return vouched.combine(envelopes, _FORM, history)
 
 
 def verify(

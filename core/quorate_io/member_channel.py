@@ -56,15 +56,33 @@ class Request:
 class MemberChannel:
     """The channel to the member at one URL. Not for use by two event loops."""
 
-    def __init__(self, url: str, followed: Followed, token_file: Path, clock: Clock) -> None:
-        """``followed`` is shared by the channels of one client: all members keep one chain."""
-        self._url = _member_url(url)
+    def __init__(
+        self,
+        url: str,
+        followed: Followed,
+        token_file: Path,
+        clock: Clock,
+        seat: str | None = None,
+    ) -> None:
+        """``followed`` is shared by the channels of one client: all members keep one chain.
+
+        With a ``seat`` nobody but the member in it is believed, and shown a token.
+        """
+        self._url = member_url(url)
+        self._seat = seat
         self._followed = followed
         self._token_file = token_file
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._trust: Trust | None = None
         self._bootstrapping = asyncio.Lock()
+
+    @property
+    def member(self) -> str | None:
+        """Whose channel it is: the seat of the authority that was verified. None before that, and
+        while it could be one of several."""
+        trust = self._trust
+        return trust.members[0] if trust is not None and len(trust.members) == 1 else None
 
     async def trust(self) -> Trust:
         """The authorities by the newest epoch, fetched and checked. Raises QuorateError."""
@@ -147,7 +165,7 @@ class MemberChannel:
                 answer, history = await self._follow(session)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unavailable(error) from error
-        return member_trust.establish(answer, history, self._clock.now())
+        return member_trust.establish(answer, history, self._clock.now(), self._seat)
 
     async def _follow(
         self, session: aiohttp.ClientSession
@@ -192,7 +210,8 @@ class MemberChannel:
         return Unavailable(f"member {self._url.origin()} did not answer: {what}", fix=_RETRY_FIX)
 
 
-def _member_url(text: str) -> yarl.URL:
+def member_url(text: str) -> yarl.URL:
+    """Read https://HOST[:PORT]. Raises InvalidInput for anything else."""
     try:
         url = yarl.URL(text)
         # Nothing but scheme, host and port: no user, path, query or fragment.

@@ -124,10 +124,11 @@ class MemberClient:
         history = await self.history()
         envelope = await self._get(member_api.STATE_PATH, limits.STATEMENT_BYTES)
         try:
-            return signed_state.verify(envelope, history, pod_uid, self._clock.now())
+            word = signed_state.read(envelope, history, pod_uid, self._clock.now())
         except EpochUnknown:
             history = await self.history(newer=True)
-            return signed_state.verify(envelope, history, pod_uid, self._clock.now())
+            word = signed_state.read(envelope, history, pod_uid, self._clock.now())
+        return signed_state.agree([word], history)
 
     async def manifest(self, digest: str) -> Manifest:
         """The manifest of the pod's model, which must have this digest."""
@@ -145,7 +146,9 @@ class MemberClient:
 
         The certificate is not verified here; whoever relies on it verifies it.
         """
-        body = json.dumps({"policy": policy, "model": model}).encode("utf-8")
+        issued_at = self._clock.now().replace(microsecond=0).isoformat()
+        document = {"policy": policy, "model": model, "issuedAt": issued_at}
+        body = json.dumps(document).encode("utf-8")
         request = Request(
             "POST",
             member_api.EVALUATE_PATH,

@@ -27,10 +27,14 @@ from quorate_io.member_api import GenesisAnswer
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The epochs, and the authorities (PEM) whose leafs a client may believe."""
+    """The epochs, and the authorities (PEM) whose leafs a client may believe.
+
+    ``members``: the seats whose authorities these are, in the newest epoch.
+    """
 
     history: History
     authorities: tuple[str, ...]
+    members: tuple[str, ...]
 
 
 class Followed:
@@ -72,31 +76,40 @@ def read(answer: bytes) -> GenesisAnswer:
     )
 
 
-def establish(answer: GenesisAnswer, history: History, now: datetime) -> Trust:
-    """Check the authorities in ``answer`` by the newest epoch.
+def establish(
+    answer: GenesisAnswer, history: History, now: datetime, seat: str | None = None
+) -> Trust:
+    """Check the authorities in ``answer`` by the newest epoch: of ``seat``, if it is said.
 
-    Raises SubjectMismatch for one that is no member's, or of one that was found lying;
+    Raises SubjectMismatch for one that is no member's or another's, or of one that was found lying;
     SignatureError for one that its key did not sign, Expired, InvalidInput.
     """
-    return Trust(history, tuple(_authority(pem, history, now) for pem in answer.ca_certificates))
+    checked = [_authority(pem, history, now) for pem in answer.ca_certificates]
+    members = {member for _, member in checked}
+    if seat is not None and members != {seat}:
+        raise SubjectMismatch(f"where {seat} is expected, {', '.join(sorted(members))} answered")
+    return Trust(history, tuple(pem for pem, _ in checked), tuple(sorted(members)))
 
 
-def _authority(pem: str, history: History, now: datetime) -> str:
-    """The certificate in canonical PEM, so that nothing beside it reaches the TLS library."""
+def _authority(pem: str, history: History, now: datetime) -> tuple[str, str]:
+    """The certificate in canonical PEM, so that nothing beside it reaches the TLS library; and
+    whose it is."""
     try:
         certificates = x509.load_pem_x509_certificates(pem.encode("ascii"))
         if len(certificates) != 1 or pem.count("-----BEGIN") != 1:
             raise InvalidInput("must hold exactly one certificate", field="caCertificates[]")
         certificate = certificates[0]
-        _check_authority(certificate, history, now)
+        member = _check_authority(certificate, history, now)
     except (ValueError, TypeError, x509.UnsupportedGeneralNameType) as error:
         raise InvalidInput(f"is not a certificate: {error}", field="caCertificates[]") from None
-    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
+    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii"), member
 
 
-def _check_authority(certificate: x509.Certificate, history: History, now: datetime) -> None:
+def _check_authority(certificate: x509.Certificate, history: History, now: datetime) -> str:
     key = accept(certificate.public_key())
-    if key.key_id not in {material_of(key) for key in history.standing(history.head).values()}:
+    standing = history.standing(history.head).items()
+    member = next((name for name, held in standing if material_of(held) == key.key_id), None)
+    if member is None:
         raise SubjectMismatch(f"authority has key {key.key_id}, which is no member's")
     try:
         certificate.verify_directly_issued_by(certificate)
@@ -110,3 +123,4 @@ def _check_authority(certificate: x509.Certificate, history: History, now: datet
         raise EvidenceError("authority may not sign certificates") from None
     if not constraints.ca:
         raise EvidenceError("authority may not sign certificates")
+    return member

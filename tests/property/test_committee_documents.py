@@ -22,6 +22,7 @@ from quorate.keys import LocalSigner
 from quorate.policy.runtime import CheckRule, RuntimeRules
 from quorate.signed_state import PodState, PodSubject, PolicyState, StateStatement
 from quorate.statements import encode
+from tests.fakes.states import state_of
 from tests.fakes.vouching import NOW, Committee, model_files
 
 MEMBER = LocalSigner(ed25519.Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))
@@ -95,10 +96,10 @@ def certified(envelope: bytes) -> certificate.Certificate | None:
         return None
 
 
-def state_of(envelope: bytes) -> PodState | None:
+def read_state(envelope: bytes) -> PodState | None:
     """The pod's state, or None if it is refused in an orderly way."""
     try:
-        return signed_state.verify(envelope, HISTORY, UID, NOW)
+        return state_of(envelope, HISTORY, UID, NOW)
     except QuorateError:
         return None
 
@@ -109,9 +110,9 @@ def test_arbitrary_bytes_are_refused(data: bytes) -> None:
     """Neither as a document, nor as what a member signed."""
     assert genesis_of(data) is None
     assert certified(data) is None
-    assert state_of(data) is None
+    assert read_state(data) is None
     assert certified(dsse.sign(data, names.CERTIFICATE_TYPE, [MEMBER])) is None
-    assert state_of(dsse.sign(data, names.STATE_TYPE, [MEMBER])) is None
+    assert read_state(dsse.sign(data, names.STATE_TYPE, [MEMBER])) is None
 
 
 @pytest.mark.requirement("bad input: property tests for every parser")
@@ -137,7 +138,7 @@ def test_signed_rubbish_is_what_it_says_or_refused(changes: list[tuple[int, Any]
         assert json.loads(encode(found.statement)) == document
     document = changed(json.loads(dsse.parse(STATE).payload), changes)
     payload = json.dumps(document).encode()
-    state = state_of(dsse.sign(payload, names.STATE_TYPE, [MEMBER]))
+    state = read_state(dsse.sign(payload, names.STATE_TYPE, [MEMBER]))
     if state is not None:
         assert (document["pod"]["uid"], document["denial"]) == (UID, None)
         assert state.manifest_digest == document["manifestDigest"]
@@ -150,8 +151,8 @@ def test_spliced_states_and_certificates_say_the_same_or_nothing(
     start: int, length: int, insert: bytes
 ) -> None:
     """No cut or insertion changes what a signed document says."""
-    state = state_of(STATE[:start] + insert + STATE[start + length :])
-    assert state in (None, state_of(STATE))
+    state = read_state(STATE[:start] + insert + STATE[start + length :])
+    assert state in (None, read_state(STATE))
     found = certified(CERTIFICATE[:start] + insert + CERTIFICATE[start + length :])
     original = certified(CERTIFICATE)
     assert original is not None
@@ -161,7 +162,7 @@ def test_spliced_states_and_certificates_say_the_same_or_nothing(
 @given(st.sampled_from([names.CERTIFICATE_TYPE, names.STATE_TYPE]), st.booleans())
 def test_strangers_and_other_types_are_refused(payload_type: str, other_type: bool) -> None:
     """The same payload by a key that is no member's, or signed as another type, is nothing."""
-    verify = state_of if payload_type == names.STATE_TYPE else certified
+    verify = read_state if payload_type == names.STATE_TYPE else certified
     payload = dsse.parse(STATE if payload_type == names.STATE_TYPE else CERTIFICATE).payload
     signed_as = names.INTOTO_TYPE if other_type else payload_type
     key = MEMBER if other_type else STRANGER

@@ -17,6 +17,7 @@ from quorate_consensus.issuing import judge
 from quorate_consensus.state_content import Question
 from quorate_io.member_api import ObservedPod
 from tests.fakes import vouching
+from tests.fakes.states import state_of
 from tests.fakes.vouching import NOW
 from tests.unit.consensus.scene import FILES, POD, Scene, relayed
 
@@ -51,7 +52,7 @@ def told(
         content, scene.members.genesis, now=now, heard_at=now, life=scene.state_life
     )
     envelope = signed_state.issue(statement, scene.members.keys)
-    return signed_state.verify(envelope, scene.members.history, asking.uid, now)
+    return state_of(envelope, scene.members.history, asking.uid, now)
 
 
 @pytest.mark.requirement("the signed state carries the compiled policy and its certificates")

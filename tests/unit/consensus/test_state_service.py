@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from quorate import signed_state
 from quorate.errors import Unavailable
 from quorate.evidence.intoto import Outcome
 from quorate.keys import PublicKey
@@ -19,6 +18,7 @@ from quorate_consensus.relay import Relay
 from quorate_consensus.state_service import REMEMBERED_SECONDS, NotFound, PodUnknown, States
 from quorate_consensus.tokens import Caller
 from quorate_io.member_api import ObservedBatch
+from tests.fakes.states import state_of
 from tests.fakes.vouching import NOW
 from tests.unit.consensus.scene import FILES, POD, ManualClock, Scene, relayed
 
@@ -76,7 +76,7 @@ class Desk:
         """What the pod's sidecar makes of its state now."""
         envelope = await self.states.envelope(caller())
         history = self.scene.members.history
-        return signed_state.verify(envelope, history, POD.uid, self.clock.now())
+        return state_of(envelope, history, POD.uid, self.clock.now())
 
 
 def caller(**changes: Any) -> Caller:

@@ -15,6 +15,7 @@ from quorate.evidence import dsse
 from quorate.policy.runtime import RuntimeRules
 from quorate.signed_state import PodSubject, PolicyState, StateDenial, StateDenied, StateStatement
 from quorate.statements import encode
+from tests.fakes.states import state_of
 from tests.fakes.vouching import NOW, Committee, model_files
 
 FILES = model_files()
@@ -98,7 +99,7 @@ def test_state_is_not_a_certificate() -> None:
     committee = Committee()
     envelope = committee.certify(FILES, POLICY, POLICY_DIGEST)
     with pytest.raises(InvalidInput):
-        signed_state.verify(envelope, committee.history, "uid", NOW)
+        state_of(envelope, committee.history, "uid", NOW)
 
 
 @dataclass
@@ -109,7 +110,7 @@ class World:
     def verify(self, now: datetime = NOW, uid: str = "pod-uid", **changes: Any) -> Any:
         statement = msgspec.structs.replace(self.statement, **changes)
         envelope = signed_state.issue(statement, self.committee.keys)
-        return signed_state.verify(envelope, self.committee.history, uid, now)
+        return state_of(envelope, self.committee.history, uid, now)
 
 
 @pytest.fixture
@@ -172,4 +173,4 @@ def test_state_by_a_stranger(world: World) -> None:
     """A state that another committee signed is no state."""
     envelope = signed_state.issue(world.statement, Committee().keys)
     with pytest.raises(SignatureError):
-        signed_state.verify(envelope, world.committee.history, "pod-uid", NOW)
+        state_of(envelope, world.committee.history, "pod-uid", NOW)

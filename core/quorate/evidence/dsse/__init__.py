@@ -13,7 +13,13 @@ from quorate.evidence.dsse.envelope import (
     parse,
 )
 from quorate.evidence.dsse.signing import sign
-from quorate.evidence.dsse.verification import KEYS_MAX, Verified, check_type, verify
+from quorate.evidence.dsse.verification import (
+    KEYS_MAX,
+    Verified,
+    check_type,
+    signatures_by,
+    verify,
+)
 
 __all__ = [
     "KEYS_MAX",
@@ -26,5 +32,6 @@ __all__ = [
     "pae",
     "parse",
     "sign",
+    "signatures_by",
     "verify",
 ]

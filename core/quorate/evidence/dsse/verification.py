@@ -1,6 +1,6 @@
 """k-of-n over distinct key material."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from quorate.errors import InvalidInput, LimitExceeded, SignatureError
@@ -28,20 +28,27 @@ def verify(
     meant (below 1, or above the number of distinct keys) or the payload is of another type,
     SignatureError if too few keys signed.
     """
-    waiting = distinct_keys(keys, threshold)
+    accepted = distinct_keys(keys, threshold)
     check_type(envelope, payload_type)
-    message = pae(payload_type, envelope.payload)
-    total, signers = len(waiting), set[str]()
+    signers = frozenset(signatures_by(envelope, accepted))
+    if len(signers) < threshold:
+        raise SignatureError(
+            f"{len(signers)} of {len(accepted)} accepted keys signed; {threshold} must",
+            field="signatures",
+        )
+    return Verified(envelope.payload, signers)
+
+
+def signatures_by(envelope: Envelope, keys: Mapping[str, PublicKey]) -> dict[str, bytes]:
+    """The signatures that verify with one of ``keys`` (by id), by the id of that key."""
+    message = pae(envelope.payload_type, envelope.payload)
+    waiting, found = dict(keys), dict[str, bytes]()
     for signature in envelope.signatures:
         signer = _signer(signature, message, waiting)
         if signer:
-            signers.add(signer)
+            found[signer] = signature.sig
             del waiting[signer]
-    if len(signers) < threshold:
-        raise SignatureError(
-            f"{len(signers)} of {total} accepted keys signed; {threshold} must", field="signatures"
-        )
-    return Verified(envelope.payload, frozenset(signers))
+    return found
 
 
 def check_type(envelope: Envelope, payload_type: str) -> None:

@@ -1,0 +1,196 @@
+"""The channels to all members: whom to ask, by the newest epoch that is followed.
+
+The chain says who they are, a template of a URL where each of them is.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from quorate.consensus.history import History
+from quorate.consensus.thresholds import MEMBERS_MAX
+from quorate.errors import InvalidInput, QuorateError, Unavailable
+from quorate.manifest import check_digest
+from quorate.ports import Clock
+from quorate_io import member_api
+from quorate_io.member_channel import MemberChannel, MemberRefused, Request, member_url
+from quorate_io.member_trust import Followed
+from quorate_io.polling import Poll, Stragglers
+
+MEMBER: Final = "{member}"
+"""In the host of a URL: replaced by the name of each member's seat."""
+ONE_NAME: Final = "member"
+"""Names the only channel of a URL without a template, if nobody named its member."""
+HISTORY_SECONDS = 30.0
+"""How old what is known of the epochs may be before members are asked again. A statement of a newer
+epoch is a reason to ask at once; a quarantine is heard of within this time though nobody names it.
+"""
+LEARN_SECONDS = 1.0
+"""How long what is known waits for members that do not answer. They are heard when they do."""
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z", re.ASCII)
+_SAID_MAX = 5
+"""Members whose errors a message repeats."""
+_SAID_CHARS = 500
+
+
+class MemberChannels:
+    """Channels by member. For one event loop."""
+
+    def __init__(
+        self,
+        url: str,
+        members: Sequence[str],
+        genesis_digest: str,
+        token_file: Path,
+        clock: Clock,
+    ) -> None:
+        """``url`` is https://HOST[:PORT]; HOST may hold ``{member}``. ``members`` are asked until
+        an epoch is known. Raises InvalidInput."""
+        check_digest(genesis_digest, "genesis digest")
+        member_url(_filled(url, "member"))
+        if MEMBER in url and not 1 <= len(members) <= MEMBERS_MAX:
+            raise InvalidInput(f"must be 1 to {MEMBERS_MAX}", field="members")
+        if len(set(members)) != len(members) or not all(_NAME.match(name) for name in members):
+            raise InvalidInput("must be distinct DNS labels", field="members")
+        self._url = url
+        self._token_file = token_file
+        self._clock = clock
+        self._followed = Followed(genesis_digest)
+        self._seen: History | None = None
+        self._learned_at = float("-inf")
+        self._learning = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._late = Stragglers()
+        names = members if MEMBER in url else [members[0] if members else ONE_NAME]
+        self._channels = {name: self._channel(name) for name in names}
+
+    @property
+    def known(self) -> History | None:
+        """The epochs that are followed so far; None before any."""
+        return self._followed.history
+
+    def current(self) -> Mapping[str, MemberChannel]:
+        """The channels to the members of the newest epoch whose word counts, by name."""
+        history = self._followed.history
+        if history is not self._seen and history is not None and MEMBER in self._url:
+            self._seen = history
+            self._follow(history)
+        return self._channels
+
+    def member(self, name: str) -> str | None:
+        """Whose channel ``name`` is, as far as that was verified and is one member's."""
+        channel = self._channels.get(name)
+        return channel.member if channel is not None else None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._late.close()
+        await asyncio.gather(*self._closing, *(one.close() for one in self._channels.values()))
+
+    async def history(self, *, newer: bool = False) -> History:
+        """The epochs from the pinned genesis to the newest that a member told of.
+
+        Members are asked again after HISTORY_SECONDS, and at once if ``newer``. What was certified
+        stays true: while none of them answers, what is known counts. Raises QuorateError if no
+        member ever told of any.
+        """
+        asked_at = asyncio.get_running_loop().time()
+        async with self._learning:
+            since = asked_at if newer else asked_at - HISTORY_SECONDS
+            if self.known is None or self._learned_at < since:
+                await self._learn()
+                self._learned_at = asyncio.get_running_loop().time()
+            known = self.known
+            if known is None:
+                raise Unavailable("no member answered")
+            return known
+
+    def ask(self, request: Request, late: Stragglers | None = None) -> Poll[bytes]:
+        """Ask all members the same. Who is too late is left to ``late``, or to end by itself."""
+        calls = {name: self.call(name, request) for name in self.current()}
+        return Poll(calls, late or self._late)
+
+    async def call(self, name: str, request: Request) -> bytes:
+        """Ask one member, within the request's time-out. Raises as MemberChannel.call."""
+        channel = self.current().get(name)
+        if channel is None:
+            raise Unavailable(f"{name} is no member any more")
+        try:
+            async with asyncio.timeout(request.timeout):
+                return await channel.call(request)
+        except TimeoutError:
+            raise Unavailable(f"{name} did not answer within {request.timeout:g} s") from None
+
+    async def _learn(self) -> None:
+        """Ask all members for their chains: one that lies could keep the newest back.
+
+        One more than may lie is enough; who is slow is not waited for if anything is known.
+        """
+        told, failures = 0, dict[str, QuorateError]()
+        calls = {name: channel.learn() for name, channel in self.current().items()}
+        loop = asyncio.get_running_loop()
+        end = loop.time() + LEARN_SECONDS
+        async with Poll(calls, self._late) as poll:
+            while (known := self.known) is None or told <= known.head.record.thresholds.r:
+                left = None if known is None else max(0.0, end - loop.time())
+                answer = await poll.next(left)
+                if answer is None:
+                    break
+                name, outcome = answer
+                if isinstance(outcome, QuorateError):
+                    failures[name] = outcome
+                else:
+                    told += 1
+        if self.known is None:
+            raise failure(failures, len(calls))
+
+    def _follow(self, history: History) -> None:
+        """Take up the members that are new, and part from those that are none any more."""
+        standing = [name for name in history.standing(history.head) if _NAME.match(name)]
+        for name in set(self._channels) - set(standing):
+            task = asyncio.ensure_future(self._channels[name].close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        self._channels = {
+            name: self._channels.get(name) or self._channel(name) for name in standing
+        }
+
+    def _channel(self, name: str) -> MemberChannel:
+        seat = name if MEMBER in self._url else None
+        url = _filled(self._url, name)
+        return MemberChannel(url, self._followed, self._token_file, self._clock, seat)
+
+
+def failure(failures: Mapping[str, QuorateError], asked: int, note: str = "") -> QuorateError:
+    """What it comes to that too few of the ``asked`` members answered; ``note`` is said first.
+
+    Of the only member it is its own error. MemberRefused if all gave the same reason.
+    """
+    errors = list(failures.values())
+    if asked == 1 and len(errors) == 1 and not note:
+        return errors[0]
+    said = [f"{name}: {str(error)[:_SAID_CHARS]}" for name, error in sorted(failures.items())]
+    if len(said) > _SAID_MAX:
+        said[_SAID_MAX:] = [f"and {len(said) - _SAID_MAX} more"]
+    answered = f"{asked - len(errors)} of {asked} members answered"
+    message = "; ".join([note] * bool(note) + [answered, *said])
+    refused = [error for error in errors if isinstance(error, MemberRefused)]
+    if len(refused) == asked and len({(error.status, error.reason) for error in refused}) == 1:
+        one = refused[0]
+        body = member_api.ErrorBody(reason=one.reason, message=message, fix=one.fix)
+        return MemberRefused(one.status, body)
+    fixes = sorted({error.fix for error in errors if error.fix})
+    return Unavailable(message, fix=fixes[0] if fixes else "")
+
+
+def _filled(url: str, name: str) -> str:
+    """The URL of one member. Raises InvalidInput unless only the host names it, if anything."""
+    scheme, separator, rest = url.partition("://")
+    host, colon, port = rest.rpartition(":")
+    if not colon:
+        host, port = rest, ""
+    if MEMBER in scheme or MEMBER in port or host.count(MEMBER) > 1:
+        raise InvalidInput(f"must be https://HOST[:PORT] with {MEMBER} in HOST at most", field=url)
+    return f"{scheme}{separator}{host.replace(MEMBER, name)}{colon}{port}"
