@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from quorate import signed_state
 from quorate.certificate import Statement
 from quorate.consensus import history as histories
 from quorate.consensus.epoch import Change
@@ -14,22 +15,24 @@ from quorate.receipt import ReceiptStatement
 from quorate.signed_state import PolicyState, StateStatement
 from tests.fakes.ballots import Party, digest
 from tests.fakes.signing_epochs import KINDS, POLICY, Cluster, Kind, see_state
+from tests.fakes.vouching import NOW
 
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=["certificate", "receipt", "state"])
+by_quorum = pytest.mark.parametrize("kind", KINDS[:2], ids=["certificate", "receipt"])
 ALL = ("m0", "m1", "m2", "m3", "m4")
 
 
-@every_kind
+@by_quorum
 @pytest.mark.requirement("certificates carry q signatures of members: strict, states r + 1")
 def test_enough_members_and_not_one_fewer(kind: Kind) -> None:
-    """Four of five for what certifies, two where one of them is honest for certain."""
+    """Four of five for what certifies."""
     cluster = Cluster()
     kind.see(kind.sign(cluster, *ALL[: kind.needed]), cluster.history)
     with pytest.raises(SignatureError):
         kind.see(kind.sign(cluster, *ALL[: kind.needed - 1]), cluster.history)
 
 
-@every_kind
+@by_quorum
 @pytest.mark.requirement("distinct members: nobody's word counts twice")
 def test_the_same_member_twice_is_one(kind: Kind) -> None:
     """Its signature copied, under another keyid too, adds nothing."""
@@ -43,7 +46,7 @@ def test_the_same_member_twice_is_one(kind: Kind) -> None:
             kind.see(copied.encode(), cluster.history)
 
 
-@every_kind
+@by_quorum
 @pytest.mark.requirement("admission certificates count while q of their signers are unrevoked")
 def test_a_signer_that_is_quarantined_later_no_longer_counts(kind: Kind) -> None:
     """What it signed before is one signature short; with one more honest signer it counts."""
@@ -80,7 +83,7 @@ def test_old_keys_do_not_sign_for_the_new_epoch(kind: Kind) -> None:
         kind.see(kind.sign(cluster, *ALL), cluster.history)
 
 
-@every_kind
+@by_quorum
 def test_signatures_of_two_epochs_do_not_add_up(kind: Kind) -> None:
     """Half of them by keys of the epoch before: the statement names one epoch."""
     cluster = Cluster()
@@ -113,7 +116,7 @@ def test_an_epoch_that_is_not_known(kind: Kind) -> None:
 def test_an_epoch_long_past_is_not_known(kind: Kind) -> None:
     """Only so many are kept: far more than a certificate outlives."""
     cluster = Cluster()
-    envelope = kind.sign(cluster, *ALL)
+    envelope = kind.sign(cluster, *ALL[: kind.needed])
     for _ in range(histories.RECENT_MAX - 1):
         cluster.change_policies()
     kind.see(envelope, cluster.history)
@@ -154,11 +157,11 @@ def test_administrators_put_out_whom_they_no_longer_trust(kind: Kind) -> None:
 
 
 def test_a_state_with_a_certificate_that_lost_a_signer() -> None:
-    """Two honest members sign the state; the certificate in it is one signature short."""
+    """An honest member signs the state; the certificate in it is one signature short."""
     cluster = Cluster()
     short = cluster.certificate("m4", "m0", "m1", "m2")
     policy = PolicyState(POLICY, digest("1"), short.decode())
-    envelope = cluster.state("m0", "m1", policies=(policy,))
+    envelope = cluster.state("m0", policies=(policy,))
     see_state(envelope, cluster.history)
     cluster.quarantine("m4")
     with pytest.raises(SignatureError):
@@ -170,7 +173,19 @@ def test_a_state_and_its_certificate_may_be_of_two_epochs() -> None:
     cluster = Cluster()
     policy = PolicyState(POLICY, digest("1"), cluster.certificate(*ALL).decode())
     cluster.rotate()
-    see_state(cluster.state("m0", "m1", policies=(policy,)), cluster.history)
+    see_state(cluster.state("m0", policies=(policy,)), cluster.history)
+
+
+def test_a_state_is_one_members_word() -> None:
+    """Two in one envelope are not two words: each member answers for itself."""
+    cluster = Cluster()
+    word = signed_state.read(cluster.state("m3"), cluster.history, "uid", NOW)
+    assert word.member == cluster.committee.parties["m3"].identity.public_key.key_id
+    with pytest.raises(SignatureError, match="one member's"):
+        see_state(cluster.state("m0", "m1"), cluster.history)
+    cluster.quarantine("m3")
+    with pytest.raises(SignatureError):
+        see_state(cluster.state("m3"), cluster.history)
 
 
 @every_kind
