@@ -12,7 +12,7 @@ from quorate import names
 from quorate.errors import QuorateError
 from quorate_io import logs
 from quorate_io.clock import SystemClock
-from quorate_io.member_client import MemberClient
+from quorate_io.operator_client import OperatorClient
 from quorate_io.registry import RegistryClient
 from quorate_operator import config
 from quorate_operator.check import Place, check
@@ -38,13 +38,14 @@ async def _run(found: argparse.Namespace) -> int:
     sources = load_sources(source_contents)
     watched = ((files, contents), (source_paths, source_contents))
     clock = SystemClock()
-    digest = settings.genesis.digest_text
+    digest, seats = settings.genesis.digest_text, tuple(settings.genesis.members)
+    url, token = settings.member_url, settings.token_file
     async with (
         ApiServer(await configuration()) as api,
-        MemberClient(settings.member_urls, digest, settings.token_file, clock=clock) as member,
+        OperatorClient(url, seats, digest, token, clock=clock) as members,
         RegistryClient(sources.rules, sources.credentials, sources.context) as registries,
     ):
-        operator = Operator(settings, watched, api, member, registries, sources.refresh, clock)
+        operator = Operator(settings, watched, api, members, registries, sources.refresh, clock)
         await operator.run()
     return 0
 

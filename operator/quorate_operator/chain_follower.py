@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """Who tells of epochs: :class:`quorate_io.member_client.MemberClient`."""
+    """Who tells of epochs: :class:`quorate_io.operator_client.OperatorClient`."""
 
     async def history(self, *, newer: bool = False) -> History:
         """What is known; asked for again if ``newer``. Raises QuorateError."""
@@ -33,13 +33,17 @@ class ChainFollower:
         self._queues = queues
 
     async def run(self) -> None:
-        """Look for ever. While no member answers, what is known counts."""
+        """Look for ever."""
         while True:
-            try:
-                self.take(await self._source.history())
-            except QuorateError as error:
-                log.info("epochs are not followed: %s", error)
+            await self.look()
             await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def look(self) -> None:
+        """Look once. While no member answers, what is known counts."""
+        try:
+            self.take(await self._source.history())
+        except QuorateError as error:
+            log.info("epochs are not followed: %s", error)
 
     def take(self, history: History) -> None:
         """Verify with ``history`` from now on, unless it is older or the same.

@@ -13,10 +13,15 @@ from typing import Any
 import aiohttp
 
 from quorate import names
+from quorate.consensus import history as histories
+from quorate.consensus.epoch import Epoch
+from quorate.consensus.history import History
 from quorate.errors import InvalidInput, QuorateError, Unavailable
 from quorate.genesis import parse_genesis
 from quorate_io import tls
-from quorate_io.member_client import MemberClient
+from quorate_io.clock import SystemClock
+from quorate_io.member_channel import MemberChannel
+from quorate_io.member_trust import Followed
 from quorate_operator.effects.api_server import ApiServer
 from quorate_operator.install.member import GENESIS
 from quorate_operator.install.webhook import CONFIGURATION, CONFIGURATIONS
@@ -39,7 +44,7 @@ class Place:
 
     def host(self, service: str) -> str:
         """The host and port of a Service."""
-        port = names.MEMBER_PORT if service == names.MEMBER_SERVICE else 443
+        port = 443 if service == names.WEBHOOK_SERVICE else names.MEMBER_PORT
         return self.hosts.get(service, f"{service}.{self.namespace}.svc:{port}")
 
 
@@ -66,8 +71,9 @@ async def authority_set(api: ApiServer, place: Place) -> None:
 
 
 async def endpoints_ready(api: ApiServer, place: Place) -> None:
-    """The Services of webhook and member have ready endpoints."""
-    for service in (names.WEBHOOK_SERVICE, names.MEMBER_SERVICE):
+    """The Services of webhook and members have ready endpoints."""
+    members = map(names.member_object, await _members(await _genesis(api, place), place))
+    for service in (names.WEBHOOK_SERVICE, *members):
         slices = await api.get(
             f"/apis/discovery.k8s.io/v1/namespaces/{place.namespace}/endpointslices",
             {"labelSelector": f"kubernetes.io/service-name={service}"},
@@ -79,14 +85,19 @@ async def endpoints_ready(api: ApiServer, place: Place) -> None:
             )
 
 
-async def member_proves_genesis(api: ApiServer, place: Place) -> None:
-    """The member serves the genesis of this installation, over its Service."""
-    document = await api.get(CONFIG_MAP.path(place.namespace, GENESIS))
-    genesis = parse_genesis(str(document["data"]["genesis.json"]).encode("utf-8"))
-    url = f"https://{place.host(names.MEMBER_SERVICE)}"
-    # Genesis and authority are public: no token is shown.
-    async with MemberClient([url], genesis.digest_text, Path("/nonexistent")) as member:
-        await member.history()
+async def members_prove_genesis(api: ApiServer, place: Place) -> None:
+    """Every member serves the genesis of this installation, over its own Service."""
+    genesis = await _genesis(api, place)
+    members = await _members(genesis, place)
+    outcomes = await asyncio.gather(
+        *(_learn(genesis, name, place, seat=name) for name in members), return_exceptions=True
+    )
+    failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    for outcome in failed:
+        if not isinstance(outcome, QuorateError):
+            raise outcome
+    if failed:
+        raise Unavailable("; ".join(map(str, failed)))
 
 
 async def webhook_answers(api: ApiServer, place: Place) -> None:
@@ -102,7 +113,7 @@ CHECKS: tuple[Check, ...] = (
     kinds_served,
     authority_set,
     endpoints_ready,
-    member_proves_genesis,
+    members_prove_genesis,
     webhook_answers,
 )
 
@@ -138,6 +149,34 @@ async def _tried(one: Check, api: ApiServer, place: Place) -> str:
         return f"{one.__doc__} No: {error}"
     log.info("holds: %s", one.__doc__)
     return ""
+
+
+async def _genesis(api: ApiServer, place: Place) -> Epoch:
+    document = await api.get(CONFIG_MAP.path(place.namespace, GENESIS))
+    return parse_genesis(str(document["data"]["genesis.json"]).encode("utf-8"))
+
+
+async def _members(genesis: Epoch, place: Place) -> list[str]:
+    """Who the members are by now, as far as those of the genesis tell."""
+    told = await asyncio.gather(
+        *(_learn(genesis, seat.name, place) for seat in genesis.record.seats),
+        return_exceptions=True,
+    )
+    known = [one for one in told if isinstance(one, History)]
+    newest = max(known, key=lambda one: one.head.record.number, default=histories.begin(genesis))
+    return list(newest.standing(newest.head))
+
+
+async def _learn(genesis: Epoch, member: str, place: Place, seat: str | None = None) -> History:
+    """What a member tells of the epochs; it must have this ``seat``, if one is named."""
+    url = f"https://{place.host(names.member_object(member))}"
+    # Genesis and authority are public: no token is shown.
+    followed, token = Followed(genesis.digest_text), Path("/nonexistent")
+    channel = MemberChannel(url, followed, token, SystemClock(), seat)
+    try:
+        return (await channel.trust()).history
+    finally:
+        await channel.close()
 
 
 async def _configuration(api: ApiServer, plural: str) -> Document:

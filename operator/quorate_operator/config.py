@@ -34,7 +34,8 @@ class Config:
     """Where the Lease and the webhook's Secrets are."""
     identity: str
     """Names this process in the Lease: one that restarts in its pod finds it still its own."""
-    member_urls: tuple[str, ...]
+    member_url: str
+    """Where each member is: ``{member}`` in it stands for a seat's name."""
     token_file: Path
     health_port: int
     leaf_life: timedelta
@@ -85,14 +86,13 @@ def load(contents: tuple[bytes, ...], environment: Mapping[str, str] = os.enviro
     genesis = parse_genesis(genesis_bytes, digest)
     injection, *previous = (_injection(data, genesis) for data in injection_files)
     token = environment.get("QUORATE_TOKEN_FILE", f"{names.TOKEN_PATH}/token")
-    urls = environment.get("QUORATE_MEMBER_URLS", injection.member_url)
     return Config(
         injection=injection,
         previous=tuple(previous),
         genesis=genesis,
         namespace=environment.get("QUORATE_NAMESPACE", names.NAMESPACE),
         identity=environment.get("QUORATE_POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
-        member_urls=tuple(url.strip() for url in urls.split(",")),
+        member_url=environment.get("QUORATE_MEMBER_URL", injection.member_url),
         token_file=Path(token),
         health_port=_number(environment, "QUORATE_HEALTH_PORT", HEALTH_PORT, 0, 65_535),
         leaf_life=timedelta(

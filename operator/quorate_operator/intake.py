@@ -37,13 +37,10 @@ class Queues:
 class Intake:
     """The one place where the world changes."""
 
-    def __init__(
-        self, world: World, queues: Queues, clock: Clock, on_relayable: Callable[[], None]
-    ) -> None:
+    def __init__(self, world: World, queues: Queues, clock: Clock) -> None:
         self._world = world
         self._queues = queues
         self._clock = clock
-        self._on_relayable = on_relayable
         self._touched: dict[str, set[Key]] = {}
         self.on_sourced: Callable[[Key], None] = lambda _: None
         """Called for every model and policy that is there, was changed or went."""
@@ -92,13 +89,11 @@ class Intake:
             self.on_sourced(_key(kind, document))
 
     def follow(self, concerned: set[Key]) -> None:
-        """Have looked at what a change of the world concerns, and the member told of it."""
+        """Have looked at what a change of the world concerns."""
         for key in concerned:
             if key.kind in SOURCED_KINDS and self._world.get(key) is None:
                 self.on_sourced(key)
         self._queues.add(concerned)
-        if self._world.changed or self._world.changed_pods:
-            self._on_relayable()
 
 
 def _key(kind: Kind, document: Document) -> Key:

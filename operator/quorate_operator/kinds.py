@@ -75,6 +75,7 @@ CLAIM: Final = Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims",
 EVENT: Final = Kind("Event", "events.k8s.io", "v1", "events", True)
 LEASE: Final = Kind("Lease", "coordination.k8s.io", "v1", "leases", True)
 SECRET: Final = Kind("Secret", "", "v1", "secrets", True)
+STATEFUL_SET: Final = Kind("StatefulSet", "apps", "v1", "statefulsets", True)
 CONFIG_MAP: Final = Kind("ConfigMap", "", "v1", "configmaps", True)
 
 WATCHED: Final = (

@@ -1,9 +1,9 @@
-"""Looks at webhook and member from outside, as their clients meet them, and raises alerts."""
+"""Looks at webhook and members from outside, as their clients meet them, and raises alerts."""
 
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from quorate import names
@@ -12,6 +12,7 @@ from quorate.ports import Clock
 from quorate_io import tls
 from quorate_operator import webhook_tls
 from quorate_operator.alerts import Alerts
+from quorate_operator.committee import Committee
 from quorate_operator.effects.api_server import ApiServer, Document
 from quorate_operator.effects.dial import Shown, dial
 from quorate_operator.kinds import SECRET
@@ -38,14 +39,16 @@ class Lookout:
         self,
         api: ApiServer,
         namespace: str,
-        member_urls: Sequence[str],
+        member_url: str,
+        committee: Committee,
         alerts: Alerts,
         clock: Clock,
         monotonic: Callable[[], float],
     ) -> None:
         self._api = api
         self._namespace = namespace
-        self._member_urls = member_urls
+        self._member_url = member_url
+        self._committee = committee
         self._alerts = alerts
         self._clock = clock
         self._monotonic = monotonic
@@ -54,7 +57,7 @@ class Lookout:
     async def run(self) -> None:
         """Look for ever."""
         while True:
-            for look in (self.webhook, self.member):
+            for look in (self.webhook, self.members):
                 try:
                     found = await look()
                 except QuorateError as error:
@@ -87,18 +90,22 @@ class Lookout:
                 found += late_alert(what, begins, ends, clock, self._namespace)
         return found
 
-    async def member(self) -> list[RaiseAlert]:
-        """Whether a member's certificate is late. Raises QuorateError if it does not answer."""
-        found: list[RaiseAlert] = []
-        for url in self._member_urls:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port or 443
+    async def members(self) -> list[RaiseAlert]:
+        """Whose certificate is late. What a member that does not answer shows, nobody knows."""
+        looks = await asyncio.gather(*(self._member(name) for name in self._committee.relays))
+        return [alert for found in looks for alert in found]
+
+    async def _member(self, name: str) -> tuple[RaiseAlert, ...]:
+        parts = urlsplit(self._member_url.replace(names.MEMBER_MARK, name))
+        host, port = parts.hostname or "", parts.port or 443
+        try:
             # Only its dates are read here, and nothing is sent that is not public.
             shown = await dial(host, port, host, tls.unverified_context())
-            begins, ends = shown.not_before, shown.not_after
-            what, now = names.MEMBER_SERVICE, self._clock.now()
-            found += late_alert(what, begins, ends, now, self._namespace)
-        return found
+        except QuorateError as error:
+            log.info("not looked at: %s", error)
+            return ()
+        begins, ends, now = shown.not_before, shown.not_after, self._clock.now()
+        return late_alert(names.member_object(name), begins, ends, now, self._namespace)
 
     async def _endpoints(self) -> list[tuple[Document, int]]:
         """The webhook's endpoints, ready or not, each with its port."""

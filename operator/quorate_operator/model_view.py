@@ -38,6 +38,12 @@ class ModelView:
     """Documents inside the object, by the field that names sources of more of them."""
     malformed: str = ""
 
+    @property
+    def envelopes(self) -> tuple[str, ...]:
+        """The certificates as they are signed, in an order that is always the same."""
+        found = sorted(self.attached.items(), key=lambda item: str(item[0]))
+        return tuple(attached.envelope for _, attached in found)
+
 
 def view_model(document: Mapping[str, Any], history: History, now: datetime) -> ModelView:
     """Read a model as the API server gives it. Never raises: what cannot be read is said so."""

@@ -1,4 +1,4 @@
-"""What the member is told of an object: identity and spec, in a form it is sure to read.
+"""What members are told of an object: identity and spec, in a form it is sure to read.
 
 Kubernetes accepts documents that a strict parser refuses, such as labels that differ only in case.
 One of them would make the member refuse a whole batch, and so let one tenant stop all others. Each
@@ -63,8 +63,26 @@ def with_images(policy: Document, images: Sequence[FetchedImage]) -> Document:
     return {**policy, member_api.FETCHED_FIELD: msgspec.to_builtins(images)}
 
 
+def with_certificates(model: Document, envelopes: Sequence[str]) -> Document:
+    """The model as it is relayed, with the certificates that members together gave for it.
+
+    One that members would not read is left out: it would make them refuse the whole batch.
+    """
+    held = [text for text in envelopes if _is_readable(text)][: member_api.CERTIFICATES_MAX]
+    return {**model, member_api.CERTIFICATES_FIELD: held} if held else model
+
+
+def _is_readable(envelope: str) -> bool:
+    return envelope.isascii() and 0 < len(envelope) <= member_api.CERTIFICATE_BYTES
+
+
+def without_certificates(model: Document) -> Document:
+    """The model as a member judges it."""
+    return {key: part for key, part in model.items() if key != member_api.CERTIFICATES_FIELD}
+
+
 def relayed_pod(pod: KnownPod, namespace: str, name: str) -> ObservedPod | None:
-    """What the member is told of a pod; None if its labels could not be relayed.
+    """What members are told of a pod; None if its labels could not be relayed.
 
     A pod the member does not know is denied by it.
     """

@@ -14,12 +14,13 @@ from quorate.consensus import history as histories
 from quorate.errors import QuorateError
 from quorate.ports import Clock
 from quorate_io.health import HealthServer
-from quorate_io.member_client import MemberClient
+from quorate_io.operator_client import OperatorClient
 from quorate_io.registry import RegistryClient
 from quorate_operator import handlers
 from quorate_operator.alerts import Alerts
 from quorate_operator.break_glass import BreakGlass
 from quorate_operator.chain_follower import ChainFollower
+from quorate_operator.committee import Committee
 from quorate_operator.config import Config
 from quorate_operator.effects.api_server import ApiServer
 from quorate_operator.effects.cordon import Cordons
@@ -29,7 +30,6 @@ from quorate_operator.effects.gate import Gates
 from quorate_operator.effects.leaf import WebhookLeaf
 from quorate_operator.effects.marking import AuthorityMarkingKey
 from quorate_operator.effects.member import Questions
-from quorate_operator.effects.relay import Relay
 from quorate_operator.effects.removal import Removals
 from quorate_operator.escape_response import EscapeResponse
 from quorate_operator.escape_scan import EscapeScan
@@ -38,9 +38,10 @@ from quorate_operator.intake import Intake, Queues
 from quorate_operator.kinds import LEASE, WATCHED, Key
 from quorate_operator.lease import Lease, LeaseLost
 from quorate_operator.lookout import Lookout
+from quorate_operator.member_rollout import MemberRollout
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconciler import Reconciler
-from quorate_operator.report_reader import ReportReader
+from quorate_operator.report_response import ReportResponse
 from quorate_operator.sources.gatherer import Gatherer
 from quorate_operator.sources.reading import SourceReader
 from quorate_operator.supervision import Supervision, Watched, watch_files
@@ -65,7 +66,7 @@ class Operator:
         config: Config,
         watched: Sequence[tuple[Watched, tuple[bytes, ...]]],
         api: ApiServer,
-        member: MemberClient,
+        members: OperatorClient,
         registries: RegistryClient,
         refresh: float,
         clock: Clock,
@@ -80,15 +81,15 @@ class Operator:
         store = Store(config.injection, history, config.previous)
         self._world = world = World(store, history)
         self._queues = queues = Queues()
-        self._relay = relay = Relay(member, world, clock, metrics, time.monotonic)
-        self._intake = intake = Intake(world, queues, clock, relay.changed)
+        self._committee = committee = Committee(members, world, clock, metrics, time.monotonic)
+        self._intake = intake = Intake(world, queues, clock)
         reader = SourceReader(api, registries, time.monotonic)
         self._gatherer = Gatherer(world, reader, intake.follow, clock, metrics, refresh)
         intake.on_sourced = self._gatherer.noticed
         self._sweeper = Sweeper(api, intake)
         self._ages = ages = WatchAges(WATCHED, time.monotonic)
-        questions = Questions(member, world, clock, metrics)
-        self._follower = follower = ChainFollower(member, world, questions, queues)
+        questions = Questions(members, world, clock, metrics)
+        self._follower = follower = ChainFollower(members, world, questions, queues)
         questions.followed = follower.take
         self._events = events = Events(api, lease, config.identity, clock, time.monotonic, metrics)
         alerts = Alerts(api, lease, events, clock, time.monotonic, metrics)
@@ -100,9 +101,12 @@ class Operator:
         )
         self._leaf = WebhookLeaf(api, config.namespace, lease, clock, metrics, config.leaf_life)
         removals = Removals(api, lease, alerts, events, time.monotonic, metrics)
-        self._reports = ReportReader(member, world, alerts, removals, clock, time.monotonic)
-        place, urls = config.namespace, config.member_urls
-        self._lookout = Lookout(api, place, urls, alerts, clock, time.monotonic)
+        self._reports = reports = ReportResponse(
+            committee.words, world, alerts, removals, clock, time.monotonic
+        )
+        place, url = config.namespace, config.member_url
+        self._lookout = Lookout(api, place, url, committee, alerts, clock, time.monotonic)
+        self._rollout = MemberRollout(api, lease, committee, world, events, place, time.monotonic)
         self._exceptions = ExceptionKeeper(world, api, lease, alerts, events, clock, intake.arrived)
         self._break_glass = BreakGlass(world, api, lease, alerts, clock)
         cordons = Cordons(api, lease, alerts, time.monotonic, enabled=config.cordon)
@@ -111,10 +115,13 @@ class Operator:
             api, world, intake, marking, response, clock, time.monotonic, metrics
         )
         intake.on_seen = scan.noticed
-        self._supervision = Supervision(place, relay, alerts, ages, queues, lease, scan, metrics)
-        questions.reachable = lambda: relay.reachable
-        relay.on_heard = lambda: queues.add(questions.unanswered())
-        relay.blind = lambda: bool(ages.silent())
+        self._supervision = Supervision(
+            place, committee, alerts, ages, queues, lease, scan, metrics
+        )
+        questions.hopeless = committee.hopeless
+        committee.on_heard = lambda: queues.add(questions.unanswered())
+        committee.on_news = reports.noticed
+        committee.blind = lambda: bool(ages.silent())
         self._synced = False
 
     async def run(self) -> None:
@@ -144,15 +151,18 @@ class Operator:
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(self._keep_lease())]
             await self._patiently(self._served, "the kinds are not served")
+            # Once: certificates in statuses may be of epochs that came after the genesis.
+            await self._follower.look()
             await self._patiently(self._sweeper.first, "objects cannot be listed")
             self._synced = True
             self._queues.add(self._world.resync())
             forever = (
                 self._workers.run(),
                 self._events.run(),
-                self._relay.run(),
+                self._committee.run(),
                 self._follower.run(),
                 self._reports.run(),
+                self._rollout.run(),
                 self._sweeper.run(),
                 self._leaf.run(),
                 self._supervision.run(),

@@ -1,4 +1,4 @@
-"""What is looked at all the time: the member's silence, changed files, and gauges."""
+"""What is looked at all the time: members' silence, changed files, and gauges."""
 
 import asyncio
 import logging
@@ -9,13 +9,15 @@ from quorate import names
 from quorate.alerts import Rule
 from quorate.errors import QuorateError
 from quorate_operator.alerts import Alerts
+from quorate_operator.committee import Committee
 from quorate_operator.effects.fence import Holder
-from quorate_operator.effects.relay import Relay
 from quorate_operator.escape_scan import EscapeScan
 from quorate_operator.intake import Queues
 from quorate_operator.kinds import Key
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconcile.actions import RaiseAlert, Target
+from quorate_operator.reconcile.serving import service
+from quorate_operator.reconcile.texts import clipped
 from quorate_operator.watch_age import WatchAges
 
 LOOK_SECONDS = 5.0
@@ -40,7 +42,7 @@ class Supervision:
     def __init__(
         self,
         namespace: str,
-        relay: Relay,
+        committee: Committee,
         alerts: Alerts,
         ages: WatchAges,
         queues: Queues,
@@ -49,7 +51,7 @@ class Supervision:
         metrics: Metrics,
     ) -> None:
         self._namespace = namespace
-        self._relay = relay
+        self._committee = committee
         self._alerts = alerts
         self._ages = ages
         self._queues = queues
@@ -61,8 +63,9 @@ class Supervision:
         """Look for ever."""
         while True:
             self._measure()
+            silent = self._committee.silent()
             for alert in (
-                member_alert(self._relay.down_for(), self._namespace),
+                *(member_alert(name, silent, self._namespace) for name in silent),
                 watch_alert(self._ages.ages(), self._namespace),
                 scan_alert(self._scan.age, self._namespace),
             ):
@@ -78,15 +81,19 @@ class Supervision:
             self._metrics.queue.labels(queue.name).set(len(queue))
 
 
-def member_alert(seconds: float, namespace: str) -> RaiseAlert | None:
-    """The alert for a member that has been silent for so long, if it is one."""
-    if seconds < MEMBER_DOWN_SECONDS:
+def member_alert(name: str, silent: Mapping[str, float], namespace: str) -> RaiseAlert | None:
+    """The alert for a member that has been silent for so long, if it is one.
+
+    ``silent`` are all members that do not answer now, and the seconds for which they have not.
+    """
+    if silent[name] < MEMBER_DOWN_SECONDS:
         return None
-    subject = Target(Key("Service", namespace, names.MEMBER_SERVICE), "", "v1")
-    summary = (
-        "the member does not answer the operator: certificates and states are not renewed, and "
-        "protected pods will deny when theirs expire"
+    others = f" (nor do {', '.join(sorted(silent.keys() - {name}))})" if len(silent) > 1 else ""
+    summary = clipped(
+        f"{name} does not answer the operator{others}: it signs no certificates and states; "
+        "without enough members protected pods deny when theirs expire"
     )
+    subject = service(namespace, names.member_object(name))
     return RaiseAlert(Rule.MEMBER_UNAVAILABLE, subject, namespace, summary)
 
 
@@ -97,8 +104,8 @@ def watch_alert(ages: Mapping[str, float], namespace: str) -> RaiseAlert | None:
         return None
     subject = Target(Key("Deployment", namespace, names.OPERATOR_ACCOUNT), "", "apps/v1")
     summary = (
-        f"the operator has heard nothing about {', '.join(silent)}: gated pods wait, and the "
-        "member is sent no heartbeat"
+        f"the operator has heard nothing about {', '.join(silent)}: gated pods wait, and "
+        "members are sent no heartbeat"
     )
     return RaiseAlert(Rule.OPERATOR_WATCH_STALE, subject, namespace, summary)
 

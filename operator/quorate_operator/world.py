@@ -31,7 +31,15 @@ from quorate_operator.kinds import (
 )
 from quorate_operator.known_pods import KnownPods, know_pod
 from quorate_operator.model_view import ModelView, reconsidered, refused_view, view_model
-from quorate_operator.relayed import measured, relayed, relayed_pod, with_images, without_spec
+from quorate_operator.pending import Pending
+from quorate_operator.relayed import (
+    measured,
+    relayed,
+    relayed_pod,
+    with_certificates,
+    with_images,
+    without_spec,
+)
 from quorate_operator.sources.completion import complete
 from quorate_operator.sources.gathered import Gathered, SourceKey, begin, recorded_sources
 from quorate_operator.sources.images import fetched_images, image_sources, policy_status
@@ -42,13 +50,13 @@ ENFORCE = "enforce"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A policy or a model: identity, and what the member is told of it."""
+    """A policy or a model: identity, and what members are told of it."""
 
     uid: str
     generation: int
     resource_version: str
     relayed: Document
-    """With what its sources hold."""
+    """With what its sources hold, and a model with the certificates of its status."""
     policy: CompiledPolicy | BrokenPolicy | None = None
     policy_status: Mapping[str, Any] | None = None
     model: ModelView | None = None
@@ -101,11 +109,11 @@ class Known:
         whole = complete(self.declared, self.gathered)
         if self.exceptions:
             whole = whole | {"exceptions": list(self.exceptions)}
-        return replace(self, relayed=whole)
+        return replace(self, relayed=with_certificates(whole, self.model.envelopes))
 
 
 class World:
-    """Policies, models, claims, namespaces and pods, and what of them the member must hear."""
+    """Policies, models, claims, namespaces and pods, and what of them members must hear."""
 
     def __init__(self, store: Store, history: History) -> None:
         self.store = store
@@ -116,16 +124,14 @@ class World:
         """Namespaces that carry the mode label."""
         self.suspended: dict[str, Suspension] = {}
         """Of these, those that enforce again by themselves."""
-        self.changed: dict[Key, None] = {}
-        """Policies and models the member has not heard of yet, in order."""
         self.protected: dict[str, ObservedPod] = {}
-        """Pods whose containers may ask the member, by UID."""
-        self.changed_pods: dict[str, None] = {}
+        """Pods whose containers may ask members, by UID."""
         self.exceptions: dict[Key, Document] = {}
         """SafetyExceptions as the API server gave them."""
         self._objects: dict[str, dict[Key, Known]] = {kind: {} for kind in SOURCED_KINDS}
         self._uids: dict[Key, str] = {}
         self._held_bytes = HeldBytes()
+        self._pending: list[Pending] = []
 
     @property
     def cluster_id(self) -> str:
@@ -140,9 +146,18 @@ class World:
         for key, known in models.items():
             view = known.model and reconsidered(known.model, history)
             if view is not known.model:
-                models[key] = replace(known, model=view)
+                models[key] = replace(known, model=view).completed()
+                self._changed(key)
                 lost.add(key)
         return lost
+
+    def attach(self, pending: Pending) -> None:
+        """Note in ``pending`` whatever changes from now on."""
+        self._pending.append(pending)
+
+    def detach(self, pending: Pending) -> None:
+        """Note nothing in it any more."""
+        self._pending.remove(pending)
 
     def get(self, key: Key) -> Known | None:
         """A policy or a model, or None."""
@@ -207,7 +222,7 @@ class World:
             return set()
         found = self._objects[key.kind][key] = replace(known, gathered=gathered).completed()
         if found.relayed != known.relayed:
-            self.changed[key] = None
+            self._changed(key)
         if key.kind == ATTESTED_MODEL.name:
             return {key}
         same = (found.documents, found.untried) == (known.documents, known.untried)
@@ -232,18 +247,13 @@ class World:
         self._held_bytes.release(key)
         if self._objects[key.kind].pop(key, None) is None:
             return set()
-        self.changed[key] = None
+        self._changed(key)
         # The object itself too: a look at what is gone forgets what was asked about it.
         return self._concerned(key) | {key}
 
     def resync(self) -> set[Key]:
         """Every key there is, to look at all again."""
         return {key for kind in SOURCED_KINDS for key in self._objects[kind]} | self.pods.gated()
-
-    def forget_relayed(self) -> None:
-        """Nothing is pending for the member: it is about to be told everything."""
-        self.changed.clear()
-        self.changed_pods.clear()
 
     def _policies(self) -> Iterator[CompiledPolicy | BrokenPolicy]:
         for kind in POLICY_KINDS:
@@ -273,7 +283,7 @@ class World:
         objects[key] = known = self._read(kind, document, now, before)
         same_spec = before is not None and before.relayed == known.relayed
         if not same_spec:
-            self.changed[key] = None
+            self._changed(key)
         if same_spec and kind.name in POLICY_KINDS:
             return {key}
         return self._concerned(key) | {key}
@@ -331,7 +341,7 @@ class World:
             if exceptions != known.exceptions:
                 now = replace(known, exceptions=exceptions).completed()
                 self._objects[ATTESTED_MODEL.name][key] = now
-                self.changed[key] = None
+                self._changed(key)
                 concerned.add(key)
         return concerned
 
@@ -388,8 +398,16 @@ class World:
             self._unprotect(pod.uid)
         elif self.protected.get(pod.uid) != told:
             self.protected[pod.uid] = told
-            self.changed_pods[pod.uid] = None
+            self._changed_pod(pod.uid)
 
     def _unprotect(self, uid: str) -> None:
         if self.protected.pop(uid, None) is not None:
-            self.changed_pods[uid] = None
+            self._changed_pod(uid)
+
+    def _changed(self, key: Key) -> None:
+        for pending in self._pending:
+            pending.add(key)
+
+    def _changed_pod(self, uid: str) -> None:
+        for pending in self._pending:
+            pending.add_pod(uid)

@@ -196,7 +196,7 @@ OPERATOR_RECONCILE_SECONDS: Final = Metric(
 OPERATOR_EVALUATIONS: Final = Metric(
     "quorate_operator_evaluations_total",
     "counter",
-    "Questions to the member about a model under a policy, by outcome (certified, denied, "
+    "Questions to the members about a model under a policy, by outcome (certified, denied, "
     "unanswered).",
     ("outcome",),
 )
@@ -210,10 +210,14 @@ OPERATOR_SOURCE_READINGS: Final = Metric(
 OPERATOR_MEMBER_HEARD: Final = Metric(
     "quorate_operator_member_heard_timestamp_seconds",
     "gauge",
-    "When the member last acknowledged what the cluster holds, in Unix time; 0 if it never did.",
+    "When a member last acknowledged what the cluster holds, in Unix time; 0 if it never did.",
+    ("member",),
 )
 OPERATOR_RELAY_PENDING: Final = Metric(
-    "quorate_operator_relay_pending_objects", "gauge", "Objects the member has not heard of yet."
+    "quorate_operator_relay_pending_objects",
+    "gauge",
+    "Objects a member has not heard of yet.",
+    ("member",),
 )
 OPERATOR_RELEASED: Final = Metric(
     "quorate_operator_gates_released_total", "counter", "Scheduling gates removed."

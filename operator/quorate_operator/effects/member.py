@@ -1,4 +1,4 @@
-"""The member, as the operator asks it, and whether it is worth asking at all now."""
+"""The members, as the operator asks them to judge, and whether it is worth asking at all now."""
 
 import logging
 import random
@@ -12,37 +12,38 @@ from quorate.errors import QuorateError
 from quorate.policy.compiled import CompiledPolicy
 from quorate.ports import Clock
 from quorate.verdict import Reason
-from quorate_io.member_client import MemberClient, MemberRefused
+from quorate_io.evaluation import MEMBER_UNAVAILABLE
+from quorate_io.operator_client import OperatorClient
 from quorate_operator.kinds import Key, policy_key
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconcile.actions import Evaluate
 from quorate_operator.reconcile.outcome import (
-    MEMBER_UNAVAILABLE,
     Outcome,
     Question,
     answered,
     unanswered,
 )
+from quorate_operator.relayed import without_certificates
 from quorate_operator.world import World
 
 Outcomes = dict[PolicyRef, Outcome]
-_PERMANENT = (400, 413)
-"""Statuses that speak of the question, not of the member."""
 
 log = logging.getLogger(__name__)
 
 
 class Questions:
-    """Asks the member, and remembers the last answer about each model and policy."""
+    """Asks all members, and remembers what they last said together about each model and policy."""
 
-    def __init__(self, client: MemberClient, world: World, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, client: OperatorClient, world: World, clock: Clock, metrics: Metrics
+    ) -> None:
         self._client = client
         self._world = world
         self._clock = clock
         self._metrics = metrics
         self._outcomes: dict[Key, Outcomes] = {}
-        self.reachable: Callable[[], bool] = lambda: True
-        """Whether the member is there, as far as anybody knows: no call is made if not."""
+        self.hopeless: Callable[[], str] = lambda: ""
+        """Why no call is made: too few members are there, as far as anybody knows. Empty if not."""
         self.followed: Callable[[History], None] = lambda history: None
         """Told of the epochs, when an answer is of one that is not known here."""
 
@@ -80,7 +81,7 @@ class Questions:
         return lost
 
     async def ask(self, action: Evaluate) -> None:
-        """Ask, and remember what came of it. Never raises for what the member does."""
+        """Ask, and remember what came of it. Never raises for what members do."""
         question, document = self._question(action)
         if question is None or document is None:
             return
@@ -104,22 +105,24 @@ class Questions:
             chance = random.random()  # noqa: S311 - spreads load only
             return unanswered(question, why, reason, previous, now, chance)
 
-        if not self.reachable():
-            return failed("the member does not answer", MEMBER_UNAVAILABLE, self._clock.now())
+        if why := self.hopeless():
+            return failed(why, MEMBER_UNAVAILABLE, self._clock.now())
+        # All members sign one statement, so its time is ours to say.
+        issued_at = self._clock.now().replace(microsecond=0)
+        model = without_certificates(question.known.relayed)
         try:
-            answer = await self._client.evaluate(document, question.known.relayed)
-        except MemberRefused as error:
-            reason = error.reason if error.status in _PERMANENT else MEMBER_UNAVAILABLE
-            return failed(str(error), reason, self._clock.now())
+            said = await self._client.evaluate(document, model, issued_at)
         except QuorateError as error:
             return failed(str(error), MEMBER_UNAVAILABLE, self._clock.now())
+        if said.failure:
+            return failed(said.failure, said.reason, self._clock.now())
         try:
-            return answered(question, answer, self._world.history, self._clock.now(), previous)
+            return answered(question, said, self._world.history, self._clock.now(), previous)
         except EpochUnknown:
             log.info("a certificate is of an epoch that is not known here: following")
         try:
             self.followed(await self._client.history(newer=True))
-            return answered(question, answer, self._world.history, self._clock.now(), previous)
+            return answered(question, said, self._world.history, self._clock.now(), previous)
         except QuorateError as error:
             return failed(str(error), Reason.CERTIFICATE_INVALID, self._clock.now())
 

@@ -1,7 +1,8 @@
-"""Keeps the member told: everything at first and whenever it asks, then every change, in order.
+"""Keeps a member told: everything at first and whenever it asks, then every change, in order.
 
 An empty batch is a heartbeat that says "this is still all". It is sent only while the watches are
-alive: an operator that is blind must not keep old policies in force.
+alive: an operator that is blind must not keep old policies in force. Each member has a relay of its
+own, so that none waits for another.
 """
 
 import asyncio
@@ -13,8 +14,10 @@ from collections.abc import Callable
 from quorate.errors import QuorateError
 from quorate.ports import Clock
 from quorate_io.member_api import ObservedAnswer
-from quorate_io.member_client import MemberClient, MemberRefused
+from quorate_io.member_channel import MemberRefused
+from quorate_io.operator_client import MemberLink
 from quorate_operator.metrics import Metrics
+from quorate_operator.pending import Pending
 from quorate_operator.reconcile.actions import PutObserved
 from quorate_operator.reconcile.relay import plan_changes, plan_session
 from quorate_operator.world import World
@@ -25,6 +28,11 @@ DEBOUNCE = 0.05
 """Seconds in which changes are gathered into one batch."""
 RETRY_FIRST = 0.5
 RETRY_MAX = 5.0
+ANEW_MAX = 60.0
+"""Seconds between two sessions at the most, if the member ends each of them. Telling everything
+costs this process time that the other members need."""
+SETTLED_SECONDS = 60.0
+"""A session that held so long was none of those."""
 
 log = logging.getLogger(__name__)
 
@@ -38,69 +46,82 @@ class Relay:
 
     def __init__(
         self,
-        client: MemberClient,
+        link: MemberLink,
         world: World,
         clock: Clock,
         metrics: Metrics,
         monotonic: Callable[[], float],
     ) -> None:
-        self._client = client
+        self.link = link
         self._world = world
         self._clock = clock
-        self._metrics = metrics
         self._monotonic = monotonic
         self._wake = asyncio.Event()
+        self._pending = Pending(self._wake.set)
+        world.attach(self._pending)
         self._failing_since: float | None = None
+        self._heard_at: float | None = None
         self.on_heard: Callable[[], None] = lambda: None
         self.blind: Callable[[], bool] = lambda: False
         self.synced = False
         """Whether the member holds everything that was here when its session began."""
-
-    def changed(self) -> None:
-        """Something is pending: send it soon."""
-        self._wake.set()
+        self._metrics = metrics
+        metrics.member_heard.labels(link.name).set(0)
+        metrics.relay_pending.labels(link.name).set(0)
 
     @property
     def reachable(self) -> bool:
         """Whether the last call was answered, or none was made yet."""
         return self._failing_since is None
 
+    @property
+    def heard_at(self) -> float | None:
+        """When the member last took something in, in monotonic seconds; None if it never did."""
+        return self._heard_at
+
     def down_for(self) -> float:
         """Seconds for which the member has not answered; 0 if it did."""
         return 0.0 if self._failing_since is None else self._monotonic() - self._failing_since
+
+    def close(self) -> None:
+        """The member is one no more: note nothing for it."""
+        self._world.detach(self._pending)
+        self._metrics.member_heard.remove(self.link.name)
+        self._metrics.relay_pending.remove(self.link.name)
 
     async def run(self) -> None:
         """Relay for ever."""
         delay = RETRY_FIRST
         while True:
+            begun = self._monotonic()
             try:
                 await self._session()
             except _NewSession as error:
-                delay = RETRY_FIRST if self.synced else min(RETRY_MAX, delay * 2)
+                settled = self._monotonic() - begun >= SETTLED_SECONDS
+                delay = RETRY_FIRST if settled else min(ANEW_MAX, delay * 2)
                 self.synced = False
-                log.info("the member is told everything anew: %s", error)
-                await asyncio.sleep(delay)
+                log.info("%s is told everything anew: %s", self.link.name, error)
+                await asyncio.sleep(delay * (0.5 + random.random() / 2))  # noqa: S311 - spreads load
 
     async def _session(self) -> None:
         session = uuid.uuid4().hex
-        self._world.forget_relayed()
+        self._pending.clear()
         sequence = 0
         for action in plan_session(self._world, session):
             await self._heard(action)
             sequence = action.batch.sequence
         self.synced = True
-        log.info("the member was told everything in %d batches", sequence)
+        log.info("%s was told everything in %d batches", self.link.name, sequence)
         while True:
             await self._next_turn()
             if self.blind():
                 await asyncio.sleep(HEARTBEAT)
                 continue
             sequence += 1
-            await self._heard(plan_changes(self._world, session, sequence))
+            await self._heard(plan_changes(self._world, self._pending, session, sequence))
 
     async def _next_turn(self) -> None:
-        pending = self._world.changed or self._world.changed_pods
-        if not pending:
+        if not self._pending:
             self._wake.clear()
             try:
                 async with asyncio.timeout(HEARTBEAT):
@@ -113,9 +134,11 @@ class Relay:
         """Send until it is heard; the same batch may be sent again. Raises _NewSession."""
         delay = RETRY_FIRST
         while True:
-            self._report_pending()
+            if self._pending.overflowed:
+                raise _NewSession("too much changed while it did not answer")
+            self._metrics.relay_pending.labels(self.link.name).set(len(self._pending))
             try:
-                answer = await self._client.observe(action.batch)
+                answer = await self.link.observe(action.batch)
             except MemberRefused as error:
                 self._failed(error)
                 if error.status < 500 and error.status != 429:
@@ -130,18 +153,15 @@ class Relay:
 
     def _succeeded(self, answer: ObservedAnswer) -> None:
         for problem in answer.problems:
-            log.warning("the member cannot use %s: %s", problem.object, problem.message)
-        self._metrics.member_heard.set(self._clock.now().timestamp())
+            log.warning("%s cannot use %s: %s", self.link.name, problem.object, problem.message)
+        self._metrics.member_heard.labels(self.link.name).set(self._clock.now().timestamp())
+        self._heard_at = self._monotonic()
         if self._failing_since is not None:
             self._failing_since = None
-            log.info("the member answers again")
+            log.info("%s answers again", self.link.name)
             self.on_heard()
 
     def _failed(self, error: QuorateError) -> None:
         if self._failing_since is None:
             self._failing_since = self._monotonic()
-            log.warning("the member does not answer: %s", error)
-
-    def _report_pending(self) -> None:
-        pending = len(self._world.changed) + len(self._world.changed_pods)
-        self._metrics.relay_pending.set(pending)
+            log.warning("%s does not answer: %s", self.link.name, error)

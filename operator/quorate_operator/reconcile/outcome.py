@@ -1,4 +1,4 @@
-"""What came of asking the member about one model under one policy, and when to ask again. Pure."""
+"""What came of asking the members about one model under one policy, and when to ask again. Pure."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from quorate.consensus.history import EpochUnknown, History
 from quorate.errors import QuorateError
 from quorate.policy.compiled import CompiledPolicy
 from quorate.verdict import Reason
-from quorate_io.member_api import EvaluateAnswer, RequirementResult
+from quorate_io.evaluation import MEMBER_UNAVAILABLE, Evaluation
+from quorate_io.member_api import RequirementResult
 from quorate_operator.kinds import Key
 from quorate_operator.reconcile.texts import clipped
 from quorate_operator.world import Known
 
-MEMBER_UNAVAILABLE = "MemberUnavailable"
 VERIFIED = "Verified"
 
 RETRY_FIRST = 1.0
@@ -24,13 +24,15 @@ RETRY_MAX = 60.0
 """Seconds between questions that were not answered."""
 DENIED_AGAIN = 60.0
 """Seconds until a denial is asked about again although nothing changed: time alone may turn it."""
+DENIED_AGAIN_MAX = 900.0
+"""Few members are enough to deny, so one that lies may have said when to ask again: not never."""
 JITTER = 0.1
 """Share of a half-life by which renewals are spread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the member said, and the certificate as it was verified here."""
+    """What the members said together, and the certificate as it was verified here."""
 
     requirements: tuple[RequirementStatus, ...]
     envelope: str
@@ -61,7 +63,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One model under one policy, as the member was asked."""
+    """One model under one policy, as members were asked."""
 
     model: Key
     known: Known
@@ -77,7 +79,7 @@ class Question:
 
 def answered(
     question: Question,
-    answer: EvaluateAnswer,
+    answer: Evaluation,
     history: History,
     now: datetime,
     previous: Outcome | None = None,
@@ -88,11 +90,12 @@ def answered(
     """
     policy = question.policy
     if answer.policy_digest != policy.digest:
-        why = f"the member read {policy.ref} as {answer.policy_digest}, not {policy.digest}"
+        why = f"members read {policy.ref} as {answer.policy_digest}, not {policy.digest}"
         return unanswered(question, why, Reason.CERTIFICATE_INVALID, previous, now)
     requirements = tuple(_requirement(result) for result in answer.requirements)
     if answer.certificate is None:
-        ask_at = max(answer.renew_at, now + timedelta(seconds=DENIED_AGAIN))
+        least, most = (now + timedelta(seconds=s) for s in (DENIED_AGAIN, DENIED_AGAIN_MAX))
+        ask_at = max(least, min(answer.renew_at, most))
         return _outcome(question, ask_at, Answer(requirements, "", None))
     try:
         held = certificate.verify(answer.certificate.encode("utf-8"), history, now)

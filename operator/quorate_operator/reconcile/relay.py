@@ -1,4 +1,4 @@
-"""What to tell the member, as numbered batches of bounded size. Pure.
+"""What to tell a member, as numbered batches of bounded size. Pure.
 
 A session begins with everything there is; after that only changes go out. Whether the member has
 heard a batch is for the caller to know.
@@ -16,6 +16,7 @@ from quorate_io.member_api import (
     ObservedPod,
 )
 from quorate_operator.kinds import ATTESTED_MODEL, POLICY_KINDS, Key
+from quorate_operator.pending import Pending
 from quorate_operator.reconcile.actions import PutObserved
 from quorate_operator.world import Document, World
 
@@ -61,7 +62,7 @@ class _Draft:
 def plan_session(world: World, session: str) -> Iterator[PutObserved]:
     """Everything there is, in batches, made one at a time: the world may change between them.
 
-    What changes meanwhile is in ``world.changed`` and goes out afterwards.
+    What changes meanwhile is pending, and goes out afterwards.
     """
     keys = [key for kind in (*POLICY_KINDS, ATTESTED_MODEL.name) for key in world.keys(kind)]
     uids = list(world.protected)
@@ -79,23 +80,23 @@ def plan_session(world: World, session: str) -> Iterator[PutObserved]:
     yield PutObserved(draft.batch(session, sequence, complete=True))
 
 
-def plan_changes(world: World, session: str, sequence: int) -> PutObserved:
+def plan_changes(world: World, pending: Pending, session: str, sequence: int) -> PutObserved:
     """The next changes, as far as they fit; an empty batch if nothing changed: a heartbeat.
 
     What is in the batch is no longer pending. The caller sends it until it is heard.
     """
     draft = _Draft()
-    for key in _taken(world.changed, draft):
+    for key in _taken(pending.objects, draft):
         _add_object(draft, world, key)
-    for uid in _taken(world.changed_pods, draft):
+    for uid in _taken(pending.pods, draft):
         _add_pod(draft, world, uid)
     return PutObserved(draft.batch(session, sequence))
 
 
-def _taken(pending: dict[T, None], draft: _Draft) -> Iterator[T]:
-    while pending and not draft.is_full():
-        first = next(iter(pending))
-        del pending[first]
+def _taken(waiting: dict[T, None], draft: _Draft) -> Iterator[T]:
+    while waiting and not draft.is_full():
+        first = next(iter(waiting))
+        del waiting[first]
         yield first
 
 

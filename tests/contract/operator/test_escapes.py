@@ -57,7 +57,7 @@ def scan_of(api: ApiServer) -> tuple[EscapeScan, Intake]:
     alerts = Alerts(api, holding, events, clock, ticks, metrics)
     removals = Removals(api, holding, alerts, events, ticks, metrics)
     cordons = Cordons(api, holding, alerts, ticks, enabled=True)
-    intake = Intake(world, Queues(), clock, lambda: None)
+    intake = Intake(world, Queues(), clock)
     response = EscapeResponse(world, alerts, events, removals, cordons, "default", ticks)
     return EscapeScan(api, world, intake, Marking(), response, clock, ticks, metrics), intake
 

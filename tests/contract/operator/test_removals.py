@@ -1,8 +1,7 @@
 """A pod's report, from the member's answer to the real API server: incident, deletion, limits."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -10,7 +9,8 @@ from prometheus_client import CollectorRegistry
 from quorate import names
 from quorate.alerts import Rule
 from quorate_io.clock import SystemClock
-from quorate_io.member_api import PodReports, Report, ReportsAnswer
+from quorate_io.member_api import PodReports, Report
+from quorate_io.operator_client import MemberLink
 from quorate_operator.alerts import Alerts
 from quorate_operator.effects.api_server import ApiRefused, ApiServer
 from quorate_operator.effects.events import Events
@@ -18,22 +18,14 @@ from quorate_operator.effects.removal import PER_OWNER, Removals
 from quorate_operator.kinds import EVENT, NAMESPACE, POD, SAFETY_INCIDENT, Key
 from quorate_operator.metrics import Metrics
 from quorate_operator.report_reader import ReportReader
+from quorate_operator.report_response import ReportResponse
 from tests.contract.operator.control_plane import ControlPlane
 from tests.unit.operator.fake_api import Holding, Monotonic
+from tests.unit.operator.links import Link
 from tests.unit.operator.scene import Scene
 
 pytestmark = [pytest.mark.cluster]
 Document = dict[str, Any]
-
-
-class Member:
-    """Tells what it was given."""
-
-    def __init__(self) -> None:
-        self.pods: Sequence[PodReports] = ()
-
-    async def reports(self, cursor: str = "") -> ReportsAnswer:
-        return ReportsAnswer(cursor="e.1", whole=True, more=False, pods=tuple(self.pods))
 
 
 class Stand:
@@ -45,9 +37,12 @@ class Stand:
         ticks, holding = Monotonic(), Holding()
         events = Events(api, holding, "op-0", clock, ticks, metrics)
         alerts = Alerts(api, holding, events, clock, ticks, metrics)
-        self.member, self.world = Member(), Scene().world
+        self.member, self.world = Link(), Scene().world
         removals = Removals(api, holding, alerts, events, ticks, metrics)
-        self.reader = ReportReader(self.member, self.world, alerts, removals, clock, ticks)
+        self.reader = ReportReader(cast(MemberLink, self.member), self.world, ticks)
+        self.response = ReportResponse(
+            lambda: [self.reader.words], self.world, alerts, removals, clock, ticks
+        )
         labels = {names.MODE_LABEL: "enforce"}
         document = {"kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
         self.world.put(NAMESPACE, document, clock.now())
@@ -83,16 +78,16 @@ class Stand:
         now = SystemClock().now()
         report = Report(rule=Rule.FOREIGN_LISTENER, message="0.0.0.0:9000", since=now)
         metadata = pod["metadata"]
-        self.member.pods = [
+        self.member.tells(
             PodReports(
                 uid=uid or metadata["uid"],
                 namespace=self.namespace,
                 name=metadata["name"],
                 reports=(report,),
             )
-        ]
+        )
         await self.reader.read()
-        await self.reader.act()
+        await self.response.act()
 
     async def there(self, name: str) -> bool:
         """Whether the API server has the pod."""

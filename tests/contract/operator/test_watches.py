@@ -47,7 +47,7 @@ class Watching:
         self.arrived: list[Key] = []
         self.gone: list[Key] = []
         clock = FixedClock(vouching.NOW)
-        self.intake = Intake(self.scene.world, Queues(), clock, lambda: None)
+        self.intake = Intake(self.scene.world, Queues(), clock)
         self.sweeper = Sweeper(api, self.intake)
 
     def _arrived(self, kind: Kind, document: Document) -> None:

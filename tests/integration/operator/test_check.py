@@ -14,6 +14,7 @@ from quorate import names
 from tests.integration.operator.installation import Installation, Part
 
 pytestmark = [pytest.mark.cluster]
+MEMBER = names.member_object("member-0")
 
 
 class Anything(BaseHTTPRequestHandler):
@@ -76,11 +77,11 @@ def test_second_installation_changes_nothing(installed: Installation) -> None:
 @pytest.mark.requirement("check: exits 0 if the installation is whole, else 1 with reasons")
 def test_check_tells_the_truth(installed: Installation, member: Part, tmp_path: Path) -> None:
     """With everything there it is content; with the webhook away it names just that."""
-    for service in (names.WEBHOOK_SERVICE, names.MEMBER_SERVICE):
+    for service in (names.WEBHOOK_SERVICE, MEMBER):
         endpoints(installed, service, ready=True)
     with webhook(installed, tmp_path) as port:
         hosts = (
-            *("--host", f"{names.MEMBER_SERVICE}=127.0.0.1:{installed.member_port}"),
+            *("--host", f"{MEMBER}=127.0.0.1:{installed.member_port}"),
             *("--host", f"{names.WEBHOOK_SERVICE}=127.0.0.1:{port}"),
         )
         done = installed.command("quorate-install", "check", "--timeout", "0", *hosts)
@@ -98,7 +99,7 @@ def test_member_of_another_installation_is_noticed(
 ) -> None:
     """A member that cannot prove the pinned genesis is not ours, whatever answers there."""
     with webhook(installed, tmp_path) as port:
-        hosts = ("--host", f"{names.MEMBER_SERVICE}=127.0.0.1:{port}")
+        hosts = ("--host", f"{MEMBER}=127.0.0.1:{port}")
         done = installed.command("quorate-install", "check", "--timeout", "0", *hosts)
     assert done.returncode == 1
-    assert "The member serves the genesis of this installation" in done.stderr
+    assert "Every member serves the genesis of this installation" in done.stderr

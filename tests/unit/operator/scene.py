@@ -1,4 +1,4 @@
-"""A small cluster as the operator sees it, and a member that answers what it is told to.
+"""A small cluster as the operator sees it, and members that answer what they are told to.
 
 Documents, keys, signatures and certificates are real; only who holds the keys is made up.
 """
@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from quorate import names
 from quorate.admission.injection import parse_config
 from quorate.admission.store import Store
 from quorate.certificate import PolicyRef
 from quorate.policy.compiled import CompiledPolicy
 from quorate.verdict import Reason
-from quorate_io.member_api import EvaluateAnswer, RequirementResult
+from quorate_io.member_api import RequirementResult
+from quorate_io.operator_client import Evaluation
 from quorate_operator.kinds import (
     ATTESTED_MODEL,
     CLUSTER_SAFETY_POLICY,
@@ -24,6 +26,7 @@ from quorate_operator.kinds import (
     Kind,
     policy_key,
 )
+from quorate_operator.pending import Pending
 from quorate_operator.reconcile.actions import ApplyStatus
 from quorate_operator.reconcile.model import Plan, SeenModel, plan_model
 from quorate_operator.reconcile.outcome import Outcome, Question, answered, unanswered
@@ -57,7 +60,7 @@ def injection_document(digest: str) -> Document:
     return {
         "image": f"registry.quorate.test:5000/sidecar@sha256:{'5' * 64}",
         "genesisDigest": digest,
-        "memberUrl": "https://quorate-member.quorate-system.svc:8443",
+        "memberUrl": names.MEMBER_URL,
         "measureResources": resources,
         "sidecarResources": resources,
         "drainSeconds": 5,
@@ -75,7 +78,7 @@ def signed_and_gated() -> Document:
 
 @dataclass
 class Scene:
-    """The world, the time, and what the member last answered."""
+    """The world, the time, and what the members last answered."""
 
     now: datetime = NOW
     committee: Committee = field(default_factory=Committee)
@@ -85,6 +88,9 @@ class Scene:
         genesis, history = self.committee.genesis, self.committee.history
         store = Store(parse_config(injection_document(genesis.digest_text)), history)
         self.world = World(store, history)
+        self.pending = Pending()
+        """What a member that heard nothing yet is to be told."""
+        self.world.attach(self.pending)
         self.documents: dict[Key, Document] = {}
         self._version = 0
 
@@ -189,29 +195,28 @@ class Scene:
             last = plan
         raise AssertionError("the plan never ends")
 
-    # The member ------------------------------------------------------------------------------
+    # The members -----------------------------------------------------------------------------
     def approves(self, ref: PolicyRef = FLOOR, life: timedelta = LIFE) -> None:
-        """The member certifies the model under a policy."""
+        """The members certify the model under a policy."""
         question = self.question(ref)
         policy = question.policy
         envelope = self.committee.certify(FILES, ref, policy.digest, now=self.now, life=life)
-        names = (["Signed"] if policy.signers else []) + [g.requirement for g in policy.gates]
+        found = (["Signed"] if policy.signers else []) + [g.requirement for g in policy.gates]
         self.takes_in(
             ref,
-            EvaluateAnswer(
+            self.said(
                 policy_digest=policy.digest,
                 requirements=tuple(
                     RequirementResult(name=name, status="True", reason="Verified", message="shown")
-                    for name in names
+                    for name in found
                 ),
                 certificate=envelope.decode(),
-                expires_at=self.now + life,
                 renew_at=self.now + life / 2,
             ),
         )
 
     def denies(self, ref: PolicyRef = FLOOR, reason: Reason = Reason.GATE_FAILED) -> None:
-        """The member says that a gate does not hold."""
+        """The members say that a gate does not hold."""
         results = (
             RequirementResult(name="Signed", status="True", reason="Verified", message="shown"),
             RequirementResult(
@@ -222,24 +227,23 @@ class Scene:
         again = self.now + timedelta(seconds=15)
         self.takes_in(
             ref,
-            EvaluateAnswer(
+            self.said(
                 policy_digest=digest,
                 requirements=results,
                 certificate=None,
-                expires_at=None,
                 renew_at=again,
             ),
         )
 
     def is_silent(self, ref: PolicyRef = FLOOR) -> None:
-        """The member does not answer."""
+        """The members do not answer."""
         previous = self.outcomes.get(ref)
         question = self.question(ref)
         outcome = unanswered(question, "no answer", "MemberUnavailable", previous, self.now, 1.0)
         self.outcomes[ref] = outcome
 
     def hears(self, what: str) -> None:
-        """The member ``approves``, ``denies`` or is ``silent``."""
+        """The members: ``approves``, ``denies`` or is ``silent``."""
         if what == "approves":
             self.approves()
         elif what == "denies":
@@ -247,16 +251,21 @@ class Scene:
         else:
             self.is_silent()
 
-    def takes_in(self, ref: PolicyRef, answer: EvaluateAnswer) -> None:
+    def said(self, **answer: Any) -> Evaluation:
+        """What all members said together."""
+        n = len(self.committee.keys)
+        return Evaluation(answered=n, members=n, failure="", **answer)
+
+    def takes_in(self, ref: PolicyRef, answer: Evaluation) -> None:
         """The operator takes in an answer."""
         previous = self.outcomes.get(ref)
         history = self.committee.history
         self.outcomes[ref] = answered(self.question(ref), answer, history, self.now, previous)
 
 
-def verified_scene() -> Scene:
+def verified_scene(committee: Committee | None = None) -> Scene:
     """An enforced namespace, the floor, and a model whose status says that it is certified."""
-    scene = Scene()
+    scene = Scene(committee=committee or Committee())
     scene.label("enforce")
     scene.floor()
     scene.model()

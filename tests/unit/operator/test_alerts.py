@@ -117,13 +117,15 @@ async def test_alert_that_cannot_be_written_is_tried_again_at_the_next_look() ->
     assert len(scene.incidents) == 1
 
 
-def test_silence_of_the_member_becomes_an_alert() -> None:
-    """Not at a restart of the member; well before a pod's state expires."""
-    assert member_alert(MEMBER_DOWN_SECONDS - 1, "ns") is None
-    raised = member_alert(MEMBER_DOWN_SECONDS, "ns")
+def test_silence_of_a_member_becomes_an_alert() -> None:
+    """Of that member, by its name. Not at its restart; well before a pod's state expires."""
+    silent = {"member-1": MEMBER_DOWN_SECONDS - 1, "member-3": MEMBER_DOWN_SECONDS}
+    assert member_alert("member-1", silent, "ns") is None
+    raised = member_alert("member-3", silent, "ns")
     assert raised is not None
     assert (raised.rule, raised.severity) == ("MemberUnavailable", "Critical")
-    assert (raised.namespace, raised.subject.key.name) == ("ns", "quorate-member")
+    assert (raised.namespace, raised.subject.key.name) == ("ns", "quorate-member-3")
+    assert raised.summary.startswith("member-3 does not answer the operator (nor do member-1)")
 
 
 def test_silence_of_a_watch_becomes_an_alert() -> None:

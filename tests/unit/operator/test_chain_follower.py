@@ -1,5 +1,6 @@
 """The operator follows the chain: what was certified before is looked at again."""
 
+from datetime import datetime
 from typing import cast
 
 import pytest
@@ -8,8 +9,7 @@ from prometheus_client import CollectorRegistry
 from quorate.consensus.history import History
 from quorate.consensus.thresholds import PRESETS
 from quorate.errors import Unavailable
-from quorate_io.member_api import EvaluateAnswer
-from quorate_io.member_client import MemberClient
+from quorate_io.operator_client import Evaluation, OperatorClient
 from quorate_operator.chain_follower import ChainFollower
 from quorate_operator.effects.member import Questions
 from quorate_operator.intake import Queues
@@ -29,18 +29,17 @@ class Member:
         self.epoch = ""
         self.history_known: History | None = None
 
-    async def evaluate(self, policy: object, model: object) -> EvaluateAnswer:
+    async def evaluate(self, policy: object, model: object, issued_at: datetime) -> Evaluation:
         """Certifies whatever it is asked about."""
         scene = self.scene
         digest = scene.policy().digest
         envelope = scene.committee.certify(
             FILES, FLOOR, digest, now=scene.now, life=LIFE, epoch=self.epoch
         )
-        return EvaluateAnswer(
+        return scene.said(
             policy_digest=digest,
             requirements=(),
             certificate=envelope.decode(),
-            expires_at=scene.now + LIFE,
             renew_at=scene.now + LIFE / 2,
         )
 
@@ -63,7 +62,7 @@ class Desk:
         self.scene.settle()
         self.member, self.queues = Member(self.scene), Queues()
         world, clock = self.scene.world, FixedClock(self.scene.now)
-        client = cast(MemberClient, self.member)
+        client = cast(OperatorClient, self.member)
         self.questions = Questions(client, world, clock, Metrics(CollectorRegistry()))
         self.follower = ChainFollower(self.member, world, self.questions, self.queues)
         self.questions.followed = self.follower.take

@@ -40,7 +40,7 @@ def test_mounted_files_are_read(mounted: Path) -> None:
     found = load(mounted, QUORATE_POD_NAME="quorate-operator-7d-x", QUORATE_HEALTH_PORT="0")
     assert found.genesis == GENESIS
     assert found.injection.genesis_digest == GENESIS.digest_text
-    assert found.member_urls == ("https://quorate-member.quorate-system.svc:8443",)
+    assert found.member_url == "https://quorate-{member}.quorate-system.svc:8443"
     assert (found.identity, found.health_port) == ("quorate-operator-7d-x", 0)
     assert found.leaf_life == timedelta(days=30)
 

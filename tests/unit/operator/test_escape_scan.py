@@ -53,7 +53,7 @@ class Stand:
         removals = Removals(self.api, holding, alerts, events, self.ticks, metrics)
         cordons = Cordons(self.api, holding, alerts, self.ticks, enabled=cordon)
         world = self.cluster.world
-        self.intake = Intake(world, Queues(), clock, lambda: None)
+        self.intake = Intake(world, Queues(), clock)
         response = EscapeResponse(world, alerts, events, removals, cordons, SYSTEM, self.ticks)
         self.scan = EscapeScan(
             self.api, world, self.intake, Marking(), response, clock, self.ticks, metrics

@@ -39,7 +39,7 @@ class Kept:
         events = Events(self.api, holding, "op-0", self.clock, monotonic, self.events_seen)
         alerts = Alerts(self.api, holding, events, self.clock, monotonic, self.events_seen)
         world = self.scene.world
-        intake = Intake(world, Queues(), self.clock, lambda: None)
+        intake = Intake(world, Queues(), self.clock)
         self.keeper = ExceptionKeeper(
             world, self.api, holding, alerts, events, self.clock, intake.arrived
         )
@@ -89,7 +89,7 @@ async def test_the_incident_comes_first() -> None:
     assert kept.status()["incident"] == found.metadata.name
     assert kept.reason() == "Approved"
     assert [e["metadata"]["name"] for e in kept.relayed] == ["late-gate"]
-    assert MODEL in kept.scene.world.changed
+    assert MODEL in kept.scene.pending.objects
     now = kept.scene.world.get(MODEL)
     assert now is not None
     assert now.documents != before

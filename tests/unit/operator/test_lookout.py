@@ -16,6 +16,7 @@ from quorate_io import tls
 from quorate_io.clock import SystemClock
 from quorate_operator import webhook_tls
 from quorate_operator.alerts import Alerts
+from quorate_operator.committee import Committee
 from quorate_operator.effects.dial import ANSWER_BYTES, dial
 from quorate_operator.effects.events import Events
 from quorate_operator.kinds import SECRET, Key
@@ -23,6 +24,8 @@ from quorate_operator.lookout import Lookout
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconcile.serving import DOWN_SECONDS
 from tests.unit.operator.fake_api import FakeApi, Holding, Monotonic
+from tests.unit.operator.links import Links
+from tests.unit.operator.scene import Scene as OperatorScene
 
 NS = names.NAMESPACE
 NAME = webhook_tls.service_names(NS)[0]
@@ -78,8 +81,11 @@ class Scene:
         metrics, holding, clock = Metrics(CollectorRegistry()), Holding(), SystemClock()
         events = Events(self.api, holding, "op", clock, self.monotonic, metrics)
         alerts = Alerts(self.api, holding, events, clock, self.monotonic, metrics)
-        urls = [f"https://127.0.0.1:{port}"]
-        self.lookout = Lookout(self.api, NS, urls, alerts, clock, self.monotonic)
+        # 127.0.0.2 does not answer.
+        links, world = Links("1", "2"), OperatorScene().world
+        committee = Committee(links.client, world, clock, metrics, self.monotonic)
+        url = f"https://127.0.0.{{member}}:{port}"
+        self.lookout = Lookout(self.api, NS, url, committee, alerts, clock, self.monotonic)
 
     def slices(self, *slices: dict[str, Any]) -> None:
         """Have these EndpointSlices."""
@@ -94,7 +100,7 @@ async def test_a_webhook_that_answers_is_well(server: Server) -> None:
     """Ready, under our authority, with a young certificate."""
     scene = Scene(server.port)
     assert await scene.rules() == []
-    assert await scene.lookout.member() == []
+    assert await scene.lookout.members() == []
 
 
 @pytest.mark.requirement("WebhookDown is raised by the operator")
@@ -143,8 +149,8 @@ async def test_an_old_certificate_is_late(server: Server) -> None:
     assert await scene.rules() == []
     server.show(timedelta(days=30), age=timedelta(days=26))
     assert await scene.rules() == [Rule.SERVING_CERTIFICATE_RENEWAL_LATE]
-    (alert,) = await scene.lookout.member()
-    assert alert.subject.key.name == names.MEMBER_SERVICE
+    (alert,) = await scene.lookout.members()
+    assert alert.subject.key.name == "quorate-1"
 
 
 @pytest.mark.parametrize(

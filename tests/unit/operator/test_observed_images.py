@@ -69,16 +69,16 @@ def test_the_member_hears_of_node_and_images_as_they_change() -> None:
     """Once with the node, once with what the kubelet reports; what changes neither is not told."""
     scene = verified_scene()
     scene.put(pod())
-    scene.world.changed_pods.clear()
+    scene.pending.clear()
     scene.put(with_images())
     told = scene.world.protected["uid-chat"]
     assert (told.node, [c.asked for c in told.containers]) == ("node-1", [B, A])
-    assert list(scene.world.changed_pods) == ["uid-chat"]
-    scene.world.changed_pods.clear()
+    assert list(scene.pending.pods) == ["uid-chat"]
+    scene.pending.clear()
     scene.put(with_images({"name": "server", "imageID": f"x@{A}"}))
-    assert list(scene.world.changed_pods) == ["uid-chat"]
-    scene.world.changed_pods.clear()
+    assert list(scene.pending.pods) == ["uid-chat"]
+    scene.pending.clear()
     scene.put(with_images({"name": "server", "imageID": f"x@{A}", "ready": True}))
-    assert not scene.world.changed_pods
+    assert not scene.pending.pods
     assert know_pod(pod()).containers == ()
     assert scene.world.get(Key(CLUSTER_SAFETY_POLICY.name, "", "floor"))

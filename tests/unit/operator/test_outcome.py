@@ -4,7 +4,8 @@ import pytest
 
 from quorate.consensus.history import EpochUnknown
 from quorate.verdict import Reason
-from quorate_io.member_api import EvaluateAnswer, RequirementResult
+from quorate_io.member_api import RequirementResult
+from quorate_io.operator_client import Evaluation
 from quorate_operator.reconcile.outcome import (
     RETRY_MAX,
     Outcome,
@@ -16,20 +17,19 @@ from quorate_operator.reconcile.outcome import (
 from tests.unit.operator.scene import FILES, FLOOR, LIFE, Scene, verified_scene
 
 
-def answer(scene: Scene, **changes: object) -> EvaluateAnswer:
+def answer(scene: Scene, **changes: object) -> Evaluation:
     """A certifying answer, changed."""
     envelope = scene.committee.certify(FILES, FLOOR, scene.policy().digest, now=scene.now)
     fields = {
         "policy_digest": scene.policy().digest,
         "requirements": (),
         "certificate": envelope.decode(),
-        "expires_at": scene.now + LIFE / 2,
         "renew_at": scene.now + LIFE / 4,
     }
-    return EvaluateAnswer(**(fields | changes))  # type: ignore[arg-type]
+    return scene.said(**(fields | changes))
 
 
-def take_in(scene: Scene, answer_: EvaluateAnswer) -> Outcome:
+def take_in(scene: Scene, answer_: Evaluation) -> Outcome:
     """What the operator makes of an answer."""
     return answered(scene.question(), answer_, scene.committee.history, scene.now)
 

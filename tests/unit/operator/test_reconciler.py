@@ -3,7 +3,7 @@
 import asyncio
 import copy
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -15,8 +15,12 @@ from quorate.api.v1alpha1.meta import read
 from quorate.errors import Unavailable
 from quorate.policy.compiled import compile_policy
 from quorate.policy.evaluate import evaluate
-from quorate_io.member_api import ErrorBody, EvaluateAnswer, RequirementResult
-from quorate_io.member_client import MemberClient, MemberRefused
+from quorate_io.member_api import (
+    CERTIFICATES_FIELD,
+    RequirementResult,
+    relayed_certificates,
+)
+from quorate_io.operator_client import Evaluation, OperatorClient
 from quorate_operator.alerts import Alerts
 from quorate_operator.effects.api_server import ApiRefused, ApiUnavailable
 from quorate_operator.effects.dispatch import Effects
@@ -39,26 +43,33 @@ FLOOR_KEY = Key(CLUSTER_SAFETY_POLICY.name, "", "floor")
 POD_KEY = Key(POD.name, TEAM, "chat-5d4c-x1")
 
 
-class Member:
-    """Judges as a member does, with the core's own evaluation, and signs."""
+class Members:
+    """Judge as members do, with the core's own evaluation, and sign."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.asked = 0
+        self.times: list[datetime] = []
+        self.judged: list[Mapping[str, Any]] = []
         self.fault: Callable[[], None] = lambda: None
+        self.failure = self.reason = ""
 
-    async def evaluate(self, policy: Mapping[str, Any], model: Mapping[str, Any]) -> EvaluateAnswer:
+    async def evaluate(
+        self, policy: Mapping[str, Any], model: Mapping[str, Any], issued_at: datetime
+    ) -> Evaluation:
         """Judge and certify."""
         self.asked += 1
+        self.times.append(issued_at)
+        self.judged.append(model)
         await asyncio.sleep(0)
         self.fault()
+        if self.failure:
+            return Evaluation("", (), None, issued_at, 0, 1, self.failure, self.reason)
         compiled = compile_policy(read(ClusterSafetyPolicy, policy))
-        found = evaluate(compiled, read(AttestedModel, model), self.scene.now)
+        found = evaluate(compiled, read(AttestedModel, model), issued_at)
         certified = found.verdict.allowed
-        envelope = self.scene.committee.certify(
-            FILES, compiled.ref, compiled.digest, now=self.scene.now
-        )
-        return EvaluateAnswer(
+        envelope = self.scene.committee.certify(FILES, compiled.ref, compiled.digest, now=issued_at)
+        return self.scene.said(
             policy_digest=compiled.digest,
             requirements=tuple(
                 RequirementResult(
@@ -70,8 +81,7 @@ class Member:
                 for r in found.requirements
             ),
             certificate=envelope.decode() if certified else None,
-            expires_at=None,
-            renew_at=self.scene.now + timedelta(minutes=15),
+            renew_at=issued_at + timedelta(minutes=15),
         )
 
 
@@ -81,14 +91,14 @@ class Bench:
     def __init__(self, *, held: bool = True) -> None:
         self.scene = Scene()
         self.api = FakeApi()
-        self.member = Member(self.scene)
+        self.members = Members(self.scene)
         self.holder = Holding(held=held)
         self.clock = FixedClock(self.scene.now)
         self.metrics = metrics = Metrics(CollectorRegistry())
         world, clock = self.scene.world, self.clock
         self.queues = Queues()
-        self.intake = Intake(world, self.queues, clock, lambda: None)
-        client = cast(MemberClient, self.member)
+        self.intake = Intake(world, self.queues, clock)
+        client = cast(OperatorClient, self.members)
         self.questions = Questions(client, world, clock, metrics)
         self._events = events = Events(self.api, self.holder, "op-0", clock, Monotonic(), metrics)
         effects = Effects(
@@ -165,7 +175,7 @@ async def test_evidence_becomes_a_certificate_and_releases_the_pod() -> None:
     assert (ready["status"], ready["reason"]) == ("True", "Verified")
     assert len(bench.status["certificates"]) == 1
     assert bench.gates == []
-    assert bench.member.asked == 1
+    assert bench.members.asked == 1
     released = bench.metrics.registry.get_sample_value("quorate_operator_gates_released_total")
     assert released == 1
 
@@ -196,19 +206,19 @@ async def test_silent_member_is_asked_again_when_it_is_there() -> None:
     def away() -> None:
         raise Unavailable("away")
 
-    bench.member.fault = away
+    bench.members.fault = away
     await bench.work()
     assert bench.questions.unanswered() == {MODEL}
     reasons = {c["reason"] for c in bench.status["conditions"]}
     assert reasons == {"MemberUnavailable"}
-    bench.questions.reachable = lambda: False
-    asked = bench.member.asked
+    bench.questions.hopeless = lambda: "0 of 1 members answered"
+    asked = bench.members.asked
     bench.clock.time += timedelta(minutes=5)
     bench.queues.add(bench.questions.unanswered())
     await bench.work()
-    assert bench.member.asked == asked
-    bench.member.fault = lambda: None
-    bench.questions.reachable = lambda: True
+    assert bench.members.asked == asked
+    bench.members.fault = lambda: None
+    bench.questions.hopeless = lambda: ""
     bench.clock.time += timedelta(minutes=5)
     bench.queues.add(bench.questions.unanswered())
     await bench.work()
@@ -216,18 +226,44 @@ async def test_silent_member_is_asked_again_when_it_is_there() -> None:
     assert {c["status"] for c in bench.status["conditions"]} == {"True"}
 
 
-async def test_question_the_member_cannot_read_says_so() -> None:
-    """A refusal of the question itself is not a member that is away."""
+@pytest.mark.parametrize("reason", ["MemberUnavailable", "MembersDisagree", "Malformed"])
+async def test_what_the_members_do_not_settle_is_unknown(reason: str) -> None:
+    """Too few answered, or enough did and did not say the same: neither certified nor denied."""
     bench = Bench()
     bench.good()
-
-    def malformed() -> None:
-        raise MemberRefused(400, ErrorBody(reason="Malformed", message="duplicate key"))
-
-    bench.member.fault = malformed
+    bench.members.failure, bench.members.reason = "different statements", reason
     await bench.work()
-    assert {c["reason"] for c in bench.status["conditions"]} == {"Malformed"}
-    assert {c["status"] for c in bench.status["conditions"]} == {"Unknown"}
+    assert {(c["status"], c["reason"]) for c in bench.status["conditions"]} == {("Unknown", reason)}
+    assert "different statements" in bench.status["conditions"][0]["message"]
+
+
+@pytest.mark.requirement("certificates by quorum: all members sign one identical statement")
+async def test_members_are_told_one_whole_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands in what they sign; so it is the asker's to choose, and has no fraction."""
+    bench = Bench()
+    bench.clock.time += timedelta(microseconds=123_456)
+    bench.good()
+    await bench.work()
+    assert bench.members.times == [bench.scene.now]
+
+
+@pytest.mark.requirement("certificates by quorum: members get back what they signed together")
+async def test_a_certificate_is_relayed_to_members_and_not_judged_again() -> None:
+    """It lies beside the model for the relay; the question leaves it out."""
+    bench = Bench()
+    bench.good()
+    await bench.work()
+    known = bench.scene.world.get(MODEL)
+    assert known is not None
+    (certificate,) = bench.status["certificates"]
+    assert relayed_certificates(known.relayed) == (certificate["envelope"],)
+    assert MODEL in bench.scene.pending.objects
+    bench.clock.time += timedelta(minutes=20)
+    bench.queues.add([MODEL])
+    await bench.work()
+    assert bench.members.asked == 2
+    assert bench.members.judged[-1].keys() == bench.members.judged[0].keys()
+    assert CERTIFICATES_FIELD not in bench.members.judged[-1]
 
 
 async def test_pod_that_changed_since_it_was_judged_is_not_released() -> None:

@@ -67,21 +67,21 @@ def test_changes_go_out_once_and_an_empty_batch_is_a_heartbeat() -> None:
     """Put, changed and removed objects are told; what was told is not told again."""
     scene = verified_scene()
     list(plan_session(scene.world, "s"))
-    scene.world.forget_relayed()
+    scene.pending.clear()
     scene.model(version="2")
     scene.put(pod())
-    batch = plan_changes(scene.world, "s", 2).batch
+    batch = plan_changes(scene.world, scene.pending, "s", 2).batch
     assert [m["spec"]["version"] for m in batch.models] == ["2"]
     assert [p.uid for p in batch.pods] == ["uid-chat"]
     assert (batch.reset, batch.complete) == (False, False)
     scene.world.remove(MODEL)
     scene.world.remove(Key("Pod", TEAM, "chat"))
-    batch = plan_changes(scene.world, "s", 3).batch
+    batch = plan_changes(scene.world, scene.pending, "s", 3).batch
     assert [(k.kind, k.namespace, k.name) for k in batch.removed] == [
         (ATTESTED_MODEL.name, TEAM, "demo")
     ]
     assert batch.removed_pods == ("uid-chat",)
-    assert encode(plan_changes(scene.world, "s", 4).batch) == encode(
+    assert encode(plan_changes(scene.world, scene.pending, "s", 4).batch) == encode(
         ObservedBatch(session="s", sequence=4)
     )
 
@@ -89,17 +89,17 @@ def test_changes_go_out_once_and_an_empty_batch_is_a_heartbeat() -> None:
 def test_status_writes_are_not_relayed() -> None:
     """Our own writes change no spec, so the member need not hear of them."""
     scene = verified_scene()
-    scene.world.forget_relayed()
+    scene.pending.clear()
     scene.put(scene.documents[MODEL])
-    assert scene.world.changed == {}
+    assert scene.pending.objects == {}
 
 
 def test_many_changes_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit stays pending for the next batch."""
     monkeypatch.setattr(relay, "ITEMS_PER_BATCH", 2)
     scene = verified_scene()
-    scene.world.forget_relayed()
+    scene.pending.clear()
     for index in range(5):
         scene.put(pod(f"p{index}"))
-    sizes = [len(plan_changes(scene.world, "s", n).batch.pods) for n in range(2, 6)]
+    sizes = [len(plan_changes(scene.world, scene.pending, "s", n).batch.pods) for n in range(2, 6)]
     assert sizes == [2, 2, 1, 0]

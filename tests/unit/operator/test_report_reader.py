@@ -1,60 +1,57 @@
-"""What pods report, read at a member: alerts about the pod that spoke, and a bounded deletion."""
+"""What pods report: alerts about the pod that spoke, and a bounded deletion."""
 
-from collections import deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from quorate import names
 from quorate.alerts import Rule
+from quorate.consensus.thresholds import PRESETS
 from quorate.errors import Unavailable
-from quorate_io.member_api import PodReports, Report, ReportsAnswer
+from quorate_io.member_api import PodReports, Report
+from quorate_io.operator_client import MemberLink
 from quorate_operator.alerts import REPEAT_SECONDS, Alerts
 from quorate_operator.effects.api_server import ApiUnavailable
 from quorate_operator.effects.events import Events
 from quorate_operator.effects.removal import BURST, PER_OWNER, WINDOW_SECONDS, Removals
-from quorate_operator.kinds import POD, SAFETY_INCIDENT
+from quorate_operator.kinds import POD, SAFETY_INCIDENT, Key
 from quorate_operator.metrics import Metrics
+from quorate_operator.reconcile.corroboration import Words
 from quorate_operator.reconcile.report import ENDED_MAX
-from quorate_operator.report_reader import ReportReader
+from quorate_operator.report_reader import PAGES_RATE, ReportReader
+from quorate_operator.report_response import ReportResponse
+from tests.fakes.vouching import Committee
 from tests.unit.operator.fake_api import FakeApi, FixedClock, Holding, Monotonic
+from tests.unit.operator.links import Link, Stop
 from tests.unit.operator.scene import TEAM, verified_scene
 
 Document = dict[str, Any]
 
 
-class Member:
-    """Answers what it was given."""
-
-    def __init__(self) -> None:
-        self.answers: deque[ReportsAnswer | Exception] = deque()
-        self.cursors: list[str] = []
-
-    async def reports(self, cursor: str = "") -> ReportsAnswer:
-        self.cursors.append(cursor)
-        answer = self.answers.popleft()
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
 class Scene:
-    """An operator without a cluster: the pods of a verified model, and a member that tells."""
+    """An operator without a cluster: the pods of a verified model, and members that tell."""
 
-    def __init__(self) -> None:
-        self.cluster = verified_scene()
+    def __init__(self, committee: Committee | None = None) -> None:
+        self.cluster = verified_scene(committee)
         self.api, self.monotonic, self.holding = FakeApi(), Monotonic(), Holding()
         self.clock = FixedClock(self.cluster.now)
         self.metrics = Metrics(CollectorRegistry())
         api, clock, holding, ticks = self.api, self.clock, self.holding, self.monotonic
         events = Events(api, holding, "op-0", clock, ticks, self.metrics)
         alerts = Alerts(api, holding, events, clock, ticks, self.metrics)
-        self.member = Member()
         removals = Removals(api, holding, alerts, events, ticks, self.metrics)
         world = self.cluster.world
-        self.reader = ReportReader(self.member, world, alerts, removals, clock, ticks)
+        self.members = [Link(seat) for seat in self.cluster.committee.genesis.members]
+        links = [cast(MemberLink, member) for member in self.members]
+        self.readers = [ReportReader(link, world, ticks) for link in links]
+        self.response = ReportResponse(self.heard, world, alerts, removals, clock, ticks)
+
+    def heard(self) -> list[Words]:
+        """What each member says."""
+        return [reader.words for reader in self.readers]
 
     def pod(self, name: str = "chat-0", owner: str = "rs-1", **metadata: Any) -> str:
         """A running pod of the model, here and at the API server; its UID."""
@@ -79,19 +76,26 @@ class Scene:
         """A report."""
         return Report(rule=rule, message="0.0.0.0:9000", since=self.clock.time, until=until)
 
-    async def tell(self, *pods: PodReports, whole: bool = True) -> None:
-        """The member tells of these pods."""
-        answer = ReportsAnswer(cursor="e.1", whole=whole, more=False, pods=pods)
-        self.member.answers.append(answer)
-        assert not await self.reader.read()
-        await self.reader.act()
+    async def tell(
+        self, *pods: PodReports, whole: bool = True, members: Sequence[int] = (0,)
+    ) -> None:
+        """These members tell of these pods."""
+        for index in members:
+            self.members[index].tells(*pods, whole=whole)
+            await self.readers[index].read()
+        await self.response.act()
 
-    async def about(self, *reports: Report, name: str = "chat-0", uid: str = "") -> None:
-        """A pod reports this."""
+    async def about(
+        self,
+        *reports: Report,
+        name: str = "chat-0",
+        uid: str = "",
+        members: Sequence[int] = (0,),
+    ) -> None:
+        """A pod reports this to these members."""
         uid = uid or f"uid-{name}"
-        await self.tell(
-            PodReports(uid=uid, namespace=TEAM, name=name, reports=reports), whole=False
-        )
+        told = PodReports(uid=uid, namespace=TEAM, name=name, reports=reports)
+        await self.tell(told, whole=False, members=members)
 
     @property
     def incidents(self) -> list[Document]:
@@ -269,12 +273,80 @@ async def test_a_member_that_began_anew_is_believed_anew() -> None:
     scene = Scene()
     scene.pod()
     await scene.about(scene.says(Rule.AUDIT_LOG_NOT_WRITTEN))
-    scene.member.answers.append(Unavailable("away"))
+    scene.members[0].answers.append(Unavailable("away"))
     with pytest.raises(Unavailable):
-        await scene.reader.read()
-    assert scene.member.cursors == ["", "e.1"]
+        await scene.readers[0].read()
+    assert scene.members[0].cursors == ["", "e.1"]
     await scene.tell(whole=True)
     scene.monotonic.time += REPEAT_SECONDS
     await scene.tell(whole=False)
     (incident,) = scene.incidents
     assert incident["status"]["count"] == 1
+
+
+def five() -> Scene:
+    """A committee of five, of whom one may lie."""
+    return Scene(Committee(n=5, thresholds=PRESETS["standard"]))
+
+
+@pytest.mark.requirement("corroborated reports: r + 1 members must say it")
+async def test_one_member_alone_raises_nothing() -> None:
+    """A member that lies about a pod costs that pod nothing; the second that says it counts."""
+    scene = five()
+    scene.pod()
+    await scene.about(scene.says(), members=[3])
+    assert scene.incidents == []
+    assert scene.there()
+    await scene.about(scene.says(), members=[1])
+    assert len(scene.incidents) == 1
+    assert not scene.there()
+
+
+@pytest.mark.requirement("corroborated reports: r + 1 members must say it")
+async def test_one_member_alone_hides_nothing() -> None:
+    """Four heard that it holds; what the fifth says of its end is not believed."""
+    scene = five()
+    scene.pod()
+    ended = scene.says(Rule.AUDIT_LOG_NOT_WRITTEN, until=scene.clock.time - 2 * ENDED_MAX)
+    await scene.about(ended, members=[0])
+    await scene.about(scene.says(Rule.AUDIT_LOG_NOT_WRITTEN), members=[1, 2])
+    assert [i["spec"]["rule"] for i in scene.incidents] == [Rule.AUDIT_LOG_NOT_WRITTEN]
+
+
+async def test_pods_that_are_not_there_are_not_kept() -> None:
+    """A member that makes up pods fills no memory; one that went is forgotten."""
+    scene = five()
+    uid = scene.pod()
+    await scene.about(scene.says(), name="made-up", members=[0])
+    await scene.about(scene.says(), uid="another", members=[0])
+    assert scene.heard()[0] == {}
+    await scene.about(scene.says(Rule.AUDIT_LOG_NOT_WRITTEN), members=[0])
+    assert set(scene.heard()[0]) == {uid}
+    scene.cluster.world.remove(Key(POD.name, TEAM, "chat-0"))
+    await scene.tell(whole=False)
+    assert scene.heard()[0] == {}
+
+
+async def test_a_member_that_always_has_more_is_read_slowly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After all there can be, so many answers a second and no more."""
+    scene, slept = five(), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) > 5:
+            raise Stop
+
+    monkeypatch.setattr("quorate_operator.report_reader.asyncio.sleep", sleep)
+    monkeypatch.setattr("quorate_operator.report_reader.PAGES_BURST", 3.0)
+    member, reader = (
+        scene.members[0],
+        ReportReader(cast(MemberLink, scene.members[0]), scene.cluster.world, scene.monotonic),
+    )
+    for _ in range(20):
+        member.tells(more=True)
+    with pytest.raises(Stop):
+        await reader.run()
+    assert len(member.cursors) == 3 + 6
+    assert set(slept) == {1 / PAGES_RATE}

@@ -133,10 +133,10 @@ async def test_a_model_is_judged_once_its_sources_were_read(stand: Stand) -> Non
     assert stand.scene.condition("Ready")[0] == "Unknown"
     # The API server refuses null for a text.
     assert all("fetchedAt" not in source for source in stand.scene.status["sources"])
-    stand.scene.world.changed.clear()
+    stand.scene.pending.clear()
     await stand.look()
     assert stand.followed == {MODEL}
-    assert MODEL in stand.scene.world.changed
+    assert MODEL in stand.scene.pending.objects
     assert relayed(stand).unread == ()
     assert len(relayed(stand).spec.signatures) == len(relayed(stand).spec.evidence) == 1
     stand.judged()
@@ -149,10 +149,10 @@ async def test_another_reading_of_the_same_changes_nothing(stand: Stand) -> None
     """The member is not told again, nobody judges again, no status is written."""
     await stand.look()
     stand.judged()
-    stand.scene.world.changed.clear()
+    stand.scene.pending.clear()
     stand.scene.now += timedelta(minutes=5)
     await stand.look()
-    assert not stand.scene.world.changed
+    assert not stand.scene.pending.objects
     assert not stand.asks()
     assert not any(isinstance(a, ApplyStatus) for a in stand.scene.plan().actions)
 

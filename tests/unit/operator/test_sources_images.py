@@ -43,7 +43,7 @@ def stand() -> Stand:
     scene.model()
     found = Stand(scene)
     found.reader.held[SourceField.SERVERS] = as_read([BUNDLE])
-    scene.world.forget_relayed()
+    scene.pending.clear()
     return found
 
 
@@ -67,7 +67,7 @@ async def test_what_lies_beside_an_image_goes_with_the_policy() -> None:
     await found.gatherer.look(POLICY)
     assert relayed(found) == (FetchedImage(digest=A, bundles=(BUNDLE.decode(),)),)
     assert known(found).relayed["spec"] == before
-    assert POLICY in found.scene.world.changed
+    assert POLICY in found.scene.pending.objects
     assert found.followed == {POLICY, MODEL}
 
 
@@ -75,12 +75,12 @@ async def test_nothing_new_concerns_nobody() -> None:
     """The same bytes again: no model is looked at, and the member is told nothing."""
     found = stand()
     await found.gatherer.look(POLICY)
-    found.scene.world.forget_relayed()
+    found.scene.pending.clear()
     found.followed.clear()
     found.scene.now += timedelta(minutes=5)
     await found.gatherer.look(POLICY)
     assert found.followed == {POLICY}
-    assert not found.scene.world.changed
+    assert not found.scene.pending.objects
 
 
 @pytest.mark.requirement("fault: a registry that is away is named, and found again")

@@ -73,9 +73,9 @@ def test_status_of_a_policy_concerns_nothing_but_itself() -> None:
     """Our own write to a policy's status makes no model be judged again."""
     scene = verified_scene()
     floor = Key(CLUSTER_SAFETY_POLICY.name, "", "floor")
-    before = dict(scene.world.changed)
+    before = dict(scene.pending.objects)
     assert scene.put({**scene.documents[floor], "status": {"digest": ""}}) == {floor}
-    assert dict(scene.world.changed) == before
+    assert dict(scene.pending.objects) == before
 
 
 def test_certified_model_concerns_its_gated_pods() -> None:
@@ -136,10 +136,10 @@ def test_protected_pods_are_those_of_a_model_in_an_enforced_namespace() -> None:
     scene.put(pod("a"))
     scene.put(pod("b", gated=False))
     assert set(world.protected) == {"uid-a", "uid-b"}
-    world.forget_relayed()
+    scene.pending.clear()
     scene.put(pod("a") | {"status": {"phase": "Succeeded"}})
     assert set(world.protected) == {"uid-b"}
-    assert set(world.changed_pods) == {"uid-a"}
+    assert set(scene.pending.pods) == {"uid-a"}
     scene.label("audit")
     assert world.protected == {}
     scene.label("enforce")
