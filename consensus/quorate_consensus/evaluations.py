@@ -1,11 +1,14 @@
 """The operator's question: does this model hold this policy? From request to answer, pure."""
 
-from quorate.errors import InvalidInput
+from datetime import datetime
+
+from quorate.errors import Expired, InvalidInput
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.exceptions import EXCEPTED
 from quorate.policy.requirement import Requirement
-from quorate_consensus.issuing import Standing
+from quorate_consensus.issuing import Vote
 from quorate_consensus.observed import ObservedModel
+from quorate_consensus.proposed_time import check_near
 from quorate_consensus.relay import read_model, read_policy
 from quorate_io import member_api
 from quorate_io.member_api import EvaluateAnswer, EvaluateRequest, RequirementResult
@@ -15,8 +18,11 @@ _MESSAGE_CHARS = 1024
 """What a requirement's message may hold in an AttestedModel's status."""
 
 
-def read_question(body: bytes) -> tuple[CompiledPolicy, ObservedModel]:
-    """Read the request. Raises InvalidInput, also for a tenant's policy of another namespace."""
+def read_question(body: bytes) -> tuple[CompiledPolicy, ObservedModel, datetime]:
+    """Read the request: policy, model, and the time to judge at.
+
+    Raises InvalidInput, also for a tenant's policy of another namespace.
+    """
     request = member_api.decode(
         body, EvaluateRequest, bytes_max=member_api.EVALUATE_BYTES, what="evaluate request"
     )
@@ -27,18 +33,29 @@ def read_question(body: bytes) -> tuple[CompiledPolicy, ObservedModel]:
         )
     if policy.ref.namespace not in (None, model.namespace):
         raise InvalidInput(f"must be in the namespace of {model.model.ref}", field="policy")
-    return policy, model
+    issued_at = request.issued_at
+    if issued_at.microsecond or issued_at.utcoffset():
+        # One spelling: it is signed.
+        raise InvalidInput("must be a whole second, in UTC", field="issuedAt")
+    return policy, model, issued_at
 
 
-def answer(standing: Standing) -> EvaluateAnswer:
+def check_time(issued_at: datetime, now: datetime) -> None:
+    """Raise InvalidInput unless the time to judge at is near this member's clock."""
+    try:
+        check_near(issued_at, now)
+    except Expired as error:
+        raise InvalidInput(error.message, field=error.field, fix=error.fix) from error
+
+
+def answer(vote: Vote) -> EvaluateAnswer:
     """What the operator is told."""
-    issued = standing.certificate
     return EvaluateAnswer(
-        policy_digest=standing.policy_digest,
-        requirements=tuple(_result(r) for r in standing.evaluation.requirements),
-        certificate=issued.envelope if issued else None,
-        expires_at=issued.expires_at if issued else None,
-        renew_at=standing.renew_at,
+        policy_digest=vote.policy_digest,
+        requirements=tuple(_result(r) for r in vote.evaluation.requirements),
+        certificate=vote.envelope,
+        expires_at=vote.expires_at,
+        renew_at=vote.renew_at,
     )
 
 

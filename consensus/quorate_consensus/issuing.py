@@ -1,6 +1,9 @@
-"""Whether to certify that a model holds a policy, and for how long. Pure."""
+"""Whether a model holds a policy, and this member's vote that it does. Pure.
 
-import hashlib
+A vote is a certificate with one signature. It is a function of the documents, of the time that the
+asker chose and of what all members have in common: so the votes of several are on the same bytes.
+"""
+
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +15,6 @@ from quorate.policy.evaluate import Evaluation, evaluate
 from quorate.policy.exceptions import lifted
 from quorate.policy.server_images import ServerImages
 from quorate.ports import Signer, Sigstore
-from quorate.statements import encode
 from quorate_consensus.epochs import Epochs
 from quorate_consensus.observed import ObservedModel
 
@@ -25,7 +27,8 @@ this clock; and a model that is denied must not be able to keep the member busy.
 class Committee:
     """What a member judges and signs with: epochs, key, configured lives in seconds.
 
-    Without ``sigstore``, keyless signatures and trusted timestamps count for nothing.
+    The lives must be the same at all members, or their signatures are on different bytes. Without
+    ``sigstore``, keyless signatures and trusted timestamps count for nothing.
     """
 
     epochs: Epochs
@@ -45,31 +48,20 @@ class Committee:
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
-    """A certificate this member issued."""
-
-    envelope: str
-    certificate_id: str
-    issued_at: datetime
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Standing:
     """How a model stands under a policy, and until when that need not be looked at again."""
 
     judged_by: tuple[str, str]
     model_digest: str
     evaluation: Evaluation
-    certificate: Issued | None
     renew_at: datetime
     remembered: tuple[Document, ...] = ()
     """Earlier failures it was judged with."""
 
     @property
-    def policy_digest(self) -> str:
-        """The policy it was judged under, as it was."""
-        return self.judged_by[0]
+    def allowed(self) -> bool:
+        """Whether every requirement holds."""
+        return self.evaluation.verdict.allowed
 
     def is_about(self, policy: CompiledPolicy, model: ObservedModel) -> bool:
         """Whether this was judged on exactly this policy and model."""
@@ -91,52 +83,56 @@ def evaluated(
     return evaluate(policy, model.model, now, remembered, sigstore, approved, servers)
 
 
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What a member answers who asks for its vote: a certificate with its signature, or none."""
+
+    policy_digest: str
+    evaluation: Evaluation
+    renew_at: datetime
+    """When another vote would say more, or last longer."""
+    envelope: str | None = None
+    expires_at: datetime | None = None
+
+
 def judge(
     committee: Committee,
     policy: CompiledPolicy,
     model: ObservedModel,
     now: datetime,
-    previous: Standing | None = None,
     remembered: tuple[Document, ...] = (),
     servers: ServerImages | None = None,
 ) -> Standing:
-    """Evaluate the evidence, and certify it if every requirement holds.
+    """Evaluate the evidence, for what this member tells pods.
 
     ``remembered`` are statements that failed these bytes before, which the model may withhold.
-    A certificate of ``previous`` for the same policy and model is kept if a new one would not live
-    longer, as when the age of the evidence bounds both. ``servers``: see evaluate.
+    ``servers``: see evaluate.
     """
     cluster_id = committee.epochs.head.cluster_id
     evaluation = evaluated(cluster_id, committee.sigstore, policy, model, now, remembered, servers)
-    if not evaluation.verdict.allowed:
-        renew_at = now + timedelta(seconds=DENIED_SECONDS)
-        return Standing(policy.judged_by, model.digest, evaluation, None, renew_at, remembered)
-    expires_at = _expiry(now, committee.certificate_life, evaluation.not_after)
-    held = None
-    if previous and previous.is_about(policy, model):
-        same = previous.evaluation.servers.signed == evaluation.servers.signed
-        held = previous.certificate if same else None
-    if held is None or held.expires_at < expires_at:
-        held = _issue(committee, policy, model, evaluation, now, expires_at)
-    half = now + timedelta(seconds=committee.certificate_life) / 2
-    renew_at = min(half, held.expires_at)
-    return Standing(policy.judged_by, model.digest, evaluation, held, renew_at, remembered)
+    renew_at = _renewal(evaluation, now, committee.certificate_life)
+    return Standing(policy.judged_by, model.digest, evaluation, renew_at, remembered)
 
 
-def _expiry(now: datetime, life: int, not_after: datetime | None) -> datetime:
-    expires_at = now + timedelta(seconds=life)
-    return expires_at if not_after is None else min(expires_at, not_after)
-
-
-def _issue(
+def vote(
     committee: Committee,
     policy: CompiledPolicy,
     model: ObservedModel,
-    evaluation: Evaluation,
-    now: datetime,
-    expires_at: datetime,
-) -> Issued:
-    epoch = committee.epochs.head
+    issued_at: datetime,
+    remembered: tuple[Document, ...] = (),
+    servers: ServerImages | None = None,
+) -> Vote:
+    """Evaluate the evidence as of ``issued_at``, and sign that it is enough if it is.
+
+    ``remembered``, ``servers``: as for :func:`judge`; ``servers`` were judged at ``issued_at``.
+    """
+    epoch, life = committee.epochs.head, committee.certificate_life
+    evaluation = evaluated(
+        epoch.cluster_id, committee.sigstore, policy, model, issued_at, remembered, servers
+    )
+    renew_at = _renewal(evaluation, issued_at, life)
+    if not evaluation.verdict.allowed:
+        return Vote(policy.digest, evaluation, renew_at)
     statement = certificate.Statement(
         cluster_id=epoch.cluster_id,
         epoch=epoch.digest_text,
@@ -146,11 +142,22 @@ def _issue(
         policy=policy.ref,
         policy_digest=policy.digest,
         evidence=evaluation.evidence,
-        issued_at=now,
-        expires_at=expires_at,
+        issued_at=issued_at,
+        expires_at=_expiry(evaluation, issued_at, life),
         servers=evaluation.servers.signed,
         servers_unread=evaluation.servers.unread,
     )
     envelope = certificate.issue(statement, [committee.signer]).decode("ascii")
-    certificate_id = f"sha256:{hashlib.sha256(encode(statement)).hexdigest()}"
-    return Issued(envelope, certificate_id, now, expires_at)
+    return Vote(policy.digest, evaluation, renew_at, envelope, statement.expires_at)
+
+
+def _expiry(evaluation: Evaluation, issued_at: datetime, life: int) -> datetime:
+    expires_at, ends = issued_at + timedelta(seconds=life), evaluation.not_after
+    return expires_at if ends is None else min(expires_at, ends)
+
+
+def _renewal(evaluation: Evaluation, now: datetime, life: int) -> datetime:
+    """At half of the life; what evidence bounds lives no longer for being renewed."""
+    if not evaluation.verdict.allowed:
+        return now + timedelta(seconds=DENIED_SECONDS)
+    return min(now + timedelta(seconds=life) / 2, _expiry(evaluation, now, life))

@@ -1,6 +1,7 @@
 """Server images of each policy, judged once for all models that are judged under it."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
 
@@ -25,12 +26,24 @@ class JudgedImages:
         self._lock = Lock()
 
     def under(self, policy: CompiledPolicy, now: datetime) -> ServerImages:
-        """How the images that ``policy`` names stand."""
+        """How the images that ``policy`` names stand, as of now or a little earlier."""
+        return self._judged(policy, now, lambda at, until: at <= now < until)
+
+    def exactly(self, policy: CompiledPolicy, instant: datetime) -> ServerImages:
+        """How they stand at that instant: what is signed of it is signed alike by all members."""
+        return self._judged(policy, instant, lambda at, _: at == instant)
+
+    def _judged(
+        self,
+        policy: CompiledPolicy,
+        now: datetime,
+        counts: Callable[[datetime, datetime], bool],
+    ) -> ServerImages:
         if policy.server_signers is None:
             return NOT_ASKED
         with self._lock:
             known = self._kept.get(policy.judged_by)
-        if known is not None and known[0] <= now < known[1]:
+        if known is not None and counts(known[0], known[1]):
             return known[2]
         images = judge_servers(policy, Context(now, self._sigstore))
         until = now + timedelta(seconds=KEPT_SECONDS)

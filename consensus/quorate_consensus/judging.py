@@ -1,22 +1,25 @@
 """Judgements, each made once: evaluation on worker threads, shared by everybody who waits for it.
 
 Signatures take milliseconds, and one event loop serves thousands of sidecars. A judgement is kept
-until its ``renew_at`` or until the policy, the model or what failed its bytes changes.
+until its ``renew_at`` or until the policy, the model or what failed its bytes changes. A vote is
+made of the documents and the time that its asker chose, and is not kept.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
+from quorate.certificate import Certificate
 from quorate.errors import Unavailable
 from quorate.policy.compiled import CompiledPolicy
 from quorate.ports import Clock
 from quorate_consensus.failed_gates import FailedGates
-from quorate_consensus.issuing import Committee, Standing, judge
+from quorate_consensus.issuing import Committee, Standing, Vote, judge, vote
 from quorate_consensus.judged_images import JudgedImages
 from quorate_consensus.ledger import Ledger, Subject
 from quorate_consensus.observed import ObservedModel
@@ -37,11 +40,11 @@ class Overloaded(Unavailable):
 class Meter(Protocol):
     """What the judge reports as it works."""
 
-    def judged(self, standing: Standing, seconds: float) -> None:
+    def judged(self, allowed: bool, seconds: float) -> None:
         """A judgement was made; it took ``seconds`` of CPU time."""
 
     def revoked(self, count: int) -> None:
-        """Certificates were revoked."""
+        """This member no longer supports so many certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,8 @@ class Judge:
             if running.is_about(policy, model):
                 # Others may wait for the same judgement: whoever gives up must not end it.
                 return await asyncio.shield(running.task)
-            # Another version is being judged. One after the other, or its revocations would meet
-            # the certificate that is being issued now.
+            # Another version is being judged. One after the other: the last one judged is the one
+            # whose denial revokes.
             await asyncio.wait({running.task})
 
     def _is_current(self, held: Standing, policy: CompiledPolicy, model: ObservedModel) -> bool:
@@ -111,8 +114,21 @@ class Judge:
         task.add_done_callback(lambda _: self._running.pop(subject, None))
         return running
 
+    async def vote(self, policy: CompiledPolicy, model: ObservedModel, issued_at: datetime) -> Vote:
+        """This member's vote as of ``issued_at``. How many at once is the caller's to bound."""
+        loop = asyncio.get_running_loop()
+        work = partial(self._vote, policy, model, issued_at)
+        found, seconds = await loop.run_in_executor(self._workers, work)
+        self._meter.judged(found.evaluation.verdict.allowed, seconds)
+        return found
+
+    def note(self, certificates: Iterable[Certificate]) -> None:
+        """Remember certificates that are out, so that they can be revoked."""
+        now = self._clock.now()
+        self._count(sum(self._ledger.noted(one, now) for one in certificates))
+
     def revoked(self, model: ObservedModel, policies: Sequence[CompiledPolicy]) -> tuple[str, ...]:
-        """Ids of unexpired certificates that this member issued and revoked."""
+        """Ids of unexpired certificates that this member's own judgement no longer supports."""
         subjects: list[Subject] = [(model.namespace, model.name, p.ref) for p in policies]
         return self._ledger.revoked(subjects, self._clock.now())
 
@@ -128,31 +144,41 @@ class Judge:
     ) -> Standing:
         loop = asyncio.get_running_loop()
         standing, seconds = await loop.run_in_executor(
-            self._workers, partial(self._work, policy, model, self._standings.get(subject))
+            self._workers, partial(self._work, policy, model)
         )
-        self._meter.judged(standing, seconds)
+        self._meter.judged(standing.allowed, seconds)
         self._record(subject, standing)
         return standing
 
-    def _work(
-        self, policy: CompiledPolicy, model: ObservedModel, previous: Standing | None
-    ) -> tuple[Standing, float]:
+    def _work(self, policy: CompiledPolicy, model: ObservedModel) -> tuple[Standing, float]:
         # The time is read here, not when the work was queued.
         begin, now = self._timer(), self._clock.now()
         digest = model.model.spec.manifest_digest
         remembered = self._failed_gates.about(policy, digest)
         servers = self._images.under(policy, now)
-        standing = judge(self._committee, policy, model, now, previous, remembered, servers)
+        standing = judge(self._committee, policy, model, now, remembered, servers)
         self._failed_gates.remember(policy, digest, standing.evaluation.failures, now)
         return standing, self._timer() - begin
 
+    def _vote(
+        self, policy: CompiledPolicy, model: ObservedModel, issued_at: datetime
+    ) -> tuple[Vote, float]:
+        begin = self._timer()
+        digest = model.model.spec.manifest_digest
+        remembered = self._failed_gates.about(policy, digest)
+        servers = self._images.exactly(policy, issued_at)
+        found = vote(self._committee, policy, model, issued_at, remembered, servers)
+        failures = found.evaluation.failures
+        self._failed_gates.remember(policy, digest, failures, self._clock.now())
+        return found, self._timer() - begin
+
     def _record(self, subject: Subject, standing: Standing) -> None:
-        now = self._clock.now()
-        if standing.certificate is not None:
-            self._ledger.issued(subject, standing.certificate, now)
-        elif count := self._ledger.revoke(subject, now):
-            self._meter.revoked(count)
+        self._count(self._ledger.judged(subject, self._clock.now(), allowed=standing.allowed))
         self._standings[subject] = standing
         self._standings.move_to_end(subject)
         if len(self._standings) > STANDINGS_MAX:
             self._standings.popitem(last=False)
+
+    def _count(self, revoked: int) -> None:
+        if revoked:
+            self._meter.revoked(revoked)

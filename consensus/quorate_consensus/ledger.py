@@ -1,10 +1,10 @@
-"""Which certificates this member issued and they have not expired, and which of them it revoked."""
+"""Which certificates are out, and which of them this member's own judgement no longer supports."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from quorate.certificate import PolicyRef
-from quorate_consensus.issuing import Issued
+from quorate.certificate import Certificate, PolicyRef
 
 Subject = tuple[str, str, PolicyRef]
 """A model's namespace and name, and a policy."""
@@ -15,20 +15,24 @@ PER_SUBJECT_MAX = 64
 
 @dataclass(slots=True)
 class _Entry:
-    issued: dict[str, datetime] = field(default_factory=dict)
-    revoked: dict[str, datetime] = field(default_factory=dict)
+    ends: dict[str, datetime] = field(default_factory=dict)
+    """By certificate id."""
+    denied: bool = False
+    """Whether the last judgement of the subject was a denial."""
 
     def prune(self, now: datetime) -> None:
         """Drop what expired, then what expires first if there is still too much."""
-        for held in (self.issued, self.revoked):
-            for certificate_id in [key for key, end in held.items() if end <= now]:
-                del held[certificate_id]
-            for certificate_id in sorted(held, key=held.__getitem__)[:-PER_SUBJECT_MAX]:
-                del held[certificate_id]
+        for certificate_id in [key for key, end in self.ends.items() if end <= now]:
+            del self.ends[certificate_id]
+        for certificate_id in sorted(self.ends, key=self.ends.__getitem__)[:-PER_SUBJECT_MAX]:
+            del self.ends[certificate_id]
 
 
 class Ledger:
-    """Remembers for as long as a certificate could be shown to somebody."""
+    """Remembers for as long as a certificate could be shown to somebody.
+
+    What is noted has verified: only a committee can fill this memory.
+    """
 
     def __init__(self) -> None:
         self._entries: dict[Subject, _Entry] = {}
@@ -36,41 +40,47 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def issued(self, subject: Subject, issued: Issued, now: datetime) -> None:
-        """Note a certificate. Noting it again changes nothing."""
+    def noted(self, certificate: Certificate, now: datetime) -> int:
+        """Note a certificate that was relayed; returns how many this revokes: one, or none."""
+        statement = certificate.statement
+        subject: Subject = (statement.namespace, statement.model, statement.policy)
         entry = self._entries.setdefault(subject, _Entry())
-        entry.issued[issued.certificate_id] = issued.expires_at
+        fresh = certificate.certificate_id not in entry.ends and now < statement.expires_at
+        entry.ends[certificate.certificate_id] = statement.expires_at
         entry.prune(now)
+        return int(fresh and entry.denied)
 
-    def revoke(self, subject: Subject, now: datetime) -> int:
-        """Revoke every certificate for this subject; returns how many were not revoked yet."""
+    def judged(self, subject: Subject, now: datetime, *, allowed: bool) -> int:
+        """A new judgement; returns how many certificates this revokes.
+
+        One that allows supports what is out again: the same bytes hold the same policy.
+        """
         entry = self._entries.get(subject)
         if entry is None:
-            return 0
+            if allowed:
+                return 0
+            entry = self._entries[subject] = _Entry()
         entry.prune(now)
-        count = len(entry.issued)
-        entry.revoked |= entry.issued
-        entry.issued.clear()
-        entry.prune(now)
-        if not entry.revoked:
-            del self._entries[subject]
-        return count
+        revokes = not allowed and not entry.denied
+        entry.denied = not allowed
+        return len(entry.ends) if revokes else 0
 
-    def revoked(self, subjects: list[Subject], now: datetime) -> tuple[str, ...]:
-        """Ids of the unexpired revoked certificates for these subjects, sorted."""
+    def revoked(self, subjects: Sequence[Subject], now: datetime) -> tuple[str, ...]:
+        """Ids of the unexpired certificates for these subjects that nothing supports, sorted."""
         entries = (self._entries[subject] for subject in subjects if subject in self._entries)
         return tuple(
             sorted(
                 certificate_id
                 for entry in entries
-                for certificate_id, end in entry.revoked.items()
+                if entry.denied
+                for certificate_id, end in entry.ends.items()
                 if end > now
             )
         )
 
     def sweep(self, now: datetime) -> None:
-        """Forget subjects with nothing left to remember."""
+        """Forget subjects with no certificate left."""
         for subject, entry in list(self._entries.items()):
             entry.prune(now)
-            if not entry.issued and not entry.revoked:
+            if not entry.ends:
                 del self._entries[subject]

@@ -14,6 +14,7 @@ from quorate.errors import InvalidInput
 from quorate.genesis import GENESIS_BYTES_MAX, parse_genesis
 from quorate.ports import Clock
 from quorate_consensus.auth import Authenticator
+from quorate_consensus.collected import Collected
 from quorate_consensus.epochs import ChainFiles, Epochs
 from quorate_consensus.failed_gate_files import FailedGateFiles
 from quorate_consensus.failed_gates import FailedGates
@@ -93,7 +94,7 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
             OfflineSigstore(),
             settings.receipt_life,
         )
-        relay = Relay()
+        relay, collected = Relay(), Collected(epochs)
         failed_gates = _failed_gates(settings.failed_gates)
         judge = Judge(committee, clock, judges, metrics, time.thread_time, failed_gates)
         parts = Parts(
@@ -102,8 +103,8 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
             authenticator=authenticator,
             relay=relay,
             judge=judge,
-            states=States(committee, relay, judge, clock),
-            receipts=Receipts(committee, relay, judge, clock, metrics),
+            states=States(committee, relay, judge, collected, clock),
+            receipts=Receipts(committee, relay, judge, collected, clock, metrics),
             reports=Reports(),
             clock=clock,
             readers=readers,

@@ -6,7 +6,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from quorate.alerts import REPORTED
 from quorate.telemetry import names
-from quorate_consensus.issuing import Standing
 from quorate_consensus.relay import Relay
 from quorate_consensus.reports import Reports
 
@@ -32,13 +31,13 @@ class Metrics:
         """A request was answered."""
         self._requests.labels(route, str(status)).inc()
 
-    def judged(self, standing: Standing, seconds: float) -> None:
+    def judged(self, allowed: bool, seconds: float) -> None:
         """A judgement was made; it took ``seconds`` of CPU time."""
-        self._judgements.labels("certified" if standing.certificate else "denied").inc()
+        self._judgements.labels("certified" if allowed else "denied").inc()
         self._seconds.observe(seconds)
 
     def revoked(self, count: int) -> None:
-        """Certificates were revoked."""
+        """This member no longer supports so many certificates."""
         self._revocations.inc(count)
 
     def answered(self, reason: str) -> None:

@@ -30,6 +30,10 @@ class ObservedModel:
     """What somebody may have approved for it. Verified with each policy."""
     unread: bool = False
     """Whether the operator does not know yet what a source of the model holds."""
+    certificates: tuple[str, ...] = ()
+    """What the operator collected for it, unverified. No judgement depends on them."""
+    problem: str = ""
+    """What was relayed with it and cannot be used."""
 
     @property
     def namespace(self) -> str:

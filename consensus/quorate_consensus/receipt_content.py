@@ -4,19 +4,25 @@ Everything that is missing is a denial with its reason: a receipt is a permissio
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from quorate import names
+from quorate.certificate import Certificate
 from quorate.consensus.epoch import Epoch
+from quorate.errors import Unavailable
 from quorate.policy import intersect
 from quorate.policy.compiled import CompiledPolicy
 from quorate.receipt import ReceiptPolicy, ReceiptStatement, RequestStatement
 from quorate.verdict import ALLOW, Denial, Reason, Verdict, all_of, deny
-from quorate_consensus.issuing import Issued, Standing
+from quorate_consensus.issuing import Standing
 from quorate_consensus.state_content import Question
 from quorate_consensus.tokens import Caller
 from quorate_io.member_api import ObservedContainer, ObservedPod
 
+RECEIPT_HEARD = 15
+"""Seconds, at most half of a receipt's life: the operator says every three that nothing changed.
+All members count a receipt's life from this long before it was asked for, not each from when it
+heard the operator itself."""
 INJECTED = (names.MEASURE_CONTAINER, names.SIDECAR_CONTAINER)
 _WAIT = "the sidecar asks again; see the operator if it lasts"
 
@@ -98,15 +104,10 @@ def _differs(container: ObservedContainer) -> Denial:
 def terms(
     pod: ObservedPod, asked: RequestStatement, question: Question, standings: Sequence[Standing]
 ) -> Verdict:
-    """Everything that needs judgements: certificates of every policy, bytes and images."""
+    """Everything that needs judgements: every policy, bytes and images."""
     verdict = all_of(*(standing.evaluation.verdict for standing in standings))
     if not verdict.allowed:
         return verdict
-    without = [
-        Denial(Reason.CERTIFICATE_MISSING, f"no certificate for {policy.ref}")
-        for policy, standing in zip(question.policies, standings, strict=True)
-        if standing.certificate is None
-    ]
     certified = question.model.model.spec.manifest_digest
     bytes_ = ALLOW
     if asked.manifest_digest != certified:
@@ -115,34 +116,49 @@ def terms(
             f"the pod measured {asked.manifest_digest}, certified is {certified}",
             fix="delete the pod, so that it is admitted and measured again",
         )
-    return all_of(Verdict(tuple(without)), bytes_, images(pod, question.policies))
+    return all_of(bytes_, images(pod, question.policies))
+
+
+def heard_within(life: int) -> timedelta:
+    """How long before a receipt of ``life`` seconds the operator may have been heard last."""
+    return timedelta(seconds=min(RECEIPT_HEARD, life / 2))
 
 
 def statement(
     caller: Caller,
     pod: ObservedPod,
     asked: RequestStatement,
-    certificates: Sequence[tuple[CompiledPolicy, Issued]],
+    certificates: Sequence[Certificate],
     *,
     epoch: Epoch,
     now: datetime,
     heard_at: datetime,
     life: int,
     signed_until: datetime | None = None,
-) -> ReceiptStatement | None:
-    """The receipt at ``now``; None if it would have ended already.
+) -> ReceiptStatement:
+    """The receipt, for a member whose clock says ``now``: the same at all of them.
 
-    It ends ``life`` seconds after the operator was last heard, and with the first certificate: what
+    It is issued at the second of the request. It ends RECEIPT_HEARD less than ``life`` after that,
+    so never later than ``life`` after the operator was heard, and with the first certificate: what
     may have been withdrawn since is not kept alive. ``signed_until``: when a server image of the
-    pod is not signed any more.
+    pod is not signed any more. Raises Unavailable if the operator was not heard lately, or if the
+    receipt would have ended already.
     """
-    issued_at = now.replace(microsecond=0)
-    heard = min(heard_at.replace(microsecond=0), issued_at)
-    ends = [issued.expires_at for _, issued in certificates]
+    issued_at, within = asked.issued_at.astimezone(UTC).replace(microsecond=0), heard_within(life)
+    if max(now, issued_at) - heard_at > within:
+        raise Unavailable(
+            f"the operator was last heard at {heard_at.isoformat()}; a receipt needs that within "
+            f"{within.total_seconds():.0f} s",
+            fix="see the operator's Pods and its log",
+        )
+    ends = [certificate.statement.expires_at for certificate in certificates]
     ends += [signed_until] if signed_until else []
-    expires_at = min([heard + timedelta(seconds=life), *ends])
-    if expires_at <= now:
-        return None
+    expires_at = min([issued_at + timedelta(seconds=life) - within, *ends])
+    if expires_at <= max(now, issued_at):
+        raise Unavailable(
+            f"a receipt would have ended at {expires_at.isoformat()}",
+            fix="it is asked for again; if this lasts, see the AttestedModel's conditions",
+        )
     digests = {c.asked for c in pod.containers} | {c.runs for c in pod.containers if c.runs}
     return ReceiptStatement(
         cluster_id=epoch.cluster_id,
@@ -152,8 +168,12 @@ def statement(
         image_digests=tuple(sorted(digests)),
         manifest_digest=asked.manifest_digest,
         policies=tuple(
-            ReceiptPolicy(policy.ref, policy.digest, issued.certificate_id)
-            for policy, issued in certificates
+            ReceiptPolicy(
+                certificate.statement.policy,
+                certificate.statement.policy_digest,
+                certificate.certificate_id,
+            )
+            for certificate in certificates
         ),
         session_key=asked.session_key,
         issued_at=issued_at,

@@ -7,8 +7,10 @@ from quorate.errors import EvidenceError, Unavailable
 from quorate.ports import Clock
 from quorate.verdict import Reason, Verdict, deny
 from quorate_consensus import receipt_content, state_content
+from quorate_consensus.collected import Collected, certificates_for
 from quorate_consensus.issuing import Committee
 from quorate_consensus.judging import Judge
+from quorate_consensus.proposed_time import check_near
 from quorate_consensus.relay import Relay
 from quorate_consensus.signed_images import first_end, servers_signed
 from quorate_consensus.state_service import protected_pod
@@ -36,9 +38,16 @@ class Receipts:
     """Issues receipts to the callers' own pods."""
 
     def __init__(
-        self, committee: Committee, relay: Relay, judge: Judge, clock: Clock, meter: Meter
+        self,
+        committee: Committee,
+        relay: Relay,
+        judge: Judge,
+        collected: Collected,
+        clock: Clock,
+        meter: Meter,
     ) -> None:
         self._committee = committee
+        self._collected = collected
         self._relay = relay
         self._judge = judge
         self._clock = clock
@@ -48,7 +57,8 @@ class Receipts:
         """The receipt that ``body`` asks for, a DSSE envelope.
 
         Raises ReceiptDenied, PodUnknown for a pod that is not protected, InvalidInput for a request
-        that is none, Unavailable while the member does not know the cluster or has too much to do.
+        that is none, Unavailable while the member does not know the cluster, lacks a certificate,
+        has not heard the operator lately or has too much to do.
         """
         try:
             envelope = await self._envelope(caller, body)
@@ -76,11 +86,10 @@ class Receipts:
         _check(receipt_content.terms(pod, asked, question, standings))
         now = self._clock.now()
         _check(servers_signed(pod, question, standings, now))
-        certificates = [
-            (policy, standing.certificate)
-            for policy, standing in zip(question.policies, standings, strict=True)
-            if standing.certificate is not None
-        ]
+        held = self._collected.of(question.model, now)
+        chosen = certificates_for(question.model, question.policies, held)
+        certificates = [one.certificate for one in chosen]
+        self._judge.note(certificates)
         statement = receipt_content.statement(
             caller,
             pod,
@@ -89,21 +98,18 @@ class Receipts:
             epoch=self._committee.epochs.head,
             now=now,
             heard_at=heard_at,
-            signed_until=first_end(pod, standings),
+            signed_until=first_end(pod, question.policies, certificates, now),
             life=self._committee.receipt_life,
         )
-        if statement is None:
-            raise Unavailable(
-                f"the operator was last heard at {heard_at.isoformat()}",
-                fix="see the operator's Pods and its log",
-            )
         return receipts.issue(statement, [self._committee.signer])
 
     def _request(self, body: bytes) -> receipts.RequestStatement:
         """The request, from somebody who holds its session key."""
-        cluster_id = self._committee.epochs.head.cluster_id
+        cluster_id, now = self._committee.epochs.head.cluster_id, self._clock.now()
         try:
-            return receipts.verify_request(body, cluster_id, self._clock.now())
+            asked = receipts.verify_request(body, cluster_id, now)
+            check_near(asked.issued_at, now)
+            return asked
         except EvidenceError as error:
             raise ReceiptDenied(
                 deny(

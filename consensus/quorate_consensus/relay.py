@@ -73,11 +73,16 @@ def read_policy(document: Mapping[str, Any]) -> CompiledPolicy:
 
 
 def read_model(document: Mapping[str, Any]) -> ObservedModel:
-    """Read a model, with the exceptions that came with it. Raises InvalidInput."""
+    """Read a model, with the exceptions and certificates that came with it. Raises InvalidInput."""
     model = read(AttestedModel, document)
     if not model.metadata.namespace:
         raise InvalidInput("must be set", field="model.metadata.namespace")
-    return observe_model(model, _exceptions(document.get("exceptions")))
+    observed = observe_model(model, _exceptions(document.get("exceptions")))
+    try:
+        return replace(observed, certificates=member_api.relayed_certificates(document))
+    except InvalidInput as error:
+        # As if none were collected yet. The model itself is what it is.
+        return replace(observed, problem=str(error)[:_MESSAGE_CHARS])
 
 
 def _exceptions(documents: Any) -> tuple[SafetyException, ...]:
@@ -210,13 +215,19 @@ def _with_documents(changes: Changes, held: Sequence[Observed | None]) -> Change
     An operator that has just begun knows no fetched document. What it read before was verified
     here, and counts until it has read again; else each of its starts would revoke.
     """
-    models = tuple(
-        next((known for place in held if place and (known := place.with_documents(m))), m)
-        if isinstance(m, ObservedModel) and m.unread
-        else m
-        for m in changes.models
-    )
+    models = tuple(_read_before(m, held) for m in changes.models)
     return replace(changes, models=models)
+
+
+def _read_before(
+    model: ObservedModel | UnreadableModel, held: Sequence[Observed | None]
+) -> ObservedModel | UnreadableModel:
+    if not isinstance(model, ObservedModel) or not model.unread:
+        return model
+    known = next((found for o in held if o and (found := o.with_documents(model))), None)
+    if known is None:
+        return model
+    return replace(known, certificates=model.certificates, problem=model.problem)
 
 
 def _apply(changes: Changes, target: Observed) -> tuple[Problem, ...]:
@@ -240,4 +251,4 @@ def _broken(named: NamedPolicy) -> str | None:
 
 
 def _odd(model: ObservedModel | UnreadableModel) -> str | None:
-    return model.message if isinstance(model, UnreadableModel) else None
+    return model.message if isinstance(model, UnreadableModel) else model.problem or None

@@ -28,7 +28,7 @@ from quorate_consensus.shedding import Lane, PodRate
 from quorate_consensus.state_service import States, protected_pod
 from quorate_consensus.tokens import Caller
 from quorate_io import member_api
-from quorate_io.member_api import GenesisAnswer, ObservedAnswer, ReportHeard
+from quorate_io.member_api import EVALUATE_PATH, GenesisAnswer, ObservedAnswer, ReportHeard
 
 SIDECAR_SECONDS = 4.5
 """Deadline of a sidecar's request; its client waits five."""
@@ -96,7 +96,8 @@ class MemberServer:
         app.router.add_get(
             member_api.MANIFEST_PATH + "{digest}", self._get_manifest, allow_head=False
         )
-        app.router.add_post(member_api.EVALUATE_PATH, self._post_evaluate)
+        app.router.add_post(EVALUATE_PATH, self._post_evaluate)
+        app.router.add_post(member_api.EVALUATE_PATH_BEFORE, self._post_evaluate_before)
         app.router.add_post(member_api.OBSERVED_PATH, self._post_observed)
         app.router.add_post(member_api.OBSERVED_PATH_BEFORE, self._post_observed)
         app.router.add_post(member_api.RECEIPTS_PATH, self._post_receipt)
@@ -162,10 +163,19 @@ class MemberServer:
         with self._operators.enter():
             async with asyncio.timeout(OPERATOR_SECONDS):
                 body = await _body(request, member_api.EVALUATE_BYTES)
-                policy, model = await self._read(evaluations.read_question, body)
+                policy, model, issued_at = await self._read(evaluations.read_question, body)
+                evaluations.check_time(issued_at, self._parts.clock.now())
                 policy = self._parts.relay.with_signatures(policy)
-                standing = await self._parts.judge.standing(policy, model)
-                return _json(member_api.encode(evaluations.answer(standing)))
+                vote = await self._parts.judge.vote(policy, model, issued_at)
+                return _json(member_api.encode(evaluations.answer(vote)))
+
+    async def _post_evaluate_before(self, request: web.Request) -> web.Response:
+        self._operator(request)
+        raise InvalidInput(
+            f"a model is judged as of a time that the operator names: ask {EVALUATE_PATH}",
+            field="path",
+            fix="run operator and members of the same release",
+        )
 
     async def _post_observed(self, request: web.Request) -> web.Response:
         self._operator(request)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from quorate.certificate import ServerImage
+from quorate.certificate import Certificate, ServerImage
 from quorate.errors import Unavailable
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.server_images import SERVERS_SIGNED, fix_of
@@ -28,16 +28,43 @@ def servers_signed(
     return Verdict(tuple(denials))
 
 
-def first_end(pod: ObservedPod, standings: Sequence[Standing]) -> datetime | None:
-    """When the first of the pod's images is not signed any more; None if none ends by itself."""
+def first_end(
+    pod: ObservedPod,
+    policies: Sequence[CompiledPolicy],
+    certificates: Sequence[Certificate],
+    now: datetime,
+) -> datetime | None:
+    """When the first of the pod's images is not signed any more; None if none ends by itself.
+
+    By the certificates, which are the same at all members. Raises Unavailable if one does not list
+    an image that its policy names: it was made before the signature was known.
+    """
     images = _images(pod)
     ends = [
         image.not_after
-        for standing in standings
-        for image in standing.evaluation.servers.signed
-        if image.digest in images and image.not_after is not None
+        for policy, certificate in zip(policies, certificates, strict=True)
+        for image in _listed(policy, certificate, images, now)
+        if image.not_after is not None
     ]
     return min(ends, default=None)
+
+
+def _listed(
+    policy: CompiledPolicy, certificate: Certificate, images: set[str], now: datetime
+) -> Iterator[ServerImage]:
+    if policy.server_signers is None:
+        return
+    listed = {one.digest: one for one in certificate.statement.servers if _counts(one, now)}
+    for server in policy.spec.model.servers or ():
+        if server.digest not in images:
+            continue
+        if server.digest not in listed:
+            raise Unavailable(
+                f"no certificate for {policy.ref} that lists server image {server.name} was "
+                "collected yet",
+                fix="the operator collects a new one; see the AttestedModel's conditions",
+            )
+        yield listed[server.digest]
 
 
 def _images(pod: ObservedPod) -> set[str]:

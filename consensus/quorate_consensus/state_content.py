@@ -12,6 +12,7 @@ from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.runtime import RuntimeRules
 from quorate.signed_state import PodSubject, PolicyState, StateDenial, StateStatement
 from quorate.verdict import Reason, Verdict, all_of, deny
+from quorate_consensus.collected import Held, certificates_for
 from quorate_consensus.issuing import Standing
 from quorate_consensus.observed import Observed, ObservedModel
 from quorate_io.member_api import ObservedPod
@@ -71,30 +72,34 @@ def question(observed: Observed, pod: ObservedPod) -> Question | Verdict:
             "was not read yet",
             fix="see status.sources of the AttestedModel",
         )
+    # In one order at all members, whatever they were told first: others compare what they sign.
+    policies = tuple(sorted(selected.policies, key=lambda policy: str(policy.ref)))
     try:
-        rules = intersect.runtime_rules(selected.policies)
+        rules = intersect.runtime_rules(policies)
     except QuorateError as error:
         return deny(Reason.POLICY_CONFLICT, error.message, fix=error.fix)
-    return Question(model, selected.policies, rules)
+    return Question(model, policies, rules)
 
 
 def answer(
     pod: ObservedPod,
     asked: Question,
     standings: Sequence[Standing],
+    held: Sequence[Held],
     revoked: tuple[str, ...],
 ) -> Content:
-    """The content once every policy, in the order asked, was judged."""
+    """The content once every policy, in the order asked, was judged.
+
+    ``held`` are the certificates that were relayed for the model. Raises Unavailable if the member
+    would allow the pod and lacks one: what it says is worth nothing without.
+    """
     verdict = all_of(*(standing.evaluation.verdict for standing in standings))
     if not verdict.allowed:
         return denied(pod, verdict, revoked)
+    certificates = certificates_for(asked.model, asked.policies, held)
     policies = tuple(
-        PolicyState(
-            policy=policy.ref,
-            policy_digest=policy.digest,
-            certificate=standing.certificate.envelope if standing.certificate else "",
-        )
-        for policy, standing in zip(asked.policies, standings, strict=True)
+        PolicyState(policy.ref, policy.digest, chosen.envelope)
+        for policy, chosen in zip(asked.policies, certificates, strict=True)
     )
     return Content(
         pod=_subject(pod),

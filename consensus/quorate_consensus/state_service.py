@@ -10,6 +10,7 @@ from quorate.errors import EvidenceError, Unavailable
 from quorate.ports import Clock
 from quorate.verdict import Verdict
 from quorate_consensus import state_content
+from quorate_consensus.collected import Collected
 from quorate_consensus.issuing import Committee, Standing
 from quorate_consensus.judging import Judge
 from quorate_consensus.observed import Observed
@@ -48,8 +49,11 @@ class _Signed:
 class States:
     """Builds and signs what the callers' pods are told."""
 
-    def __init__(self, committee: Committee, relay: Relay, judge: Judge, clock: Clock) -> None:
+    def __init__(
+        self, committee: Committee, relay: Relay, judge: Judge, collected: Collected, clock: Clock
+    ) -> None:
         self._committee = committee
+        self._collected = collected
         self._relay = relay
         self._judge = judge
         self._clock = clock
@@ -59,7 +63,7 @@ class States:
         """The signed state of the caller's pod, a DSSE envelope.
 
         Raises PodUnknown for a pod that is not protected, Unavailable while the member does not
-        know the cluster or has too much to do.
+        know the cluster, lacks a certificate or has too much to do.
         """
         observed, pod = protected_pod(self._relay, caller)
         # Before anything is awaited: what is learnt meanwhile is not in this answer.
@@ -98,9 +102,10 @@ class States:
         if isinstance(asked, Verdict):
             return state_content.denied(pod, asked)
         standings = await self._standings(asked)
-        return state_content.answer(
-            pod, asked, standings, self._judge.revoked(asked.model, asked.policies)
-        )
+        held = self._collected.of(asked.model, self._clock.now())
+        self._judge.note(one.certificate for one in held)
+        revoked = self._judge.revoked(asked.model, asked.policies)
+        return state_content.answer(pod, asked, standings, held, revoked)
 
     async def _standings(self, asked: Question) -> list[Standing]:
         # One after the other: kept judgements answer at once, and a pod waits for few.

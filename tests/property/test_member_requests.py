@@ -69,7 +69,7 @@ def test_any_object_is_read_or_refused(model: dict[str, Any], floor: dict[str, A
     """An evaluation of odd objects is an error of ours, or about a model in a namespace."""
     try:
         body = {"policy": floor, "model": model, "issuedAt": NOW.isoformat()}
-        compiled, observed = read_question(dumped(body))
+        compiled, observed, _ = read_question(dumped(body))
     except QuorateError:
         return
     assert observed.namespace

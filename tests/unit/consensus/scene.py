@@ -1,5 +1,6 @@
 """A small cluster as a member sees it: one floor, one signed and gated model, one pod."""
 
+import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import msgspec
 
 from quorate import names
+from quorate.errors import QuorateError
 from quorate.keys import LocalSigner
 from quorate_consensus.epochs import Epochs
-from quorate_consensus.issuing import Committee
-from quorate_consensus.relay import Relay, read_batch
-from quorate_io.member_api import ObservedBatch, ObservedContainer, ObservedPod
+from quorate_consensus.issuing import Committee, vote
+from quorate_consensus.relay import Relay, read_batch, read_model, read_policy
+from quorate_io.member_api import CERTIFICATES_FIELD, ObservedBatch, ObservedContainer, ObservedPod
 from tests.fakes import vouching
 from tests.fakes.vouching import NOW
 
@@ -88,15 +90,28 @@ class Scene:
             gates=(vouching.gate_result(FILES, self.producer, **gate_details),),
         )
 
+    def collected(
+        self, model: dict[str, Any], *policies: dict[str, Any], now: datetime = NOW
+    ) -> dict[str, Any]:
+        """The model with the certificates that the operator collected for it, if it holds them."""
+        found = []
+        for policy in policies or (self.floor(),):
+            # One that cannot be read gets no certificate, as it would get none of a member.
+            with contextlib.suppress(QuorateError):
+                observed = read_model(model)
+                found.append(vote(self.committee, read_policy(policy), observed, now).envelope)
+        return model | {CERTIFICATES_FIELD: [envelope for envelope in found if envelope]}
+
     def batch(self, **fields: Any) -> ObservedBatch:
         """A whole session in one batch: the floor, the model and the pod unless said otherwise."""
+        policies = fields.get("policies", (self.floor(),))
         whole: dict[str, Any] = {
             "session": "s",
             "sequence": 1,
             "reset": True,
             "complete": True,
-            "policies": (self.floor(),),
-            "models": (self.model(),),
+            "policies": policies,
+            "models": (self.collected(self.model(), *policies),),
             "pods": (POD,),
         }
         return ObservedBatch(**(whole | fields))

@@ -1,5 +1,6 @@
 """The operator's question and its answer: whose policy, which requirements, and what to do."""
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -7,8 +8,8 @@ import pytest
 
 from quorate.errors import InvalidInput
 from quorate.evidence.intoto import Outcome
-from quorate_consensus.evaluations import answer, read_question
-from quorate_consensus.issuing import judge
+from quorate_consensus.evaluations import answer, check_time, read_question
+from quorate_consensus.issuing import vote
 from quorate_io import member_api
 from tests.fakes import vouching
 from tests.fakes.vouching import NOW
@@ -17,11 +18,13 @@ from tests.unit.consensus.scene import Scene
 SCENE = Scene()
 
 
-def asked(policy: dict[str, Any], model: dict[str, Any]) -> member_api.EvaluateAnswer:
+def asked(
+    policy: dict[str, Any], model: dict[str, Any], issued_at: Any = NOW
+) -> member_api.EvaluateAnswer:
     """What the operator reads, through the JSON of request and answer."""
-    body = {"policy": policy, "model": model, "issuedAt": NOW}
-    compiled, observed = read_question(msgspec.json.encode(body))
-    told = member_api.encode(answer(judge(SCENE.committee, compiled, observed, NOW)))
+    body = {"policy": policy, "model": model, "issuedAt": issued_at}
+    compiled, observed, at = read_question(msgspec.json.encode(body))
+    told = member_api.encode(answer(vote(SCENE.committee, compiled, observed, at)))
     return member_api.decode(
         told, member_api.EvaluateAnswer, bytes_max=len(told), what="evaluation"
     )
@@ -72,3 +75,44 @@ def test_an_object_without_a_namespace(which: str) -> None:
     del (policy if which == "policy" else model)["metadata"]["namespace"]
     with pytest.raises(InvalidInput, match="must be set"):
         asked(policy, model)
+
+
+@pytest.mark.parametrize(
+    "issued_at",
+    [
+        None,
+        0,
+        "",
+        "now",
+        "2026-11-21T12:00:00",
+        "2026-11-21T12:00:00.5Z",
+        "2026-11-21T12:00:00.000001Z",
+        "2026-11-21T13:00:00+01:00",
+        "0001-01-01T00:00:00+14:00",
+    ],
+)
+def test_a_time_in_another_spelling(issued_at: Any) -> None:
+    """A whole second in UTC, or what members sign would differ."""
+    with pytest.raises(InvalidInput):
+        asked(SCENE.floor(), SCENE.model(), issued_at)
+
+
+def test_a_time_must_be_said() -> None:
+    """A question of an operator of the release before is refused."""
+    body = {"policy": SCENE.floor(), "model": SCENE.model()}
+    with pytest.raises(InvalidInput, match="issuedAt"):
+        read_question(msgspec.json.encode(body))
+
+
+@pytest.mark.parametrize(("seconds", "near"), [(-31, False), (-30, True), (30, True), (31, False)])
+@pytest.mark.requirement("certificates carry votes of members on one identical statement")
+def test_a_time_must_be_near_the_members_own(seconds: int, near: bool) -> None:
+    """Nobody has the evidence of yesterday judged as of yesterday, or lengthens a life."""
+    issued_at = NOW + timedelta(seconds=seconds)
+    if near:
+        check_time(issued_at, NOW)
+        return
+    with pytest.raises(InvalidInput, match="not near") as refused:
+        check_time(issued_at, NOW)
+    assert refused.value.field == "issuedAt"
+    assert "clocks" in refused.value.fix

@@ -11,7 +11,7 @@ from quorate.certificate import verify
 from quorate.policy.compiled import compile_policy
 from quorate_consensus.epochs import Epochs
 from quorate_consensus.evaluations import answer
-from quorate_consensus.issuing import Committee, Standing, judge
+from quorate_consensus.issuing import Committee, Vote, vote
 from quorate_consensus.relay import read_model
 from tests.fakes import vouching
 from tests.fakes.exceptions import approvers, exception
@@ -34,19 +34,19 @@ FLOOR = compile_policy(
 )
 
 
-def standing(*exceptions: Any) -> Standing:
-    """How a signed model without its gate stands, relayed with these exceptions."""
+def voted(*exceptions: Any) -> Vote:
+    """The vote about a signed model without its gate, asked for with these exceptions."""
     document = vouching.attested_model(FILES, bundles=(vouching.bundle(FILES, OWNER),))
-    return judge(COMMITTEE, FLOOR, read_model(document | {"exceptions": list(exceptions)}), NOW)
+    return vote(COMMITTEE, FLOOR, read_model(document | {"exceptions": list(exceptions)}), NOW)
 
 
 @pytest.mark.requirement("certificate notAfter ≤ exception's end")
 def test_the_certificate_ends_with_the_exception() -> None:
     """It names the approval among its evidence; the answer says that nothing was shown."""
     end = timedelta(hours=1, minutes=10)
-    found = standing(exception("Gate/red-team", CHIEF, life=end))
-    assert found.certificate is not None
-    held = verify(found.certificate.envelope.encode(), KEYS.history, NOW)
+    found = voted(exception("Gate/red-team", CHIEF, life=end))
+    assert found.envelope is not None
+    held = verify(found.envelope.encode(), KEYS.history, NOW)
     assert held.statement.expires_at == NOW + timedelta(minutes=10)
     assert len(held.statement.evidence) == 2
     (_, gate) = answer(found).requirements
@@ -67,7 +67,7 @@ def test_the_certificate_ends_with_the_exception() -> None:
 )
 def test_what_nobody_approved_lifts_nothing(relayed: list[Any]) -> None:
     """However it is relayed."""
-    assert standing(*relayed).certificate is None
+    assert voted(*relayed).envelope is None
 
 
 def test_what_is_relayed_is_part_of_what_is_judged() -> None:

@@ -1,14 +1,16 @@
-"""Certificates: for whom, how long, and when a new one is worth its signature."""
+"""Votes: for whom, for how long, and the same bytes from whoever judges the same."""
 
 from datetime import timedelta
 
 import pytest
 
 from quorate import certificate
+from quorate.certificate import Certificate
 from quorate.errors import InvalidInput
+from quorate.evidence import dsse
 from quorate.verdict import Reason
 from quorate_consensus.epochs import Epochs
-from quorate_consensus.issuing import DENIED_SECONDS, Committee, Standing, judge
+from quorate_consensus.issuing import DENIED_SECONDS, Committee, Vote, judge, vote
 from quorate_consensus.relay import read_model, read_policy
 from tests.fakes import vouching
 from tests.fakes.vouching import NOW
@@ -17,27 +19,24 @@ from tests.unit.consensus.scene import FILES, Scene
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 
 
-def issued(standing: Standing) -> tuple[timedelta, timedelta]:
-    """Life of the certificate, and when the standing is looked at again, from NOW."""
-    assert standing.certificate is not None
-    return standing.certificate.expires_at - NOW, standing.renew_at - NOW
+def verified(scene: Scene, found: Vote) -> Certificate:
+    """The certificate that the vote of a committee of one is."""
+    assert found.envelope is not None
+    return certificate.verify(found.envelope.encode(), scene.members.history, NOW)
 
 
 @pytest.mark.requirement("a member re-verifies the evidence itself and signs certificates")
-def test_a_model_that_holds_is_certified() -> None:
-    """The certificate verifies against the genesis and names exactly what was judged."""
+def test_a_model_that_holds_is_voted_for() -> None:
+    """The vote verifies against the genesis and names exactly what was judged, and when."""
     scene = Scene()
     policy, model = read_policy(scene.floor()), read_model(scene.model())
-    standing = judge(scene.committee, policy, model, NOW)
-    assert standing.certificate is not None
-    verified = certificate.verify(
-        standing.certificate.envelope.encode(), scene.members.history, NOW
-    )
-    assert verified.certificate_id == standing.certificate.certificate_id
-    assert verified.statement.evidence == standing.evaluation.evidence
-    assert len(verified.statement.evidence) == 2
+    found = vote(scene.committee, policy, model, NOW)
+    statement = verified(scene, found).statement
+    assert statement.evidence == found.evaluation.evidence
+    assert len(statement.evidence) == 2
+    assert (statement.issued_at, statement.expires_at) == (NOW, found.expires_at)
     certificate.check_subject(
-        verified.statement,
+        statement,
         namespace="team-a",
         model="demo",
         manifest_digest=FILES.digest,
@@ -63,58 +62,69 @@ def test_life_of_a_certificate(
     scene = Scene(certificate_life=configured)
     finished = NOW + gate_left - timedelta(days=1)
     policy, model = read_policy(scene.floor()), read_model(scene.model(finished_at=finished))
-    assert issued(judge(scene.committee, policy, model, NOW)) == (life, renew)
+    found = vote(scene.committee, policy, model, NOW)
+    assert (found.expires_at, found.renew_at) == (NOW + life, NOW + renew)
+    assert judge(scene.committee, policy, model, NOW).renew_at == NOW + renew
 
 
-def test_evidence_that_aged_out_is_not_certified() -> None:
-    """At the instant the gate's age is reached there is no certificate and a short memory."""
+def test_evidence_that_aged_out_gets_no_vote() -> None:
+    """At the instant the gate's age is reached there is no vote and a short memory."""
     scene = Scene()
     policy = read_policy(scene.floor())
     model = read_model(scene.model(finished_at=NOW - timedelta(days=1)))
-    standing = judge(scene.committee, policy, model, NOW)
-    assert standing.certificate is None
-    assert [d.reason for d in standing.evaluation.verdict.denials] == [Reason.GATE_EXPIRED]
-    assert standing.renew_at == NOW + DENIED_SECONDS * SECOND
+    found = vote(scene.committee, policy, model, NOW)
+    assert (found.envelope, found.expires_at) == (None, None)
+    assert [d.reason for d in found.evaluation.verdict.denials] == [Reason.GATE_EXPIRED]
+    assert found.renew_at == NOW + DENIED_SECONDS * SECOND
+    assert not judge(scene.committee, policy, model, NOW).allowed
 
 
-def test_a_certificate_is_renewed_only_for_a_longer_life() -> None:
-    """At half of its life it is replaced; one that evidence bounds is kept to its end."""
-    scene = Scene()
+@pytest.mark.requirement("certificates carry votes of members on one identical statement")
+def test_all_members_sign_the_same_bytes() -> None:
+    """Whenever each of them is asked: the time is the asker's. Another time, other bytes."""
+    members = vouching.Committee(n=5)
+    scene = Scene(members=members)
+    committees = [Committee(Epochs(members.genesis), key, 3600, 600) for key in members.keys]
     policy, model = read_policy(scene.floor()), read_model(scene.model())
-    first = judge(scene.committee, policy, model, NOW)
-    second = judge(scene.committee, policy, model, NOW + HOUR / 2, first)
-    assert second.certificate is not None
-    assert second.certificate.expires_at == NOW + HOUR * 3 / 2
-    bounded = read_model(scene.model(finished_at=NOW + 2400 * SECOND - timedelta(days=1)))
-    first = judge(scene.committee, policy, bounded, NOW)
-    second = judge(scene.committee, policy, bounded, NOW + HOUR / 2, first)
-    assert second.certificate is first.certificate
-    assert second.renew_at == NOW + 2400 * SECOND
+
+    def payloads(*seconds: int) -> set[bytes]:
+        votes = [vote(c, policy, model, NOW + s * SECOND) for c in committees for s in seconds]
+        texts = [one.envelope for one in votes if one.envelope]
+        assert len(set(texts)) == len(committees) * len(seconds)
+        return {dsse.parse(text.encode(), bytes_max=32_768).payload for text in texts}
+
+    assert len(payloads(0)) == 1
+    assert len(payloads(0, 1)) == 2
 
 
-def test_a_certificate_for_another_version_is_not_kept() -> None:
-    """A policy or a model that changed needs its own certificate, however long the old one."""
+def test_evidence_is_judged_as_of_the_time_that_was_asked_for() -> None:
+    """What ages out a second later still counts, and bounds the life."""
     scene = Scene()
-    policy, model = read_policy(scene.floor()), read_model(scene.model())
-    first = judge(scene.committee, policy, model, NOW)
-    stricter = read_policy(scene.floor(limits={"requestsPerMinute": 1}))
-    second = judge(scene.committee, stricter, model, NOW, first)
-    assert second.certificate is not None
-    assert first.certificate is not None
-    assert second.certificate.certificate_id != first.certificate.certificate_id
+    policy = read_policy(scene.floor())
+    model = read_model(scene.model(finished_at=NOW - timedelta(days=1) + SECOND))
+    assert vote(scene.committee, policy, model, NOW).expires_at == NOW + SECOND
+    assert vote(scene.committee, policy, model, NOW + SECOND).envelope is None
+
+
+def test_a_certificate_is_for_one_version() -> None:
+    """A policy that changed needs another one."""
+    scene = Scene()
+    model = read_model(scene.model())
+    stricter = scene.floor(limits={"requestsPerMinute": 1})
+    ids = {
+        verified(scene, vote(scene.committee, read_policy(floor), model, NOW)).certificate_id
+        for floor in (scene.floor(), stricter)
+    }
+    assert len(ids) == 2
 
 
 def test_a_policy_that_asks_nothing_of_the_model() -> None:
     """Without signers or gates the certificate is for the model's own manifest digest."""
     scene = Scene()
     tenant = read_policy(vouching.policy({}, name="tenant", namespace="team-a"))
-    standing = judge(scene.committee, tenant, read_model(scene.model()), NOW)
-    assert standing.certificate is not None
-    verified = certificate.verify(
-        standing.certificate.envelope.encode(), scene.members.history, NOW
-    )
-    assert verified.statement.manifest_digest == FILES.digest
-    assert standing.evaluation.manifest is None
+    found = vote(scene.committee, tenant, read_model(scene.model()), NOW)
+    assert verified(scene, found).statement.manifest_digest == FILES.digest
+    assert found.evaluation.manifest is None
 
 
 @pytest.mark.parametrize(("certificates", "states"), [(0, 1), (3601, 1), (1, 0), (1, 601)])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from quorate import certificate
 from quorate.evidence.intoto import Outcome
 from quorate.policy.compiled import CompiledPolicy
 from quorate.verdict import Reason
@@ -18,19 +19,19 @@ from quorate_consensus.judging import Judge, Overloaded
 from quorate_consensus.observed import ObservedModel
 from quorate_consensus.relay import read_model, read_policy
 from tests.fakes.vouching import NOW
-from tests.unit.consensus.scene import ManualClock, Scene
+from tests.unit.consensus.scene import FILES, ManualClock, Scene
 
 
 class Tally:
     """Counts what the judge reports."""
 
     def __init__(self) -> None:
-        self.standings: list[Standing] = []
+        self.judgements: list[bool] = []
         self.revocations = 0
 
-    def judged(self, standing: Standing, seconds: float) -> None:
+    def judged(self, allowed: bool, seconds: float) -> None:
         """A judgement was made."""
-        self.standings.append(standing)
+        self.judgements.append(allowed)
 
     def revoked(self, count: int) -> None:
         """Certificates were revoked."""
@@ -62,10 +63,22 @@ def bench(workers: Executor) -> Bench:
     return Bench(workers)
 
 
-def certificate_id(standing: Standing) -> str:
-    """The id of a standing's certificate; there must be one."""
-    assert standing.certificate is not None
-    return standing.certificate.certificate_id
+def out(bench: Bench, *seconds: int, name: str = "demo") -> list[str]:
+    """Note certificates for the good model, made so many seconds after NOW; their ids."""
+    found = []
+    for after in seconds:
+        envelope = bench.scene.members.certify(
+            FILES,
+            bench.policy.ref,
+            bench.policy.digest,
+            model=name,
+            now=NOW + timedelta(seconds=after),
+            life=timedelta(hours=1),
+        )
+        verified = certificate.verify(envelope, bench.scene.members.history, bench.clock.now())
+        bench.judge.note([verified])
+        found.append(verified.certificate_id)
+    return found
 
 
 async def test_a_judgement_is_made_once(bench: Bench) -> None:
@@ -74,65 +87,60 @@ async def test_a_judgement_is_made_once(bench: Bench) -> None:
     standings = await asyncio.gather(*asked)
     bench.clock.advance(1799)
     standings.append(await bench.judge.standing(bench.policy, bench.good))
-    assert len({certificate_id(standing) for standing in standings}) == 1
-    assert len(bench.tally.standings) == 1
-
-
-async def test_a_certificate_is_renewed_at_half_of_its_life(bench: Bench) -> None:
-    """Whoever asks after that gets a new one, and the old one still counts."""
-    first = await bench.judge.standing(bench.policy, bench.good)
-    bench.clock.advance(1800)
-    second = await bench.judge.standing(bench.policy, bench.good)
-    assert certificate_id(first) != certificate_id(second)
-    assert bench.judge.revoked(bench.good, [bench.policy]) == ()
+    assert {id(standing) for standing in standings} == {id(standings[0])}
+    assert len(bench.tally.judgements) == 1
+    bench.clock.advance(1)
+    await bench.judge.standing(bench.policy, bench.good)
+    assert len(bench.tally.judgements) == 2
 
 
 @pytest.mark.requirement("a FAILED gate or a revoked key is a revocation in the signed state")
 async def test_a_failed_gate_revokes(bench: Bench) -> None:
     """All unexpired certificates for the model and the policy, until they would have expired."""
-    first = await bench.judge.standing(bench.policy, bench.good)
-    bench.clock.advance(1800)
-    second = await bench.judge.standing(bench.policy, bench.good)
+    first, second = out(bench, 0, 1)
+    assert (await bench.judge.standing(bench.policy, bench.good)).allowed
+    assert bench.judge.revoked(bench.good, [bench.policy]) == ()
     denied = await bench.judge.standing(bench.policy, bench.failed)
     assert denied.evaluation.verdict.denials[0].reason is Reason.GATE_FAILED
-    expected = {certificate_id(first), certificate_id(second)}
-    assert set(bench.judge.revoked(bench.good, [bench.policy])) == expected
+    assert set(bench.judge.revoked(bench.good, [bench.policy])) == {first, second}
     assert bench.tally.revocations == 2
-    bench.clock.advance(1800)
-    assert bench.judge.revoked(bench.good, [bench.policy]) == (certificate_id(second),)
+    bench.clock.advance(3600)
+    assert bench.judge.revoked(bench.good, [bench.policy]) == (second,)
 
 
 @pytest.mark.requirement("key removed from the policy: certificates for it no longer count")
 async def test_a_removed_key_revokes(bench: Bench) -> None:
-    """A policy that no longer trusts the signer revokes what it certified before."""
-    first = await bench.judge.standing(bench.policy, bench.good)
+    """A policy that no longer trusts the signer revokes what was certified before."""
+    first = out(bench, 0)
+    assert (await bench.judge.standing(bench.policy, bench.good)).allowed
     stranger = Scene(producer=bench.scene.producer)
     tightened = read_policy(stranger.floor())
     denied = await bench.judge.standing(tightened, bench.good)
     assert denied.evaluation.verdict.denials[0].reason is Reason.SIGNER_NOT_TRUSTED
-    assert bench.judge.revoked(bench.good, [tightened]) == (certificate_id(first),)
+    assert bench.judge.revoked(bench.good, [tightened]) == tuple(first)
 
 
-async def test_a_model_that_passes_again_is_certified_anew(bench: Bench) -> None:
-    """Even within the same instant the new certificate is not the revoked one."""
-    await bench.judge.standing(bench.policy, bench.good)
+async def test_what_the_committee_says_late_is_revoked_too(bench: Bench) -> None:
+    """A certificate that others signed before they knew does not count for this member."""
     await bench.judge.standing(bench.policy, bench.failed)
-    bench.clock.advance(0.000001)
-    again = await bench.judge.standing(bench.policy, bench.newer)
-    assert certificate_id(again) not in bench.judge.revoked(bench.good, [bench.policy])
+    late = out(bench, 0)
+    assert bench.judge.revoked(bench.good, [bench.policy]) == tuple(late)
+    assert bench.tally.revocations == 1
+    assert (await bench.judge.standing(bench.policy, bench.newer)).allowed
+    assert bench.judge.revoked(bench.good, [bench.policy]) == ()
 
 
 @pytest.mark.requirement("a newer FAILED is a revocation: withholding it does not help")
 async def test_a_withheld_failure_still_denies(bench: Bench) -> None:
     """The older PASSED shown again does not help; a newer one does, and only while it is shown."""
-    assert (await bench.judge.standing(bench.policy, bench.good)).certificate is not None
-    assert (await bench.judge.standing(bench.policy, bench.failed)).certificate is None
+    out(bench, 0)
+    assert (await bench.judge.standing(bench.policy, bench.good)).allowed
+    assert not (await bench.judge.standing(bench.policy, bench.failed)).allowed
     withheld = await bench.judge.standing(bench.policy, bench.good)
-    assert withheld.certificate is None
     assert [d.reason for d in withheld.evaluation.verdict.denials] == [Reason.GATE_FAILED]
     assert len(bench.judge.revoked(bench.good, [bench.policy])) == 1
-    assert (await bench.judge.standing(bench.policy, bench.newer)).certificate is not None
-    assert (await bench.judge.standing(bench.policy, bench.good)).certificate is None
+    assert (await bench.judge.standing(bench.policy, bench.newer)).allowed
+    assert not (await bench.judge.standing(bench.policy, bench.good)).allowed
 
 
 @pytest.mark.requirement("a newer FAILED is a revocation: withholding it does not help")
@@ -141,26 +149,49 @@ async def test_a_failure_counts_for_every_model_of_the_same_bytes(bench: Bench) 
     document = bench.scene.model()
     document["metadata"]["name"] = "copy"
     copy = read_model(document)
-    assert (await bench.judge.standing(bench.policy, copy)).certificate is not None
+    out(bench, 0, name="copy")
+    assert (await bench.judge.standing(bench.policy, copy)).allowed
     await bench.judge.standing(bench.policy, bench.failed)
-    assert (await bench.judge.standing(bench.policy, copy)).certificate is None
+    assert not (await bench.judge.standing(bench.policy, copy)).allowed
     assert len(bench.judge.revoked(copy, [bench.policy])) == 1
+
+
+@pytest.mark.requirement("certificates carry votes of members on one identical statement")
+async def test_a_vote_is_of_its_time_and_not_remembered(bench: Bench) -> None:
+    """Asked again it is the same vote, judged anew; a second later it is another one. No state
+    and no receipt rests on it."""
+    first = await bench.judge.vote(bench.policy, bench.good, NOW)
+    bench.clock.advance(7)
+    again = await bench.judge.vote(bench.policy, bench.good, NOW)
+    other = await bench.judge.vote(bench.policy, bench.good, NOW + timedelta(seconds=1))
+    assert first.envelope == again.envelope != other.envelope
+    assert bench.tally.judgements == [True] * 3
+    await bench.judge.standing(bench.policy, bench.failed)
+    assert bench.judge.revoked(bench.good, [bench.policy]) == ()
+
+
+@pytest.mark.requirement("a newer FAILED is a revocation: withholding it does not help")
+async def test_a_vote_goes_by_what_failed_before(bench: Bench) -> None:
+    """What a question showed counts against the next one, and against the pods' states."""
+    assert (await bench.judge.vote(bench.policy, bench.failed, NOW)).envelope is None
+    assert (await bench.judge.vote(bench.policy, bench.good, NOW)).envelope is None
+    assert not (await bench.judge.standing(bench.policy, bench.good)).allowed
+    assert (await bench.judge.vote(bench.policy, bench.newer, NOW)).envelope is not None
 
 
 async def test_a_failure_is_judged_with_once(bench: Bench) -> None:
     """What is remembered does not have a model judged again at every question."""
     for _ in range(4):
         await bench.judge.standing(bench.policy, bench.failed)
-    assert len(bench.tally.standings) == 2
+    assert len(bench.tally.judgements) == 2
 
 
 async def test_a_denial_is_looked_at_again_soon(bench: Bench) -> None:
     """A result dated ahead of the clock denies now, and counts when its time has come."""
     ahead = read_model(bench.scene.model(finished_at=bench.clock.now() + timedelta(seconds=60)))
-    first = await bench.judge.standing(bench.policy, ahead)
-    assert first.certificate is None
+    assert not (await bench.judge.standing(bench.policy, ahead)).allowed
     bench.clock.advance(60)
-    assert (await bench.judge.standing(bench.policy, ahead)).certificate is not None
+    assert (await bench.judge.standing(bench.policy, ahead)).allowed
 
 
 class Gated(Executor):
@@ -199,13 +230,15 @@ async def start(judge: Judge, policy: CompiledPolicy, model: ObservedModel) -> A
 
 
 async def test_versions_are_judged_one_after_the_other(gated: Gated) -> None:
-    """A denial of one version cannot revoke the certificate another version gets meanwhile."""
+    """A denial of one version cannot revoke what the version that is judged after it holds."""
     bench = Bench(gated)
     failed = await start(bench.judge, bench.policy, bench.failed)
     good = await start(bench.judge, bench.policy, bench.newer)
+    out(bench, 0)
     gated.opened.set()
-    assert (await failed).certificate is None
-    assert certificate_id(await good) not in bench.judge.revoked(bench.good, [bench.policy])
+    assert not (await failed).allowed
+    assert (await good).allowed
+    assert bench.judge.revoked(bench.good, [bench.policy]) == ()
 
 
 async def test_whoever_gives_up_does_not_stop_the_others(gated: Gated) -> None:
@@ -215,9 +248,9 @@ async def test_whoever_gives_up_does_not_stop_the_others(gated: Gated) -> None:
     patient = await start(bench.judge, bench.policy, bench.good)
     impatient.cancel()
     gated.opened.set()
-    assert (await patient).certificate is not None
+    assert (await patient).allowed
     assert impatient.cancelled()
-    assert len(bench.tally.standings) == 1
+    assert len(bench.tally.judgements) == 1
 
 
 @pytest.mark.parametrize("bound", ["RUNNING_MAX", "RUNNING_PER_NAMESPACE"])
@@ -242,8 +275,8 @@ async def test_too_much_waiting_is_shed(
         with pytest.raises(Overloaded):
             await elsewhere
     else:
-        assert (await elsewhere).certificate is not None
-    assert (await waiting).certificate is not None
+        assert (await elsewhere).allowed
+    assert (await waiting).allowed
 
 
 async def test_kept_judgements_are_bounded(
@@ -259,9 +292,9 @@ async def test_kept_judgements_are_bounded(
         models.append(read_model(document))
         await bench.judge.standing(bench.policy, models[-1])
     await bench.judge.standing(bench.policy, models[2])
-    assert len(bench.tally.standings) == 3
+    assert len(bench.tally.judgements) == 3
     await bench.judge.standing(bench.policy, models[0])
-    assert len(bench.tally.standings) == 4
+    assert len(bench.tally.judgements) == 4
 
 
 async def test_an_error_in_judging_is_no_certificate(
@@ -276,4 +309,4 @@ async def test_an_error_in_judging_is_no_certificate(
         patch.setattr(judging, "judge", defect)
         with pytest.raises(RuntimeError):
             await bench.judge.standing(bench.policy, bench.good)
-    assert (await bench.judge.standing(bench.policy, bench.good)).certificate is not None
+    assert (await bench.judge.standing(bench.policy, bench.good)).allowed

@@ -17,7 +17,10 @@ from quorate.evidence.intoto import Outcome
 from quorate.receipt import Receipt
 from quorate.statements import encode
 from quorate.verdict import Reason
+from quorate_consensus.collected import Collected
+from quorate_consensus.issuing import Committee
 from quorate_consensus.judging import Judge
+from quorate_consensus.receipt_content import RECEIPT_HEARD
 from quorate_consensus.receipt_service import ReceiptDenied, Receipts
 from quorate_consensus.relay import Relay
 from quorate_consensus.state_service import PodUnknown
@@ -30,6 +33,7 @@ from tests.unit.consensus.test_state_service import Silent, caller
 
 ON_NODE = {"node_name": "node-1", "node_uid": "node-uid-1"}
 OTHER = f"sha256:{'0' * 64}"
+HEARD = timedelta(seconds=RECEIPT_HEARD)
 
 
 class Counter:
@@ -49,12 +53,23 @@ class Desk:
     def __init__(self, workers: ThreadPoolExecutor) -> None:
         self.scene, self.clock, self.relay = Scene(), ManualClock(), Relay()
         self.key, self.counted = receipts.session_key(), Counter()
-        committee = self.scene.committee
-        judge = Judge(committee, self.clock, workers, Silent(), lambda: 0.0)
-        self.receipts = Receipts(committee, self.relay, judge, self.clock, self.counted)
+        self.workers = workers
+        self.serve(self.scene.committee)
+
+    def serve(self, committee: Committee) -> None:
+        """Begin anew, as a member that signs and is configured like this."""
+        judge = Judge(committee, self.clock, self.workers, Silent(), lambda: 0.0)
+        collected = Collected(committee.epochs)
+        self.receipts = Receipts(committee, self.relay, judge, collected, self.clock, self.counted)
 
     def tell(self, sequence: int = 1, **fields: Any) -> None:
-        """Relay a session, or with a later ``sequence`` a change."""
+        """Relay a session, or with a later ``sequence`` a change.
+
+        Where policies change, the operator has collected their certificates.
+        """
+        if "policies" in fields and "models" not in fields:
+            model, now = self.scene.model(), self.clock.now()
+            fields["models"] = (self.scene.collected(model, *fields["policies"], now=now),)
         batch = (
             self.scene.batch(**fields)
             if sequence == 1
@@ -108,14 +123,16 @@ def pod(**changes: Any) -> dict[str, Any]:
     "pod receipts: pod UID, node UID, images, manifest, policy, key, certificate"
 )
 async def test_a_receipt_says_all_it_must(desk: Desk) -> None:
-    """Pod and node of the token, images of the pod, certificates of the model, 15 minutes."""
+    """Pod and node of the token, images of the pod, certificates of the model; its life counts from
+    the longest ago that the operator may have been heard."""
     found = await desk.ask()
     statement = found.statement
     assert (statement.pod_uid, statement.node_uid) == (POD.uid, "node-uid-1")
     assert statement.image_digests == (SERVER_DIGEST, SIDECAR_DIGEST)
     assert statement.manifest_digest == FILES.digest
     assert [str(policy.policy) for policy in statement.policies] == ["ClusterSafetyPolicy/floor"]
-    assert statement.expires_at - statement.issued_at == timedelta(minutes=15)
+    assert statement.issued_at == NOW
+    assert statement.expires_at == NOW + timedelta(minutes=15) - HEARD
     assert desk.counted.reasons == [""]
 
 
@@ -279,38 +296,17 @@ async def test_what_was_withdrawn_gets_no_renewal(desk: Desk) -> None:
     await desk.ask()
     desk.tell(2, models=(desk.scene.model(result=Outcome.FAILED),))
     assert (await desk.denied())[0] is Reason.GATE_FAILED
-    desk.tell(3, models=(desk.scene.model(finished_at=NOW - timedelta(minutes=30)),))
+    passed = desk.scene.model(finished_at=NOW - timedelta(minutes=30))
+    desk.tell(3, models=(desk.scene.collected(passed),))
     await desk.ask()
     unnamed = desk.scene.floor()
     unnamed["spec"]["model"]["servers"] = [{"name": "new", "digest": OTHER}]
-    desk.tell(4, policies=(unnamed,))
+    models = (desk.scene.collected(passed, unnamed),)
+    desk.tell(4, policies=(unnamed,), models=models)
     assert (await desk.denied())[0] is Reason.SERVER_NOT_ALLOWED
     more = vouching.policy({"model": {"signers": vouching.signers(vouching.signer())}}, name="more")
-    desk.tell(5, policies=(desk.scene.floor(), more))
+    desk.tell(5, policies=(desk.scene.floor(), more), models=(passed,))
     assert (await desk.denied())[0] is Reason.SIGNER_NOT_TRUSTED
-
-
-async def test_a_receipt_ends_with_what_it_rests_on(desk: Desk) -> None:
-    """A silent operator, and evidence that ages, end it before its life is over."""
-    desk.clock.advance(840)
-    late = (await desk.ask()).statement
-    assert late.expires_at == NOW + timedelta(minutes=15)
-    desk.clock.advance(60)
-    with pytest.raises(Unavailable, match="operator was last heard"):
-        await desk.ask()
-    desk.tell(2)
-    assert (await desk.ask()).statement.expires_at == NOW + timedelta(minutes=30)
-
-
-async def test_a_receipt_does_not_outlive_a_certificate() -> None:
-    """With certificates of one minute receipts end with them."""
-    with ThreadPoolExecutor(1) as workers:
-        desk = Desk(workers)
-        desk.scene.certificate_life = 60
-        judge = Judge(desk.scene.committee, desk.clock, workers, Silent(), lambda: 0.0)
-        desk.receipts = Receipts(desk.scene.committee, desk.relay, judge, desk.clock, desk.counted)
-        desk.tell()
-        assert (await desk.ask()).statement.expires_at == NOW + timedelta(minutes=1)
 
 
 async def test_nothing_is_issued_before_the_cluster_is_known() -> None:
@@ -338,16 +334,23 @@ def asking(desk: Desk, *bundles: bytes, unread: bool = False) -> dict[str, Any]:
 
 @pytest.mark.requirement("a pod whose server image is not signed is refused")
 async def test_no_receipt_for_an_unsigned_image(desk: Desk) -> None:
-    """Another image of the policy is signed, so the model is certified; this pod's is not."""
-    desk.tell(2, policies=(asking(desk, sign_image(SERVER_DIGEST, RELEASE)),))
+    """Another image of the policy is signed, so the model is certified; this pod's is not.
+
+    A certificate that does not list the image yet, though it is signed, is none for this pod.
+    """
+    early = desk.scene.collected(desk.scene.model(), asking(desk))
+    desk.tell(2, policies=(asking(desk, sign_image(SERVER_DIGEST, RELEASE)),), models=(early,))
+    with pytest.raises(Unavailable, match="lists server image server was"):
+        await desk.ask()
+    desk.tell(3, policies=(asking(desk, sign_image(SERVER_DIGEST, RELEASE)),))
     await desk.ask()
-    desk.tell(3, policies=(asking(desk),))
+    desk.tell(4, policies=(asking(desk),))
     reason, message = await desk.denied()
     assert reason is Reason.SERVER_NOT_SIGNED
     assert SERVER_DIGEST in message
     assert "cosign sign registry.example.com/server@" in message
     signed = sign_image(SERVER_DIGEST, RELEASE)
-    desk.tell(4, policies=(asking(desk, signed),), **pod(**containers(runs=OTHER)))
+    desk.tell(5, policies=(asking(desk, signed),), **pod(**containers(runs=OTHER)))
     await desk.ask()
 
 

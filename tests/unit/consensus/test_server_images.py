@@ -13,7 +13,7 @@ from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.server_images import judge_servers
 from quorate_consensus import judged_images
 from quorate_consensus.evaluations import answer, read_question
-from quorate_consensus.issuing import Standing, judge
+from quorate_consensus.issuing import Vote, judge, vote
 from quorate_consensus.judged_images import KEPT_SECONDS, JudgedImages
 from quorate_consensus.relay import Relay, read_model, read_policy
 from quorate_io.member_api import FetchedImage, ObservedBatch, decode, encode
@@ -44,31 +44,27 @@ READ, UNREAD = FetchedImage(digest=A, bundles=(BUNDLE,)), FetchedImage(digest=A,
 NOTHING = FetchedImage(digest=A)
 
 
-def judged(
-    document: dict[str, Any], previous: Standing | None = None, seconds: int = 0
-) -> Standing:
+def voted(document: dict[str, Any]) -> Vote:
     """What the member says of the scene's model."""
-    now = NOW + timedelta(seconds=seconds)
-    return judge(SCENE.committee, read_policy(document), read_model(MODEL), now, previous)
+    return vote(SCENE.committee, read_policy(document), read_model(MODEL), NOW)
 
 
-def statement(standing: Standing) -> certificate.Statement:
-    """What its certificate says."""
-    assert standing.certificate is not None
-    envelope = standing.certificate.envelope.encode()
-    return certificate.verify(envelope, SCENE.members.history, NOW).statement
+def statement(found: Vote) -> certificate.Statement:
+    """What the vote says."""
+    assert found.envelope is not None
+    return certificate.verify(found.envelope.encode(), SCENE.members.history, NOW).statement
 
 
 @pytest.mark.requirement("a member re-verifies the evidence itself and signs certificates")
 def test_the_certificate_lists_what_the_member_verified() -> None:
     """Digest and signer of each signed image, and the document; of an unread one that it is."""
-    said = statement(judged(floor(READ)))
+    said = statement(voted(floor(READ)))
     assert [(image.digest, image.signed_by) for image in said.servers] == [(A, ("keys/key-0",))]
     assert len(said.evidence) == 3
     assert said.servers_unread == ()
-    said = statement(judged(floor(UNREAD)))
+    said = statement(voted(floor(UNREAD)))
     assert (said.servers, said.servers_unread) == ((), (A,))
-    assert judged(floor(NOTHING)).certificate is None
+    assert voted(floor(NOTHING)).envelope is None
 
 
 @pytest.mark.requirement("the operator's word about signatures never counts")
@@ -79,12 +75,12 @@ def test_a_relayed_signature_counts_for_what_it_proves() -> None:
         FetchedImage(digest=A, bundles=(sign_image(A, vouching.signer()).decode(),)),
         FetchedImage(digest=A, bundles=("{}", "junk", "")),
     ):
-        assert judged(floor(image)).certificate is None
+        assert voted(floor(image)).envelope is None
 
 
 def test_a_certificate_without_images_is_as_it_was() -> None:
     """Members and readers of the release before read it: no field of these is in it."""
-    plain = statement(judged(SCENE.floor()))
+    plain = statement(voted(SCENE.floor()))
     assert b"servers" not in msgspec.json.encode(plain)
 
 
@@ -94,22 +90,19 @@ def test_the_digest_is_that_of_the_policy_as_it_is_held() -> None:
 
 
 def test_other_documents_make_another_judgement() -> None:
-    """A standing is about what was read; the same again keeps its certificate's content."""
-    first = judged(floor(UNREAD))
-    model = read_model(MODEL)
-    assert first.is_about(read_policy(floor(UNREAD)), model)
+    """A standing is about what was read."""
+    model, unread = read_model(MODEL), read_policy(floor(UNREAD))
+    first = judge(SCENE.committee, unread, model, NOW)
+    assert first.is_about(unread, model)
     assert not first.is_about(read_policy(floor(READ)), model)
-    second = judged(floor(READ), first, seconds=1)
-    assert second.certificate != first.certificate
-    assert statement(second).servers
 
 
 def test_the_requirement_says_who_signed() -> None:
     """In the answer to the operator, for people."""
-    said = {r.name: r for r in answer(judged(floor(READ))).requirements}["ServersSigned"]
+    said = {r.name: r for r in answer(voted(floor(READ))).requirements}["ServersSigned"]
     assert said.status == "True"
     assert said.message.startswith("signed: a (by keys/key-0); not signed: b: ")
-    said = {r.name: r for r in answer(judged(floor(NOTHING))).requirements}["ServersSigned"]
+    said = {r.name: r for r in answer(voted(floor(NOTHING))).requirements}["ServersSigned"]
     assert (said.status, said.reason) == ("False", "ServerImageNotSigned")
     assert "cosign sign registry.example.com/a@" in said.fix
 
@@ -162,8 +155,8 @@ def test_malformed_documents_break_the_policy(fetched: Any) -> None:
 
 def test_a_question_carries_what_was_read() -> None:
     """From its JSON form, as the operator sends it."""
-    body = msgspec.json.encode({"policy": floor(READ), "model": SCENE.model()})
-    policy, _ = read_question(body)
+    body = msgspec.json.encode({"policy": floor(READ), "model": SCENE.model(), "issuedAt": NOW})
+    policy, _, _ = read_question(body)
     assert bundles(policy) == (BUNDLE,)
     assert decode(encode(READ), FetchedImage, bytes_max=10_000, what="image") == READ
 
@@ -187,3 +180,23 @@ def test_images_are_judged_once_for_many_models(monkeypatch: pytest.MonkeyPatch)
     assert len(asked) == 4
     assert images.under(read_policy(SCENE.floor()), NOW).signed == ()
     assert len(asked) == 4
+
+
+@pytest.mark.requirement("certificates carry votes of members on one identical statement")
+def test_images_are_judged_for_a_vote_as_of_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not as of a minute ago, or members would sign different lists; once for one time."""
+    asked: list[Any] = []
+
+    def counted(policy: CompiledPolicy, context: Any) -> Any:
+        asked.append(context.now)
+        return judge_servers(policy, context)
+
+    monkeypatch.setattr(judged_images, "judge_servers", counted)
+    images, policy = JudgedImages(None), read_policy(floor(READ))
+    images.under(policy, NOW)
+    images.exactly(policy, NOW)
+    assert asked == [NOW]
+    later = NOW + timedelta(seconds=1)
+    first = images.exactly(policy, later)
+    assert images.exactly(policy, later) is images.under(policy, later) is first
+    assert asked == [NOW, later]

@@ -13,6 +13,7 @@ from quorate.evidence.intoto import Outcome
 from quorate.signed_state import PodState, StateDenied
 from quorate.verdict import Reason, Verdict
 from quorate_consensus import state_content
+from quorate_consensus.collected import Collected
 from quorate_consensus.issuing import judge
 from quorate_consensus.state_content import Question
 from quorate_io.member_api import ObservedPod
@@ -45,9 +46,10 @@ def told(
         content = state_content.denied(asking, asked)
     else:
         standings = [judge(scene.committee, p, asked.model, now) for p in asked.policies]
-        ids = [s.certificate.certificate_id for s in standings if s.certificate]
+        held = Collected(scene.committee.epochs).of(asked.model, now)
+        ids = [one.certificate.certificate_id for one in held]
         revoked = tuple(certificate_id for certificate_id in ids if revoke(certificate_id))
-        content = state_content.answer(asking, asked, standings, revoked)
+        content = state_content.answer(asking, asked, standings, held, revoked)
     statement = state_content.statement(
         content, scene.members.genesis, now=now, heard_at=now, life=scene.state_life
     )
@@ -227,6 +229,43 @@ def test_a_revoked_certificate_denies() -> None:
     with pytest.raises(StateDenied) as denial:
         told(SCENE, revoke=lambda _: True)
     assert denial.value.reason == Reason.REVOKED
+
+
+@pytest.mark.requirement("a member tells no pod yes on its own word alone")
+def test_a_pod_of_a_model_without_certificates_hears_neither_yes_nor_no() -> None:
+    """What was not collected yet, or only for one of two policies, is said to be missing."""
+    tenant = vouching.policy({}, name="tenant", namespace="team-a")
+    policies = (SCENE.floor(), tenant)
+    for model, missing in (
+        (SCENE.model(), "ClusterSafetyPolicy/floor"),
+        (SCENE.collected(SCENE.model()), "SafetyPolicy/team-a/tenant"),
+        (SCENE.collected(SCENE.model(), tenant), "ClusterSafetyPolicy/floor"),
+    ):
+        with pytest.raises(Unavailable, match=f"{missing} .* was not collected yet"):
+            told(SCENE, policies=policies, models=(model,))
+    told(SCENE, policies=policies, models=(SCENE.collected(SCENE.model(), *policies),))
+
+
+@pytest.mark.requirement("a member's denial does not wait for the others")
+def test_a_denial_stands_whatever_the_others_certified() -> None:
+    """A quorum's valid certificate does not silence a member that finds the gate failed."""
+    certified = SCENE.collected(SCENE.model())["certificates"]
+    failed = SCENE.model(result=Outcome.FAILED) | {"certificates": certified}
+    with pytest.raises(StateDenied) as denial:
+        told(SCENE, models=(failed,))
+    assert denial.value.reason == Reason.GATE_FAILED
+
+
+def test_the_order_in_which_policies_were_told_is_in_no_state() -> None:
+    """Others compare what two members say: digests are in the order of the policies' names."""
+    names_ = ("b", "a", "c")
+    tenants = [vouching.policy({}, name=name, namespace="team-a") for name in names_]
+    for policies in ((SCENE.floor(), *tenants), (*tenants[::-1], SCENE.floor())):
+        observed = relayed(SCENE.batch(policies=policies)).current
+        assert observed is not None
+        asked = state_content.question(observed, POD)
+        assert isinstance(asked, Question)
+        assert [policy.ref.name for policy in asked.policies] == ["floor", "a", "b", "c"]
 
 
 @pytest.mark.parametrize(

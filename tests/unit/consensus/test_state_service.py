@@ -1,5 +1,7 @@
 """Signed states: for the token's own pod, from what the member knows, signed when it changed."""
 
+import hashlib
+import json
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -8,11 +10,13 @@ from typing import Any
 import pytest
 
 from quorate.errors import Unavailable
+from quorate.evidence import dsse
 from quorate.evidence.intoto import Outcome
 from quorate.keys import PublicKey
 from quorate.signed_state import PodState, StateDenied
+from quorate_consensus.collected import Collected
 from quorate_consensus.epochs import Epochs
-from quorate_consensus.issuing import Committee, Standing
+from quorate_consensus.issuing import Committee
 from quorate_consensus.judging import Judge
 from quorate_consensus.relay import Relay
 from quorate_consensus.state_service import REMEMBERED_SECONDS, NotFound, PodUnknown, States
@@ -46,7 +50,7 @@ class CountingSigner:
 class Silent:
     """A meter nobody reads."""
 
-    def judged(self, standing: Standing, seconds: float) -> None:
+    def judged(self, allowed: bool, seconds: float) -> None:
         """Ignore."""
 
     def revoked(self, count: int) -> None:
@@ -61,7 +65,8 @@ class Desk:
         self.signer = CountingSigner(self.scene)
         committee = Committee(Epochs(self.scene.members.genesis), self.signer, 3600, 600)
         judge = Judge(committee, self.clock, workers, Silent(), lambda: 0.0)
-        self.states = States(committee, self.relay, judge, self.clock)
+        collected = Collected(committee.epochs)
+        self.states = States(committee, self.relay, judge, collected, self.clock)
 
     def tell(self, sequence: int = 1, **fields: Any) -> None:
         """Relay a session, or with a later ``sequence`` a change."""
@@ -144,11 +149,32 @@ async def test_a_change_is_told_at_once(desk: Desk) -> None:
     with pytest.raises(StateDenied) as denial:
         await desk.state()
     assert denial.value.reason == "GateFailed"
-    desk.tell(3, models=(desk.scene.model(),))
+    desk.tell(3, models=(desk.scene.collected(desk.scene.model()),))
     with pytest.raises(StateDenied, match="remembered"):
         await desk.state()
-    desk.tell(4, models=(desk.scene.model(finished_at=NOW - timedelta(minutes=30)),))
+    passed = desk.scene.model(finished_at=NOW - timedelta(minutes=30))
+    desk.tell(4, models=(passed,))
+    with pytest.raises(Unavailable, match="was not collected yet"):
+        await desk.state()
+    desk.tell(5, models=(desk.scene.collected(passed),))
     assert (await desk.state()).manifest_digest == FILES.digest
+
+
+@pytest.mark.requirement("a FAILED gate or a revoked key is a revocation in the signed state")
+async def test_a_denial_lists_what_is_out(desk: Desk) -> None:
+    """Also when the operator has taken the certificates back, until they would have expired."""
+    certified = desk.scene.collected(desk.scene.model())
+    held = dsse.parse(certified["certificates"][0].encode(), bytes_max=32_768)
+    certificate_id = f"sha256:{hashlib.sha256(held.payload).hexdigest()}"
+    desk.tell(2, models=(certified,))
+    await desk.state()
+    desk.tell(3, models=(desk.scene.model(result=Outcome.FAILED),))
+    waits: list[tuple[int, list[str]]] = [(0, [certificate_id]), (3599, [certificate_id]), (1, [])]
+    for sequence, (wait, revoked) in enumerate(waits, 4):
+        desk.clock.advance(wait)
+        desk.tell(sequence)
+        envelope = dsse.parse(await desk.states.envelope(caller()), bytes_max=100_000)
+        assert json.loads(envelope.payload).get("revoked", []) == revoked
 
 
 async def test_a_rising_clock_ends_what_nobody_renews(desk: Desk) -> None:

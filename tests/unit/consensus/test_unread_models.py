@@ -94,5 +94,5 @@ async def test_pods_of_an_unread_model_are_told_neither_yes_nor_no() -> None:
         desk.tell(models=(model(read=False, scene=desk.scene),))
         with pytest.raises(Unavailable, match="was not read yet"):
             await desk.states.envelope(caller())
-        desk.tell(2, models=(model(read=True, scene=desk.scene),))
+        desk.tell(2, models=(desk.scene.collected(model(read=True, scene=desk.scene)),))
         assert await desk.state()
