@@ -19,6 +19,7 @@ from quorate_operator.check import Place, check
 from quorate_operator.effects.api_server import ApiServer, configuration
 from quorate_operator.install.admins import read_admins
 from quorate_operator.install.command import install
+from quorate_operator.install.seats import read_plan
 from quorate_operator.service import Operator
 from quorate_operator.sources.settings import load_sources, source_files
 from quorate_operator.webhook_tls import LEAF_LIFE
@@ -51,9 +52,9 @@ async def _run(found: argparse.Namespace) -> int:
 
 
 async def _install(found: argparse.Namespace) -> int:
-    admins = read_admins(os.environ)
+    plan, admins = read_plan(os.environ), read_admins(os.environ)
     async with ApiServer(await configuration()) as api:
-        await install(api, found.namespace, SystemClock(), LEAF_LIFE, found.timeout, admins)
+        await install(api, found.namespace, SystemClock(), LEAF_LIFE, found.timeout, plan, admins)
     return 0
 
 

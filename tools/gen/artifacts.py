@@ -8,6 +8,7 @@ from tools.gen import bypass_reference, matrix
 from tools.gen.alert_reference import alert_reference
 from tools.gen.alert_rules import rule_file, rule_template
 from tools.gen.api_reference import api_reference
+from tools.gen.committee_template import committee_template
 from tools.gen.crd import crd
 from tools.gen.injection_template import floor_template, injection_template
 from tools.gen.judge_sets import judge_sets
@@ -17,6 +18,8 @@ from tools.gen.yaml_text import HEADER, dump
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = Path("charts/quorate")
+HELM_HEADER = f"{{{{/* {HEADER.strip().removeprefix('# ')} */}}}}\n"
+"""Of a file that renders nothing."""
 
 
 def generate() -> dict[Path, str]:
@@ -24,6 +27,7 @@ def generate() -> dict[Path, str]:
     documents = [crd(kind) for kind in KINDS]
     return {
         **_crds(documents),
+        CHART / "templates/committee/_presets.tpl": HELM_HEADER + committee_template(),
         CHART / "templates/floor.yaml": HEADER + floor_template(),
         CHART / "templates/injection.yaml": HEADER + injection_template(),
         CHART / "templates/webhooks.yaml": HEADER + webhook_template(),

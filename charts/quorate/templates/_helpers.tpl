@@ -33,7 +33,7 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* Where pods of the chart may run. */}}
+{{/* Where pods of the chart may run; nodeSelector beside Values is one pod's own. */}}
 {{- define "quorate.placement" -}}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
@@ -44,7 +44,7 @@ imagePullSecrets:
 {{- with .Values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
-{{- with .Values.nodeSelector }}
+{{- with merge (dict) (.nodeSelector | default dict) (.Values.nodeSelector | default dict) }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}

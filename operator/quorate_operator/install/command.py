@@ -10,7 +10,9 @@ from quorate.errors import QuorateError
 from quorate.genesis import NO_ADMINS
 from quorate.ports import Clock
 from quorate_operator.effects.api_server import ApiServer
-from quorate_operator.install.member import Inconsistent, install_member
+from quorate_operator.install.keys import Inconsistent
+from quorate_operator.install.member import install_members
+from quorate_operator.install.seats import Plan
 from quorate_operator.install.token_keys import install_token_keys
 from quorate_operator.install.webhook import install_webhook
 
@@ -25,6 +27,7 @@ async def install(
     clock: Clock,
     leaf_life: timedelta,
     patience: float,
+    plan: Plan,
     admins: Admins = NO_ADMINS,
 ) -> None:
     """Run every step, again and again until all went through in one run.
@@ -34,7 +37,7 @@ async def install(
     deadline = time.monotonic() + patience
     while True:
         try:
-            genesis = await install_member(api, namespace, admins)
+            genesis = await install_members(api, namespace, plan, admins)
             await install_token_keys(api, namespace)
             await install_webhook(api, namespace, clock, leaf_life)
         except Inconsistent:

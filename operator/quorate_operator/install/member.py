@@ -1,34 +1,28 @@
-"""The member's key and the genesis that seats it: made once, together, never overwritten.
+"""The members' keys and the genesis that seats them: made once, together, never overwritten.
 
-The key is written first. If the installation stops between the two, the genesis is made of the key
-at the next run: it is a function of the key, the cluster, the chart's administrators and this
-release's judges. Once it is there, only records of the chain after it change any of them.
+The keys are written first, one Secret for each member. If the installation stops in between, the
+genesis is made of the keys at the next run: it is a function of them, the cluster, the chart's
+committee and administrators, and this release's judges. Once it is there, only records of the chain
+after it change any of them.
 """
 
-import base64
-import binascii
 import logging
+from collections.abc import Mapping
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
-
+from quorate import names
 from quorate.admission.floor import GENESIS_ANNOTATION, GENESIS_SECRET
-from quorate.consensus import judge_sets
-from quorate.consensus.epoch import Admins, Epoch, Seat, material_of
-from quorate.consensus.thresholds import PRESETS
-from quorate.errors import InvalidInput, QuorateError
+from quorate.consensus.epoch import Admins, Epoch, material_of
+from quorate.errors import QuorateError
 from quorate.genesis import NO_ADMINS, encode, first_epoch, parse_genesis
-from quorate.keys import load_signer
 from quorate_operator.effects.api_server import ApiServer
+from quorate_operator.install.keys import Inconsistent, find_keys, make_key
 from quorate_operator.install.objects import config_map, create_once, find, secret
+from quorate_operator.install.seats import Plan
 from quorate_operator.kinds import CONFIG_MAP, NAMESPACE, SECRET
 from quorate_operator.webhook_tls import encoded
 
-KEY_SECRET = "quorate-member-key"
-KEY_ENTRY = "key.pem"
 GENESIS = "quorate-genesis"
-MEMBER_NAME = "member-0"
 CLUSTER_NAMESPACE = "kube-system"
 """Its UID is the cluster's id: it lives exactly as long as the cluster's objects."""
 
@@ -36,32 +30,33 @@ log = logging.getLogger(__name__)
 Document = dict[str, Any]
 
 
-class Inconsistent(QuorateError):
-    """What an earlier installation left does not fit together. A person must decide."""
+async def install_members(
+    api: ApiServer, namespace: str, plan: Plan, admins: Admins = NO_ADMINS
+) -> Epoch:
+    """Make sure of keys and genesis; returns the one that is there.
 
-
-async def install_member(api: ApiServer, namespace: str, admins: Admins = NO_ADMINS) -> Epoch:
-    """Make sure of key and genesis; returns the one that is there.
-
-    ``admins`` are those of a new one. Raises Inconsistent, or what the API server answers."""
+    ``plan`` and ``admins`` are those of a new one. Raises Inconsistent, or what the API server
+    answers.
+    """
     cluster = await api.get(NAMESPACE.path(name=CLUSTER_NAMESPACE))
     cluster_id = str(cluster["metadata"]["uid"])
     known = await find(api, CONFIG_MAP, namespace, GENESIS)
-    held = await find(api, SECRET, namespace, KEY_SECRET)
-    if known is not None and held is None:
-        raise Inconsistent(
-            f"ConfigMap {namespace}/{GENESIS} is there, Secret {namespace}/{KEY_SECRET} is not",
-            fix=f"restore the Secret from a backup; or delete the ConfigMap, install again, and "
-            f"recreate every protected pod: kubectl -n {namespace} delete configmap {GENESIS}",
-        )
-    if held is None:
-        held, created = await create_once(api, SECRET, _new_key(namespace))
-        log.info("Secret %s: %s", KEY_SECRET, "created" if created else "found")
-    genesis = _genesis(held, cluster_id, admins)
-    if known is None:
+    found = _read(known, namespace) if known is not None else None
+    keys = await find_keys(api, namespace, (member.name for member in plan.members))
+    if found is not None:
+        check_consistent(found, keys, plan, cluster_id, namespace)
+    for member in plan.members:
+        if member.name not in keys:
+            keys[member.name] = await make_key(api, namespace, member.name)
+    if found is None:
+        seats = tuple(member.seat(keys[member.name]) for member in plan.members)
+        genesis = first_epoch(cluster_id, seats, plan.thresholds, admins)
         known, created = await create_once(api, CONFIG_MAP, _document(namespace, genesis))
         log.info("ConfigMap %s: %s", GENESIS, "created" if created else "found")
-    found = check_consistent(known, genesis, namespace)
+        found = _read(known, namespace)
+        check_consistent(found, keys, plan, cluster_id, namespace)
+    if found.record.admins != admins:
+        log.warning("the administrators of this cluster are not those of the chart's values")
     await _install_floor_parameter(api, namespace, found)
     return found
 
@@ -80,73 +75,67 @@ async def _install_floor_parameter(api: ApiServer, namespace: str, genesis: Epoc
         )
 
 
-def check_consistent(known: Document, genesis: Epoch, namespace: str) -> Epoch:
-    """The genesis in the ConfigMap. Raises Inconsistent unless it is of this key and this cluster.
-
-    ``genesis`` is what this run would make. Others of its administrators or judges are no error:
-    what they are now is for the chain to say.
-    """
+def _read(known: Document, namespace: str) -> Epoch:
+    """The genesis in the ConfigMap. Raises Inconsistent if it holds none, or not the one beside
+    it."""
     data = known.get("data") or {}
     try:
         found = parse_genesis(str(data.get("genesis.json", "")).encode("utf-8"))
     except QuorateError as error:
         message = f"ConfigMap {GENESIS} holds no genesis: {error}"
         raise Inconsistent(message, fix=_fix(namespace)) from None
-    if found.cluster_id != genesis.cluster_id:
-        raise Inconsistent(
-            f"ConfigMap {GENESIS} is of cluster {found.cluster_id}, this is {genesis.cluster_id}",
-            fix=_fix(namespace),
-        )
-    if _keys(found) != _keys(genesis) or data.get("digest") != found.digest_text:
-        raise Inconsistent(
-            f"ConfigMap {GENESIS} names another key than Secret {KEY_SECRET} holds",
-            fix=_fix(namespace),
-        )
-    if found.record.admins != genesis.record.admins:
-        log.warning("the administrators of this cluster are not those of the chart's values")
+    if data.get("digest") != found.digest_text:
+        message = f"ConfigMap {GENESIS} names another digest than its genesis has"
+        raise Inconsistent(message, fix=_fix(namespace))
     return found
 
 
-def _keys(genesis: Epoch) -> list[str]:
-    return [material_of(seat.key) for seat in genesis.record.seats]
+def check_consistent(
+    found: Epoch, keys: Mapping[str, str], plan: Plan, cluster_id: str, namespace: str
+) -> None:
+    """Raise Inconsistent unless the genesis is of this cluster, these keys and these members.
+
+    A member of the chart that has no seat is no error: records of the chain give seats. One of the
+    genesis that the chart no longer runs is: the committee would lose its quorum with it.
+    """
+    if found.cluster_id != cluster_id:
+        raise Inconsistent(
+            f"ConfigMap {GENESIS} is of cluster {found.cluster_id}, this is {cluster_id}",
+            fix=_fix(namespace),
+        )
+    planned = {member.name for member in plan.members}
+    seats = {seat.name: seat for seat in found.record.seats}
+    if gone := sorted(set(seats) - planned):
+        raise Inconsistent(
+            f"the genesis of this cluster seats {', '.join(gone)}, which the chart's committee "
+            "does not have",
+            fix="set committee.preset and committee.members as at the first installation: only a "
+            "record of the chain changes who is a member",
+        )
+    for name, seat in seats.items():
+        secret_name = names.member_key(name)
+        if name not in keys:
+            raise Inconsistent(
+                f"ConfigMap {namespace}/{GENESIS} seats {name}, and Secret {namespace}/"
+                f"{secret_name} is not there",
+                fix=_fix(namespace),
+            )
+        if material_of(keys[name]) != material_of(seat.key):
+            raise Inconsistent(
+                f"ConfigMap {GENESIS} names another key for {name} than Secret {secret_name} holds",
+                fix=_fix(namespace),
+            )
+    for name in sorted(planned - set(seats)):
+        log.warning("%s has no seat yet: a record of the chain must give it one", name)
 
 
 def _fix(namespace: str) -> str:
     return (
-        f"restore both from one backup; or delete both, install again, and recreate every "
-        f"protected pod: kubectl -n {namespace} delete configmap/{GENESIS} secret/{KEY_SECRET}"
+        f"restore ConfigMap {GENESIS} and the Secrets of all members from one backup; or delete "
+        "them, install again, and recreate every protected pod: "
+        f"kubectl -n {namespace} delete configmap/{GENESIS} secret/{GENESIS_SECRET}, and "
+        f"secret/{names.member_key('MEMBER')} of each MEMBER"
     )
-
-
-def _new_key(namespace: str) -> Document:
-    pem = ed25519.Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return secret(namespace, KEY_SECRET, {KEY_ENTRY: encoded(pem)}, fixed=True)
-
-
-def _genesis(held: Document, cluster_id: str, admins: Admins) -> Epoch:
-    try:
-        pem = base64.b64decode((held.get("data") or {})[KEY_ENTRY], validate=True)
-        signer = load_signer(pem)
-        if not isinstance(signer.public_key.key, ed25519.Ed25519PublicKey):
-            raise InvalidInput("must be an Ed25519 key")
-    except (KeyError, binascii.Error, InvalidInput) as error:
-        name = held["metadata"]["name"]
-        raise Inconsistent(
-            f"Secret {name} holds no vote key in {KEY_ENTRY}: {error}",
-            fix=_fix(held["metadata"]["namespace"]),
-        ) from None
-    # It is alone: nobody else fails when its node does.
-    seat = Seat(
-        name=MEMBER_NAME,
-        key=signer.public_key.pem,
-        failure_domain=MEMBER_NAME,
-        judges=judge_sets.digest_of_set(judge_sets.ALL),
-    )
-    return first_epoch(cluster_id, (seat,), PRESETS["dev"], admins)
 
 
 def _document(namespace: str, genesis: Epoch) -> Document:

@@ -12,6 +12,8 @@ Document = dict[str, Any]
 CHART = ROOT / "charts/quorate"
 VALUES = CHART / "ci/lint-values.yaml"
 NAMESPACE = "quorate-system"
+MAKERS = ("Deployment", "StatefulSet", "Job")
+"""Kinds that make pods."""
 
 
 @functools.cache
@@ -54,7 +56,7 @@ def pods(documents: list[Document]) -> dict[str, Document]:
         name = f"{document['kind']}/{document['metadata']['name']}"
         if document["kind"] == "Pod":
             found[name] = document["spec"]
-        elif document["kind"] in ("Deployment", "Job"):
+        elif document["kind"] in MAKERS:
             found[name] = document["spec"]["template"]["spec"]
     return found
 

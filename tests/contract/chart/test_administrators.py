@@ -37,7 +37,7 @@ def test_the_install_job_reads_what_the_values_say() -> None:
 
 
 def test_nobody_else_is_told() -> None:
-    """What administers is in the genesis, not in what a Deployment was given."""
+    """What administers is in the genesis, not in what a service was given."""
     told = [name for name, spec in pods(rendered()).items() if VARIABLE in environment(spec)]
     assert told == ["Job/quorate-install-1"]
 

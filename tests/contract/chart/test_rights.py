@@ -2,6 +2,8 @@
 
 import pytest
 
+from quorate import names
+from quorate.consensus.thresholds import PRESETS
 from tests.contract.chart.rendered import Document, named, rendered
 
 pytestmark = pytest.mark.cluster
@@ -10,6 +12,7 @@ Right = tuple[str, str, str]
 """(resource or path, names, verbs)."""
 
 READ = "get,list,watch"
+KEYS = ",".join(names.member_key(f"member-{number}") for number in range(PRESETS["standard"].n))
 PEOPLE = ("-view", "-edit", "-explain", "-evidence-reader")
 """Roles of people: aggregated into Kubernetes' own, for everybody who is logged in, or for a
 namespace to bind."""
@@ -36,6 +39,7 @@ EXPECTED: dict[str, set[Right]] = {
         ("coordination.k8s.io/leases", "quorate-operator", "get,update"),
         ("secrets", "quorate-webhook-ca", "get"),
         ("secrets", "quorate-webhook-tls", "get,update"),
+        ("apps/statefulsets", "", READ),
         ("discovery.k8s.io/endpointslices", "", "list"),
         ("quorate.dev/safetyincidents", "", "list"),
     },
@@ -59,7 +63,7 @@ EXPECTED: dict[str, set[Right]] = {
     "Role/quorate-install": {
         ("secrets", "", "create"),
         ("configmaps", "", "create"),
-        ("secrets", "quorate-genesis,quorate-member-key,quorate-webhook-ca", "get"),
+        ("secrets", f"quorate-genesis,{KEYS},quorate-webhook-ca", "get"),
         ("secrets", "quorate-webhook-tls", "get,update"),
         ("configmaps", "quorate-genesis", "get"),
         ("configmaps", "quorate-token-keys", "get,update"),
@@ -93,8 +97,8 @@ def rights(role: Document) -> set[Right]:
             for resource in rule.get("resources", [])
         ]
         for subject in resources + rule.get("nonResourceURLs", []):
-            names = ",".join(sorted(rule.get("resourceNames", [])))
-            found.add((subject, names, ",".join(sorted(rule["verbs"]))))
+            by_name = ",".join(sorted(rule.get("resourceNames", [])))
+            found.add((subject, by_name, ",".join(sorted(rule["verbs"]))))
     return found
 
 
@@ -135,11 +139,11 @@ def test_what_the_operator_cannot_do() -> None:
     for document in rendered():
         if document["kind"] not in ("Role", "ClusterRole"):
             continue
-        for subject, names, verbs in rights(document):
-            assert "*" not in subject + names + verbs
+        for subject, by_name, verbs in rights(document):
+            assert "*" not in subject + by_name + verbs
             if "admissionregistration" in subject:
-                assert (document["metadata"]["name"], names) == ("quorate-install", "quorate")
+                assert (document["metadata"]["name"], by_name) == ("quorate-install", "quorate")
             if subject == "secrets":
-                assert names or verbs == "create"
-            if "quorate-member-key" in names:
+                assert by_name or verbs == "create"
+            if KEYS.split(",")[0] in by_name:
                 assert document["metadata"]["name"] == "quorate-install"

@@ -11,8 +11,10 @@ from quorate import limits
 from quorate.admission import floor
 from quorate.admission.injection import parse_config
 from quorate.api.v1alpha1 import KINDS
+from quorate.consensus.thresholds import PRESETS
 from tests.contract.chart.rendered import (
     CHART,
+    MAKERS,
     NAMESPACE,
     defaults,
     helm,
@@ -29,6 +31,7 @@ pytestmark = pytest.mark.cluster
 IMAGES = json.loads(
     json.dumps(yaml.safe_load((CHART / "ci/lint-values.yaml").read_text("utf-8"))["images"])
 )
+MEMBERS = [f"member-{number}" for number in range(PRESETS["standard"].n)]
 EVERYTHING = ("metrics.podMonitor.enabled=true", "metrics.prometheusRule.enabled=true")
 
 
@@ -65,7 +68,7 @@ def test_every_pod_passes_pod_security_restricted() -> None:
     )
     try:
         found = pods(rendered())
-        assert len(found) == 6
+        assert len(found) == 5 + len(MEMBERS)
         for name, spec in found.items():
             # Accounts and Secrets are not there; Pod Security looks at the spec.
             spec = spec | {"serviceAccountName": "default", "automountServiceAccountToken": False}
@@ -122,18 +125,20 @@ def test_images_are_the_values_and_never_pulled_again() -> None:
 
 
 @pytest.mark.requirement("member has no token for the API server")
-def test_the_member_asks_the_api_server_nothing() -> None:
+def test_members_ask_the_api_server_nothing() -> None:
     """No token is mounted, by the account and by the pod, and the account has no rights."""
     documents = rendered()
     account = named(documents, "ServiceAccount", "quorate-member")
     assert account["automountServiceAccountToken"] is False
-    assert pods(documents)["Deployment/quorate-member"]["automountServiceAccountToken"] is False
+    for member in MEMBERS:
+        spec = pods(documents)[f"StatefulSet/quorate-{member}"]
+        assert spec["automountServiceAccountToken"] is False
     for document in documents:
         if document["kind"].endswith("RoleBinding"):
             assert [s["name"] for s in document["subjects"]] != ["quorate-member"]
 
 
-@pytest.mark.requirement("the member's vote key is mounted by the member alone")
+@pytest.mark.requirement("a member's key is mounted by that member alone")
 def test_who_mounts_which_secret() -> None:
     """Keys reach only the service they belong to; the floor's parameter reaches none."""
     mounted = {
@@ -141,7 +146,7 @@ def test_who_mounts_which_secret() -> None:
         for name, spec in pods(rendered()).items()
     }
     assert {name: secrets for name, secrets in mounted.items() if secrets} == {
-        "Deployment/quorate-member": ["quorate-member-key"],
+        **{f"StatefulSet/quorate-{member}": [f"quorate-{member}-key"] for member in MEMBERS},
         "Deployment/quorate-webhook": ["quorate-webhook-tls"],
     }
 
@@ -187,11 +192,15 @@ def test_the_previous_sidecar_reaches_webhook_and_floor() -> None:
 
 @pytest.mark.requirement("checksum annotations")
 def test_a_changed_injection_restarts_who_reads_it() -> None:
-    """Operator and webhook get a new pod template; the member, which does not read it, none."""
+    """Operator and webhook get a new pod template; members, which do not read it, none."""
     before, after = rendered(), rendered("injection.drainSeconds=11")
-    for name, changes in (("operator", True), ("webhook", True), ("member", False)):
-        old = named(before, "Deployment", f"quorate-{name}")["spec"]["template"]
-        new = named(after, "Deployment", f"quorate-{name}")["spec"]["template"]
+    for kind, name, changes in (
+        ("Deployment", "operator", True),
+        ("Deployment", "webhook", True),
+        *(("StatefulSet", member, False) for member in MEMBERS),
+    ):
+        old = named(before, kind, f"quorate-{name}")["spec"]["template"]
+        new = named(after, kind, f"quorate-{name}")["spec"]["template"]
         assert (old != new) is changes, name
 
 
@@ -207,17 +216,17 @@ def test_the_webhook_outlives_a_node() -> None:
     budget = named(documents, "PodDisruptionBudget", "quorate-webhook")["spec"]
     assert budget["maxUnavailable"] == 1
     assert budget["selector"] == deployment["selector"]
-    alone = rendered("webhook.replicas=1")
-    assert [d for d in alone if d["kind"] == "PodDisruptionBudget"] == []
+    budgets = [d for d in rendered("webhook.replicas=1") if d["kind"] == "PodDisruptionBudget"]
+    assert [d["metadata"]["name"] for d in budgets] == ["quorate-member"]
 
 
 @pytest.mark.requirement("NetworkPolicies")
 def test_every_pod_has_its_network_policy() -> None:
-    """Each pod is selected by one; the member reaches nobody; the webhook's port is open."""
+    """Each pod is selected by one; members reach nobody; the webhook's port is open."""
     documents = rendered()
     policies = [d for d in documents if d["kind"] == "NetworkPolicy"]
     for document in documents:
-        if document["kind"] in ("Deployment", "Job"):
+        if document["kind"] in MAKERS:
             labels = document["spec"]["template"]["metadata"]["labels"]
         elif document["kind"] == "Pod":
             labels = document["metadata"]["labels"]
@@ -246,7 +255,9 @@ def test_monitoring_is_optional() -> None:
     assert rules == rule_group("30")
     assert limits.STATE_LIFE // 2 == 300
     monitor = named(documents, "PodMonitor", "quorate")["spec"]
-    assert monitor["podMetricsEndpoints"][0]["port"] == "health"
+    (endpoint,) = monitor["podMetricsEndpoints"]
+    assert endpoint["port"] == "health"
+    assert [r["targetLabel"] for r in endpoint["relabelings"]] == ["member"]
 
 
 @pytest.mark.requirement("CRDs in chart templates with resource-policy keep")

@@ -7,12 +7,18 @@ from typing import Any
 
 import pytest
 
+from quorate import names
 from quorate.admission.floor import GENESIS_ANNOTATION, GENESIS_SECRET
+from quorate.consensus import judge_sets
+from quorate.consensus.thresholds import PRESETS
 from quorate.errors import InvalidInput, QuorateError
 from quorate.genesis import parse_genesis
+from quorate.keys import load_signer
 from quorate_operator.effects.api_server import ApiUnavailable
 from quorate_operator.install.command import install
-from quorate_operator.install.member import GENESIS, KEY_SECRET, Inconsistent
+from quorate_operator.install.keys import Inconsistent
+from quorate_operator.install.member import GENESIS
+from quorate_operator.install.seats import Plan, Planned
 from quorate_operator.install.token_keys import TOKEN_KEYS, install_token_keys
 from quorate_operator.install.webhook import CONFIGURATIONS, believe_operations
 from quorate_operator.kinds import CONFIG_MAP, NAMESPACE, SECRET
@@ -21,7 +27,8 @@ from tests.fakes.vouching import NOW
 from tests.unit.operator.fake_api import FakeApi, FixedClock
 
 NS = "quorate-system"
-KEY_PATH = SECRET.path(NS, KEY_SECRET)
+KEY_PATHS = [SECRET.path(NS, names.member_key(f"member-{number}")) for number in range(5)]
+KEY_PATH = KEY_PATHS[0]
 GENESIS_PATH = CONFIG_MAP.path(NS, GENESIS)
 FLOOR_PATH = SECRET.path(NS, GENESIS_SECRET)
 TOKENS_PATH = CONFIG_MAP.path(NS, TOKEN_KEYS)
@@ -41,9 +48,19 @@ def cluster() -> FakeApi:
     return api
 
 
-async def run(api: FakeApi) -> None:
+def plan(preset: str = "standard") -> Plan:
+    """The committee of a preset, each member with judges of its own."""
+    thresholds = PRESETS[preset]
+    sets = [*judge_sets.shipped().sets][-thresholds.n :]
+    members = (
+        Planned(f"member-{number}", judges, f"rack-{number}") for number, judges in enumerate(sets)
+    )
+    return Plan(tuple(members), thresholds)
+
+
+async def run(api: FakeApi, committee: Plan | None = None) -> None:
     """Install, without patience."""
-    await install(api, NS, FixedClock(NOW), timedelta(days=1), 0.0)
+    await install(api, NS, FixedClock(NOW), timedelta(days=1), 0.0, committee or plan())
 
 
 def installed(api: FakeApi) -> Document:
@@ -56,7 +73,7 @@ def installed(api: FakeApi) -> Document:
 
 @pytest.mark.requirement("install: once, never overwritten, idempotent")
 async def test_second_run_changes_nothing() -> None:
-    """Key, genesis, authority and leaf stay to the byte."""
+    """Keys, genesis, authority and leaf stay to the byte."""
     api = cluster()
     await run(api)
     first = installed(api)
@@ -65,7 +82,8 @@ async def test_second_run_changes_nothing() -> None:
     genesis = parse_genesis(api.objects[GENESIS_PATH]["data"]["genesis.json"].encode())
     assert genesis.cluster_id == "cluster-uid"
     assert api.objects[GENESIS_PATH]["data"]["digest"] == genesis.digest_text
-    assert api.objects[KEY_PATH]["immutable"] is True
+    assert all(api.objects[path]["immutable"] is True for path in KEY_PATHS)
+    assert len({api.objects[path]["data"]["key.pem"] for path in KEY_PATHS}) == 5
     floor = api.objects[FLOOR_PATH]
     assert floor["metadata"]["annotations"] == {GENESIS_ANNOTATION: genesis.digest_text}
     assert floor["immutable"] is True
@@ -101,13 +119,13 @@ async def test_run_that_was_cut_off_anywhere_is_completed_by_the_next() -> None:
         await run(api)
         after = installed(api)
         assert set(after) == set(installed(whole)), cut
-        for path in (KEY_PATH, GENESIS_PATH):
+        for path in (*KEY_PATHS, GENESIS_PATH):
             if path in before:
                 assert after[path] == before[path], cut
 
 
-async def test_key_without_a_genesis_gets_the_same_genesis_again() -> None:
-    """The genesis is a function of key, cluster and release: pods that pinned it stay valid."""
+async def test_keys_without_a_genesis_get_the_same_genesis_again() -> None:
+    """The genesis is a function of keys, cluster and release: pods that pinned it stay valid."""
     api = cluster()
     await run(api)
     digest = api.objects.pop(GENESIS_PATH)["data"]["digest"]
@@ -123,6 +141,14 @@ def spoil_key(api: FakeApi) -> None:
     api.objects[KEY_PATH]["data"] = {"key.pem": "bm90IGEga2V5"}
 
 
+def lose_the_last_key(api: FakeApi) -> None:
+    del api.objects[KEY_PATHS[-1]]
+
+
+def give_one_key_to_two(api: FakeApi) -> None:
+    api.objects[KEY_PATHS[1]]["data"] = api.objects[KEY_PATHS[2]]["data"]
+
+
 def spoil_genesis(api: FakeApi) -> None:
     api.objects[GENESIS_PATH]["data"]["genesis.json"] = "{}"
 
@@ -136,7 +162,13 @@ def move_cluster(api: FakeApi) -> None:
 
 
 @pytest.mark.requirement("install: inconsistent key and genesis → clear error with remedy")
-@pytest.mark.parametrize("spoil", [lose_key, spoil_key, spoil_genesis, spoil_digest, move_cluster])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        *(lose_key, lose_the_last_key, spoil_key, give_one_key_to_two),
+        *(spoil_genesis, spoil_digest, move_cluster),
+    ],
+)
 async def test_what_does_not_fit_is_an_error_with_its_remedy(spoil: Any) -> None:
     """Nothing is overwritten; the message says what to do."""
     api = cluster()
@@ -157,6 +189,66 @@ async def test_genesis_of_another_key_is_an_error() -> None:
     api.objects[KEY_PATH] = other.objects[KEY_PATH]
     with pytest.raises(Inconsistent, match="names another key"):
         await run(api)
+
+
+@pytest.mark.requirement("install Job: n keys, n seats, never overwritten")
+@pytest.mark.parametrize("preset", PRESETS)
+async def test_every_member_has_a_seat_and_a_key_of_its_own(preset: str) -> None:
+    """As many as the preset has, with its thresholds, the chart's failure domains and judges."""
+    api, committee = cluster(), plan(preset)
+    await run(api, committee)
+    record = parse_genesis(api.objects[GENESIS_PATH]["data"]["genesis.json"].encode()).record
+    assert record.thresholds == PRESETS[preset]
+    assert [seat.name for seat in record.seats] == [member.name for member in committee.members]
+    for seat, member in zip(record.seats, committee.members, strict=True):
+        held = api.objects[SECRET.path(NS, names.member_key(seat.name))]
+        pem = base64.b64decode(held["data"]["key.pem"])
+        assert load_signer(pem).public_key.pem == seat.key
+        assert seat.failure_domain == member.failure_domain
+        assert seat.judges == judge_sets.digest_of_set(member.judges)
+    secrets = [path for path in api.objects if path.endswith("-key")]
+    assert len(secrets) == PRESETS[preset].n
+
+
+@pytest.mark.requirement("install Job: n keys, n seats, never overwritten")
+async def test_a_smaller_committee_is_not_installed_over_a_larger_one() -> None:
+    """The chart stopped running members that have seats: what is there stays, and it is said."""
+    api = cluster()
+    await run(api, plan("standard"))
+    before = installed(api)
+    with pytest.raises(Inconsistent, match=r"seats member-1, member-2.*does not have") as caught:
+        await run(api, plan("dev"))
+    assert "committee.preset" in caught.value.fix
+    assert installed(api) == before
+
+
+async def test_a_larger_committee_gets_keys_and_waits_for_seats(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Only a record of the chain gives the sixth member a seat; the genesis stays."""
+    api = cluster()
+    await run(api, plan("standard"))
+    genesis = installed(api)[GENESIS_PATH]
+    await run(api, plan("ha"))
+    assert installed(api)[GENESIS_PATH] == genesis
+    assert SECRET.path(NS, names.member_key("member-5")) in api.objects
+    assert "member-5 has no seat yet" in caplog.text
+
+
+async def test_one_that_meets_another_run_takes_its_keys_and_genesis() -> None:
+    """Whoever is faster counts: two runs at once end in one committee."""
+    faster, api = cluster(), cluster()
+    await run(faster)
+
+    def overtake(method: str, path: str) -> None:
+        if method == "POST":
+            api.objects.update(faster.objects)
+
+    api.fault = overtake
+    await run(api)
+    assert {k: v for k, v in installed(api).items() if k in (*KEY_PATHS, GENESIS_PATH)} == {
+        k: v for k, v in installed(faster).items() if k in (*KEY_PATHS, GENESIS_PATH)
+    }
 
 
 async def test_token_keys_are_refreshed() -> None:

@@ -16,7 +16,7 @@ from quorate_operator.install.admins import VARIABLE, read_admins
 from quorate_operator.install.command import install
 from tests.fakes.vouching import NOW, signer
 from tests.unit.operator.fake_api import FakeApi, FixedClock
-from tests.unit.operator.test_install import GENESIS_PATH, NS, cluster
+from tests.unit.operator.test_install import GENESIS_PATH, NS, cluster, plan
 
 KEYS = tuple(signer().public_key.pem for _ in range(3))
 ADMINS = Admins(KEYS, 2)
@@ -29,7 +29,7 @@ def value(**admins: Any) -> dict[str, str]:
 
 async def installed(api: FakeApi, admins: Admins) -> Epoch:
     """Install, and read the genesis that is there then."""
-    await install(api, NS, FixedClock(NOW), timedelta(days=1), 0.0, admins)
+    await install(api, NS, FixedClock(NOW), timedelta(days=1), 0.0, plan("dev"), admins)
     return parse_genesis(api.objects[GENESIS_PATH]["data"]["genesis.json"].encode())
 
 
@@ -41,8 +41,8 @@ async def test_the_first_record_of_a_committee_of_one() -> None:
     assert record.admins == ADMINS
     assert record.thresholds == PRESETS["dev"]
     (seat,) = record.seats
-    assert (seat.name, seat.failure_domain) == ("member-0", "member-0")
-    assert seat.judges == judge_sets.digest_of_set("all")
+    assert (seat.name, seat.failure_domain) == ("member-0", "rack-0")
+    assert seat.judges == judge_sets.digest_of_set(plan("dev").members[0].judges)
 
 
 async def test_later_values_change_nothing_and_say_so(caplog: pytest.LogCaptureFixture) -> None:

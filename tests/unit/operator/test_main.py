@@ -1,4 +1,5 @@
 import base64
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from quorate.errors import Unavailable
 from quorate_operator import __main__ as program
 from quorate_operator.check import CHECKS, Place, check, ready_endpoints
+from quorate_operator.install.seats import VARIABLE
 from quorate_operator.install.webhook import CONFIGURATIONS
 from tests.unit.operator.fake_api import FakeApi
 
@@ -47,6 +49,8 @@ def test_no_api_server_ends_with_one_and_a_sentence(
     async def nowhere() -> None:
         raise Unavailable("no way to reach an API server")
 
+    member = {"name": "member-0", "judges": "all", "failureDomain": "member-0"}
+    monkeypatch.setenv(VARIABLE, json.dumps({"preset": "dev", "members": [member]}))
     monkeypatch.setattr(program, "configuration", nowhere)
     assert program.main([command, "--timeout", "0"]) == 1
     assert "no way to reach" in capsys.readouterr().err

@@ -14,6 +14,8 @@ containers:
     env:
       {{- include "quorate.environment" .root | nindent 6 }}
       {{- if eq .command "install" }}
+      - name: QUORATE_COMMITTEE
+        value: {{ include "quorate.committee" .root | quote }}
       - name: QUORATE_ADMINS
         value: {{ .root.Values.committee.admins | toJson | quote }}
       {{- end }}

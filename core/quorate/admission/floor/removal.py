@@ -1,7 +1,8 @@
 """What the operator may delete: a pod of a namespace that enforces, the one it looked at.
 
 One that has no sidecar may be the very one that escaped admission, so the pod itself says nothing;
-its namespace does. And what the operator may change in a node: that nothing is scheduled there.
+its namespace does. Of our own namespace it replaces members, one after the other. And what the
+operator may change in a node: that nothing is scheduled there.
 """
 
 from quorate import names
@@ -20,15 +21,18 @@ def removal() -> Document:
     """Spec of the policy for DELETE of pods, in every namespace."""
     labels, mode = "namespaceObject.metadata.labels", literal(names.MODE_LABEL)
     asked = "request.options.preconditions"
+    member = literal(names.MEMBER_LABEL)
     return {
         **matching("DELETE", "pods"),
         "matchConditions": [_BY_THE_OPERATOR],
         "validations": [
             validation(
                 Reason.GUARDED_CHANGE,
-                f"!(request.namespace in {literal(list(EXCLUDED_NAMESPACES))})\n"
-                f"  && has({labels}) && {mode} in {labels} && {labels}[{mode}] == 'enforce'",
-                "the operator deletes pods of namespaces that enforce only; "
+                f"request.namespace == {literal(names.NAMESPACE)}\n"
+                f"  ? has(oldObject.metadata.labels) && {member} in oldObject.metadata.labels\n"
+                f"  : !(request.namespace in {literal(list(EXCLUDED_NAMESPACES))})\n"
+                f"    && has({labels}) && {mode} in {labels} && {labels}[{mode}] == 'enforce'",
+                "the operator deletes pods of namespaces that enforce, and pods of members, only; "
                 "fix: delete it as somebody else",
             ),
             validation(

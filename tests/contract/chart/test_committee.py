@@ -1,0 +1,198 @@
+"""The committee as the chart runs it: one set, Service and key for each member of a preset."""
+
+import json
+from typing import Any
+
+import pytest
+
+from quorate import names
+from quorate.consensus import judge_sets
+from quorate.consensus.thresholds import PRESETS
+from quorate_consensus.settings import parse_arguments
+from quorate_operator.install.seats import read_plan
+from tests.contract.chart.rendered import (
+    CHART,
+    Document,
+    defaults,
+    helm,
+    named,
+    pods,
+    rendered,
+    rendered_text,
+)
+from tests.contract.chart.test_administrators import environment
+
+pytestmark = pytest.mark.cluster
+
+OWN = [
+    {"name": "member-a", "failureDomain": "rack-1", "nodeSelector": {"rack": "1"}},
+    {"judges": "all"},
+    {},
+    {},
+    {},
+]
+
+
+def of_preset(preset: str, *settings: str) -> list[Document]:
+    """What the chart makes with it."""
+    return rendered(f'committee.preset="{preset}"', *settings)
+
+
+def members(documents: list[Document]) -> list[Document]:
+    """The members' sets."""
+    return [d for d in documents if d["kind"] == "StatefulSet"]
+
+
+def member_names(documents: list[Document]) -> list[str]:
+    """Their names, as labels tell."""
+    return [d["metadata"]["labels"][names.MEMBER_LABEL] for d in members(documents)]
+
+
+def planned(documents: list[Document]) -> Any:
+    """What the install Job reads."""
+    job = named(documents, "Job", "quorate-install-1")
+    return read_plan(environment(job["spec"]["template"]["spec"]))
+
+
+@pytest.mark.requirement("chart presets committee.preset: dev, standard, ha")
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_its_thresholds(preset: str) -> None:
+    """As many sets as members, seats of the same names, and judges that differ from each other."""
+    documents = of_preset(preset)
+    plan = planned(documents)
+    assert plan.thresholds == PRESETS[preset]
+    expected = [f"member-{number}" for number in range(PRESETS[preset].n)]
+    assert member_names(documents) == expected
+    assert [member.name for member in plan.members] == expected
+    assert len({member.judges for member in plan.members}) == PRESETS[preset].n
+    for member in plan.members:
+        judge_sets.digest_of_set(member.judges)
+    assert defaults()["committee"]["preset"] == "standard"
+
+
+@pytest.mark.requirement("a StatefulSet for each member, replaced one at a time")
+@pytest.mark.parametrize("preset", PRESETS)
+def test_each_member_is_by_itself(preset: str) -> None:
+    """One pod, which nothing but its own deletion replaces; its own key, name and Service."""
+    documents = of_preset(preset)
+    for document in members(documents):
+        name = document["metadata"]["labels"][names.MEMBER_LABEL]
+        spec = document["spec"]
+        assert document["metadata"]["name"] == names.member_object(name)
+        assert (spec["replicas"], spec["serviceName"]) == (1, names.member_object(name))
+        assert spec["updateStrategy"] == {"type": "OnDelete"}
+        assert "volumeClaimTemplates" not in spec
+        labels = spec["template"]["metadata"]["labels"]
+        assert labels[names.MEMBER_LABEL] == name
+        assert spec["selector"]["matchLabels"].items() <= labels.items()
+        secrets = [v["secret"] for v in spec["template"]["spec"]["volumes"] if "secret" in v]
+        assert [secret["secretName"] for secret in secrets] == [names.member_key(name)]
+        service = named(documents, "Service", names.member_object(name))["spec"]
+        assert service["selector"] == spec["selector"]["matchLabels"]
+        assert service["ports"] == [
+            {"name": "https", "port": names.MEMBER_PORT, "targetPort": "https"}
+        ]
+
+
+@pytest.mark.requirement("a StatefulSet for each member, replaced one at a time")
+def test_a_member_shows_the_name_that_its_url_has() -> None:
+    """Who goes to the URL with a member's name in it finds a certificate for that host."""
+    documents = rendered()
+    text = named(documents, "ConfigMap", "quorate-injection")["data"]["injection.json"]
+    url = json.loads(text)["memberUrl"]
+    assert url == names.MEMBER_URL
+    for document in members(documents):
+        name = document["metadata"]["labels"][names.MEMBER_LABEL]
+        (container,) = document["spec"]["template"]["spec"]["containers"]
+        settings = parse_arguments(container["args"])
+        host = url.removeprefix("https://").replace(names.MEMBER_MARK, name)
+        assert [f"{found}:{names.MEMBER_PORT}" for found in settings.tls_names] == [host]
+
+
+@pytest.mark.requirement("PDB and topology spread over the members")
+@pytest.mark.parametrize(("preset", "away"), [("dev", 1), ("standard", 1), ("ha", 2)])
+def test_drains_leave_a_quorum(preset: str, away: int) -> None:
+    """As many may be evicted as leave a strict quorum; the members spread over nodes and zones."""
+    documents = of_preset(preset)
+    budget = named(documents, "PodDisruptionBudget", "quorate-member")["spec"]
+    assert budget["maxUnavailable"] == away
+    thresholds = PRESETS[preset]
+    assert thresholds.n - away >= thresholds.strict or thresholds.n == 1
+    for document in members(documents):
+        template = document["spec"]["template"]
+        chosen = budget["selector"]["matchLabels"]
+        assert chosen.items() <= template["metadata"]["labels"].items()
+        spread = template["spec"]["topologySpreadConstraints"]
+        assert [(s["topologyKey"], s["whenUnsatisfiable"]) for s in spread] == [
+            ("kubernetes.io/hostname", "ScheduleAnyway"),
+            ("topology.kubernetes.io/zone", "ScheduleAnyway"),
+        ]
+        assert all(s["labelSelector"]["matchLabels"] == chosen for s in spread)
+    switched_off = of_preset(preset, "podDisruptionBudget.enabled=false")
+    assert not [d for d in switched_off if d["kind"] == "PodDisruptionBudget"]
+
+
+def test_members_may_be_named_judged_and_placed() -> None:
+    """What is said of one counts for it, in its seat as in its pod; the rest is the preset's."""
+    documents = rendered(f"committee.members={json.dumps(OWN)}", 'nodeSelector={"os":"linux"}')
+    assert member_names(documents) == ["member-a", "member-1", "member-2", "member-3", "member-4"]
+    first, second, *_ = planned(documents).members
+    assert (first.name, first.failure_domain) == ("member-a", "rack-1")
+    assert (second.failure_domain, second.judges) == ("member-1", "all")
+    found = pods(documents)
+    assert found["StatefulSet/quorate-member-a"]["nodeSelector"] == {"os": "linux", "rack": "1"}
+    assert found["StatefulSet/quorate-member-1"]["nodeSelector"] == {"os": "linux"}
+    role = named(documents, "Role", "quorate-install")
+    named_secrets = [n for rule in role["rules"] for n in rule.get("resourceNames", ())]
+    assert "quorate-member-a-key" in named_secrets
+    assert "quorate-member-0-key" not in named_secrets
+
+
+def test_each_member_has_a_claim_of_its_own() -> None:
+    """One that two wrote would be neither's memory."""
+    found = pods(rendered('member.memoryClaim="memory"'))
+    claims = [
+        volume["persistentVolumeClaim"]["claimName"]
+        for name, spec in found.items()
+        if name.startswith("StatefulSet/")
+        for volume in spec["volumes"]
+        if "persistentVolumeClaim" in volume
+    ]
+    assert claims == [f"memory-member-{number}" for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('committee.members=[{"name":"member-0"}]', "the preset standard has 5"),
+        (
+            f"committee.members={json.dumps([{'name': 'member-a'}] * 5)}",
+            "names one member twice",
+        ),
+    ],
+)
+def test_members_that_are_no_committee(wrong: str, said: str) -> None:
+    """Helm refuses them before anything is installed."""
+    with pytest.raises(AssertionError, match=said):
+        rendered_text(wrong)
+
+
+def test_five_members_fit_on_a_laptop() -> None:
+    """Together they ask for less than a GiB and half a CPU; each may take what was measured."""
+    resources = defaults()["member"]["resources"]
+    assert resources["requests"] == {"cpu": "50m", "memory": "128Mi"}
+    assert resources["limits"] == {"memory": "256Mi"}
+
+
+def test_notes_tell_of_a_committee_of_one() -> None:
+    """Who chose dev is told what it does not withstand; others are not."""
+    notes = {
+        preset: helm(
+            *("install", "quorate", str(CHART), "--dry-run=client"),
+            *("--set", f"committee.preset={preset}"),
+        ).stdout.partition("NOTES:")[2]
+        for preset in ("dev", "standard")
+    }
+    assert "One member" in notes["dev"]
+    assert "One member" not in notes["standard"]
+    assert "5 members" in notes["standard"]
