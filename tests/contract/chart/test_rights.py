@@ -39,7 +39,7 @@ EXPECTED: dict[str, set[Right]] = {
         ("coordination.k8s.io/leases", "quorate-operator", "get,update"),
         ("secrets", "quorate-webhook-ca", "get"),
         ("secrets", "quorate-webhook-tls", "get,update"),
-        ("apps/statefulsets", "", READ),
+        ("apps/statefulsets", "", "list"),
         ("discovery.k8s.io/endpointslices", "", "list"),
         ("quorate.dev/safetyincidents", "", "list"),
     },

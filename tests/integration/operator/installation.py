@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from typing import Any
 import yaml
 
 from quorate import names
+from quorate.consensus import judge_sets
+from quorate.consensus.thresholds import PRESETS
+from quorate_operator.install.seats import VARIABLE
 from tests.contract.operator.control_plane import ControlPlane
 from tools.cluster import binaries
 
@@ -67,10 +70,17 @@ def chart_documents(*templates: str) -> list[Document]:
     return [d for d in yaml.safe_load_all(done.stdout) if d]
 
 
-def chart_objects() -> str:
+def chart_objects(members: Sequence[str]) -> str:
     """What the chart installs before its pods: accounts, rights, webhook configurations."""
     documents = chart_documents(*_TEMPLATES)
+    keys = [names.member_key(member) for member in members]
     for document in documents:
+        for rule in document.get("rules") or ():
+            named = rule.get("resourceNames", [])
+            if names.member_key("member-0") in named:
+                # The chart's members are hosts of a cluster's DNS; these are addresses.
+                kept = [name for name in named if not name.startswith("quorate-member-")]
+                rule["resourceNames"] = [*kept, *keys]
         for webhook in document.get("webhooks") or ():
             # Nobody answers here, and a test's pods must not wait for it.
             webhook["failurePolicy"] = "Ignore"
@@ -133,8 +143,24 @@ class Installation:
 
     plane: ControlPlane
     folder: Path
+    preset: str = "dev"
     member_port: int = field(default_factory=free_port)
     _parts: int = 0
+
+    @property
+    def member_names(self) -> tuple[str, ...]:
+        """The members' seats. One of several is named for the last part of its own address."""
+        n = PRESETS[self.preset].n
+        return ("member-0",) if n == 1 else tuple(str(number) for number in range(2, 2 + n))
+
+    def member_host(self, member: str) -> str:
+        """The address that a member listens on."""
+        return "127.0.0.1" if self.preset == "dev" else f"127.0.0.{member}"
+
+    @property
+    def member_url(self) -> str:
+        """Where members are, as injected containers and the operator are told."""
+        return f"https://{self.member_host(names.MEMBER_MARK)}:{self.member_port}"
 
     # Objects --------------------------------------------------------------------------------
     def kubectl(self, *arguments: str, stdin: Document | str | None = None) -> str:
@@ -156,7 +182,7 @@ class Installation:
     def prepare(self) -> None:
         """What `helm install` does before any pod runs, and the install Job."""
         self.kubectl("create", "namespace", names.NAMESPACE)
-        self.kubectl("apply", "--server-side", "-f", "-", stdin=chart_objects())
+        self.kubectl("apply", "--server-side", "-f", "-", stdin=chart_objects(self.member_names))
         done = self.command("quorate-install", "install", "--timeout", "20")
         assert done.returncode == 0, done.stderr
         self._write_files()
@@ -174,22 +200,37 @@ class Installation:
         """Run a short command of the operator's package with an account's rights."""
         return subprocess.run(
             [sys.executable, "-P", "-m", "quorate_operator", *arguments],
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig(account))},
+            env={
+                **os.environ,
+                "KUBECONFIG": str(self.kubeconfig(account)),
+                VARIABLE: json.dumps(self._committee()),
+            },
             capture_output=True,
             text=True,
             timeout=120,
         )
 
+    def _committee(self) -> Document:
+        """What the chart tells the install Job."""
+        sets = [*judge_sets.shipped().sets]
+        members = [
+            {"name": name, "judges": judges, "failureDomain": name}
+            for name, judges in zip(self.member_names, sets, strict=False)
+        ]
+        return {"preset": self.preset, "members": members}
+
     def _write_files(self) -> None:
         genesis = self.get("configmap", "quorate-genesis")["data"]
         keys = self.get("configmap", "quorate-token-keys")["data"]
-        key = self.get("secret", "quorate-member-key")["data"]["key.pem"]
         injection = json.loads(self.get("configmap", "quorate-injection")["data"]["injection.json"])
         self.write("genesis/genesis.json", genesis["genesis.json"].encode())
         self.write("genesis/digest", genesis["digest"].encode())
         self.write("token-keys/jwks.json", keys["jwks.json"].encode())
         self.write("token-keys/issuer", keys["issuer"].encode())
-        self.write("key/key.pem", base64.b64decode(key))
+        for member in self.member_names:
+            key = self.get("secret", names.member_key(member))["data"]["key.pem"]
+            self.write(f"key-{member}/key.pem", base64.b64decode(key))
+        injection["memberUrl"] = self.member_url
         self.write("injection/injection.json", json.dumps(injection).encode())
         self.write("token/token", self._bound_token().encode())
 
@@ -221,21 +262,30 @@ class Installation:
 
     # Parts ------------------------------------------------------------------------------------
     @contextlib.contextmanager
-    def member(self, *, certificate_life: int = CERTIFICATE_LIFE) -> Iterator[Part]:
-        """Run the member; it has ended when the block has. The life is in seconds."""
-        health = free_port()
-        issuer = (self.folder / "token-keys" / "issuer").read_text()
+    def member(self, name: str = "", *, certificate_life: int = CERTIFICATE_LIFE) -> Iterator[Part]:
+        """Run a member, the first if none is named; it has ended when the block has.
+
+        The life is in seconds.
+        """
+        name, health = name or self.member_names[0], free_port()
+        host, issuer = self.member_host(name), (self.folder / "token-keys" / "issuer").read_text()
         arguments = [
             *("quorate_consensus", "serve", "--genesis", self._path("genesis/genesis.json")),
-            *("--key", self._path("key/key.pem")),
+            *("--key", self._path(f"key-{name}/key.pem")),
             *("--token-keys", self._path("token-keys/jwks.json")),
-            *("--issuer", issuer, "--tls-name", "127.0.0.1"),
-            *("--listen", f"127.0.0.1:{self.member_port}", "--health", f"127.0.0.1:{health}"),
+            *("--issuer", issuer, "--tls-name", host),
+            *("--listen", f"{host}:{self.member_port}", "--health", f"127.0.0.1:{health}"),
             *("--certificate-life", str(certificate_life)),
         ]
         with self._running(arguments, health, {}) as part:
-            eventually(part.ready, "the member is ready", START_SECONDS)
+            eventually(part.ready, f"{name} is ready", START_SECONDS)
             yield part
+
+    @contextlib.contextmanager
+    def members(self) -> Iterator[dict[str, Part]]:
+        """Run all members, by name; they have ended when the block has."""
+        with contextlib.ExitStack() as stack:
+            yield {name: stack.enter_context(self.member(name)) for name in self.member_names}
 
     @contextlib.contextmanager
     def operator(self, *, wait: bool = True, **environment: str) -> Iterator[Part]:
@@ -245,7 +295,7 @@ class Installation:
             "KUBECONFIG": str(self.kubeconfig(names.OPERATOR_ACCOUNT)),
             "QUORATE_CONFIG": str(self.folder),
             "QUORATE_TOKEN_FILE": self._path("token/token"),
-            "QUORATE_MEMBER_URLS": f"https://127.0.0.1:{self.member_port}",
+            "QUORATE_MEMBER_URL": self.member_url,
             "QUORATE_HEALTH_PORT": str(health),
             "QUORATE_POD_NAME": "quorate-operator-0",
         }

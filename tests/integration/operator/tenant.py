@@ -100,8 +100,7 @@ class Tenant:
         genesis = parse_genesis((folder / "genesis" / "genesis.json").read_bytes())
         document = json.loads((folder / "injection" / "injection.json").read_text())
         config = parse_config({**document, "genesisDigest": genesis.digest_text})
-        Store(config, histories.begin(genesis))
-        return config
+        return Store(config, histories.begin(genesis)).snapshot().injection
 
     # What is seen -----------------------------------------------------------------------------
     def conditions(self) -> dict[str, tuple[str, str]]:

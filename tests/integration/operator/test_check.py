@@ -67,7 +67,7 @@ def endpoints(installed: Installation, service: str, *, ready: bool) -> None:
 @pytest.mark.requirement("install: idempotent with the rights of its own account")
 def test_second_installation_changes_nothing(installed: Installation) -> None:
     """An upgrade runs it again."""
-    kept = ("secret", "quorate-member-key"), ("configmap", "quorate-genesis")
+    kept = ("secret", names.member_key("member-0")), ("configmap", "quorate-genesis")
     before = [installed.get(*which)["metadata"]["resourceVersion"] for which in kept]
     done = installed.command("quorate-install", "install", "--timeout", "10")
     assert done.returncode == 0, done.stderr

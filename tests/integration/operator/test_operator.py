@@ -186,7 +186,7 @@ def test_operator_may_not_read_the_vote_key_nor_write_what_it_relies_on(
     """
     account = f"--as={names.OPERATOR_USER}"
     for verb, what in (
-        ("get", "secret/quorate-member-key"),
+        ("get", f"secret/{names.member_key('member-0')}"),
         ("update", "configmap/quorate-genesis"),
         ("create", "secrets"),
         ("patch", "validatingwebhookconfigurations/quorate"),
