@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from quorate import certificate
 from quorate.certificate import Certificate
@@ -47,11 +47,19 @@ class _Seen:
     until: datetime | None = None
 
 
+class Meter(Protocol):
+    """What is counted."""
+
+    def looked_at(self, verified: bool) -> None:
+        """A relayed certificate was verified, or does not count."""
+
+
 class Collected:
     """Verifies what was relayed. For one event loop."""
 
-    def __init__(self, epochs: Epochs) -> None:
+    def __init__(self, epochs: Epochs, meter: Meter) -> None:
         self._epochs = epochs
+        self._meter = meter
         self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
 
     def of(self, model: ObservedModel, now: datetime) -> tuple[Held, ...]:
@@ -70,6 +78,7 @@ class Collected:
         seen, history = self._seen.get(key), self._epochs.history
         if seen is None or not _is_current(seen, history, now):
             seen = self._seen[key] = self._look_at(envelope, seen, history, now)
+            self._meter.looked_at(seen.certificate is not None)
         self._seen.move_to_end(key)
         if len(self._seen) > VERIFIED_MAX:
             self._seen.popitem(last=False)

@@ -17,6 +17,7 @@ from typing import Protocol
 from quorate.certificate import Certificate
 from quorate.errors import Unavailable
 from quorate.policy.compiled import CompiledPolicy
+from quorate.policy.evaluate import Evaluation
 from quorate.ports import Clock
 from quorate_consensus.failed_gates import FailedGates
 from quorate_consensus.issuing import Committee, Standing, Vote, judge, vote
@@ -119,7 +120,7 @@ class Judge:
         loop = asyncio.get_running_loop()
         work = partial(self._vote, policy, model, issued_at)
         found, seconds = await loop.run_in_executor(self._workers, work)
-        self._meter.judged(found.evaluation.verdict.allowed, seconds)
+        self._judged((model.namespace, model.name, policy.ref), found.evaluation, seconds)
         return found
 
     def note(self, certificates: Iterable[Certificate]) -> None:
@@ -128,9 +129,9 @@ class Judge:
         self._count(sum(self._ledger.noted(one, now) for one in certificates))
 
     def revoked(self, model: ObservedModel, policies: Sequence[CompiledPolicy]) -> tuple[str, ...]:
-        """Ids of unexpired certificates that this member's own judgement no longer supports."""
+        """Ids of unexpired certificates that the model, denied under ``policies``, once got."""
         subjects: list[Subject] = [(model.namespace, model.name, p.ref) for p in policies]
-        return self._ledger.revoked(subjects, self._clock.now())
+        return self._ledger.out(subjects, self._clock.now())
 
     async def sweep_for_ever(self) -> None:
         """Forget, from time to time, what has expired."""
@@ -146,7 +147,7 @@ class Judge:
         standing, seconds = await loop.run_in_executor(
             self._workers, partial(self._work, policy, model)
         )
-        self._meter.judged(standing.allowed, seconds)
+        self._judged(subject, standing.evaluation, seconds)
         self._record(subject, standing)
         return standing
 
@@ -173,11 +174,15 @@ class Judge:
         return found, self._timer() - begin
 
     def _record(self, subject: Subject, standing: Standing) -> None:
-        self._count(self._ledger.judged(subject, self._clock.now(), allowed=standing.allowed))
         self._standings[subject] = standing
         self._standings.move_to_end(subject)
         if len(self._standings) > STANDINGS_MAX:
             self._standings.popitem(last=False)
+
+    def _judged(self, subject: Subject, evaluation: Evaluation, seconds: float) -> None:
+        allowed = evaluation.verdict.allowed
+        self._meter.judged(allowed, seconds)
+        self._count(self._ledger.judged(subject, self._clock.now(), allowed=allowed))
 
     def _count(self, revoked: int) -> None:
         if revoked:

@@ -1,4 +1,4 @@
-"""Which certificates are out, and which of them this member's own judgement no longer supports."""
+"""Which certificates are out, of models that this member may judge otherwise by now."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ class _Entry:
     ends: dict[str, datetime] = field(default_factory=dict)
     """By certificate id."""
     denied: bool = False
-    """Whether the last judgement of the subject was a denial."""
+    """Whether the last judgement of the subject was a denial: each is counted once."""
 
     def prune(self, now: datetime) -> None:
         """Drop what expired, then what expires first if there is still too much."""
@@ -65,14 +65,13 @@ class Ledger:
         entry.denied = not allowed
         return len(entry.ends) if revokes else 0
 
-    def revoked(self, subjects: Sequence[Subject], now: datetime) -> tuple[str, ...]:
-        """Ids of the unexpired certificates for these subjects that nothing supports, sorted."""
+    def out(self, subjects: Sequence[Subject], now: datetime) -> tuple[str, ...]:
+        """Ids of the unexpired certificates for these subjects, sorted."""
         entries = (self._entries[subject] for subject in subjects if subject in self._entries)
         return tuple(
             sorted(
                 certificate_id
                 for entry in entries
-                if entry.denied
                 for certificate_id, end in entry.ends.items()
                 if end > now
             )

@@ -94,7 +94,7 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
             OfflineSigstore(),
             settings.receipt_life,
         )
-        relay, collected = Relay(), Collected(epochs)
+        relay, collected = Relay(), Collected(epochs, metrics)
         failed_gates = _failed_gates(settings.failed_gates)
         judge = Judge(committee, clock, judges, metrics, time.thread_time, failed_gates)
         parts = Parts(
@@ -103,6 +103,7 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
             authenticator=authenticator,
             relay=relay,
             judge=judge,
+            collected=collected,
             states=States(committee, relay, judge, collected, clock),
             receipts=Receipts(committee, relay, judge, collected, clock, metrics),
             reports=Reports(),

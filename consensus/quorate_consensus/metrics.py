@@ -17,6 +17,7 @@ class Metrics:
         self._requests = _counter(names.MEMBER_REQUESTS, registry)
         self._judgements = _counter(names.MEMBER_JUDGEMENTS, registry)
         self._revocations = _counter(names.MEMBER_REVOCATIONS, registry)
+        self._relayed = _counter(names.MEMBER_RELAYED_CERTIFICATES, registry)
         self._receipts = _counter(names.MEMBER_RECEIPTS, registry)
         seconds = names.MEMBER_JUDGE_SECONDS
         self._seconds = Histogram(
@@ -39,6 +40,10 @@ class Metrics:
     def revoked(self, count: int) -> None:
         """This member no longer supports so many certificates."""
         self._revocations.inc(count)
+
+    def looked_at(self, verified: bool) -> None:
+        """A relayed certificate was verified, or does not count."""
+        self._relayed.labels("verified" if verified else "refused").inc()
 
     def answered(self, reason: str) -> None:
         """A receipt was issued, or denied for a reason."""

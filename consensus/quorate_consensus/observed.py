@@ -110,10 +110,15 @@ class Observed:
         self.models[key] = model
         return None
 
+    def model(self, other: ObservedModel) -> ObservedModel | None:
+        """What is known under the other's name, if it can be read."""
+        held = self.models.get((other.namespace, other.name))
+        return held if isinstance(held, ObservedModel) else None
+
     def with_documents(self, model: ObservedModel) -> ObservedModel | None:
         """The same generation of a model, if it is held with all its documents."""
-        held = self.models.get((model.namespace, model.name))
-        if not isinstance(held, ObservedModel) or held.unread:
+        held = self.model(model)
+        if held is None or held.unread:
             return None
         there, here = held.model.metadata, model.model.metadata
         same = (there.uid, there.generation) == (here.uid, here.generation)

@@ -19,9 +19,11 @@ from quorate.ports import Clock
 from quorate.receipt import REQUEST_BYTES
 from quorate_consensus import evaluations, relay
 from quorate_consensus.auth import Authenticator
+from quorate_consensus.collected import Collected
 from quorate_consensus.epochs import Epochs
 from quorate_consensus.failures import SERVER, Forbidden, Unauthenticated, respond
 from quorate_consensus.judging import Judge
+from quorate_consensus.observed import ObservedModel
 from quorate_consensus.receipt_service import Receipts
 from quorate_consensus.reports import CURSOR_CHARS, Reports
 from quorate_consensus.shedding import Lane, PodRate
@@ -65,6 +67,7 @@ class Parts:
     authenticator: Authenticator
     relay: relay.Relay
     judge: Judge
+    collected: Collected
     states: States
     receipts: Receipts
     reports: Reports
@@ -166,8 +169,17 @@ class MemberServer:
                 policy, model, issued_at = await self._read(evaluations.read_question, body)
                 evaluations.check_time(issued_at, self._parts.clock.now())
                 policy = self._parts.relay.with_signatures(policy)
+                self._note(model)
                 vote = await self._parts.judge.vote(policy, model, issued_at)
                 return _json(member_api.encode(evaluations.answer(vote)))
+
+    def _note(self, model: ObservedModel) -> None:
+        """Remember what is out for a model: a vote against it revokes that."""
+        parts = self._parts
+        held = parts.relay.current.model(model) if parts.relay.current is not None else None
+        if held is not None:
+            found = parts.collected.of(held, parts.clock.now())
+            parts.judge.note(one.certificate for one in found)
 
     async def _post_evaluate_before(self, request: web.Request) -> web.Response:
         self._operator(request)

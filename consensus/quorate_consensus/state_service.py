@@ -104,7 +104,9 @@ class States:
         standings = await self._standings(asked)
         held = self._collected.of(asked.model, self._clock.now())
         self._judge.note(one.certificate for one in held)
-        revoked = self._judge.revoked(asked.model, asked.policies)
+        pairs = zip(asked.policies, standings, strict=True)
+        denied = [policy for policy, standing in pairs if not standing.allowed]
+        revoked = self._judge.revoked(asked.model, denied)
         return state_content.answer(pod, asked, standings, held, revoked)
 
     async def _standings(self, asked: Question) -> list[Standing]:

@@ -134,6 +134,13 @@ MEMBER_REVOCATIONS: Final = Metric(
     "counter",
     "Certificates revoked before they expired, because their requirements no longer hold.",
 )
+MEMBER_RELAYED_CERTIFICATES: Final = Metric(
+    "quorate_member_relayed_certificates_total",
+    "counter",
+    "Certificates relayed by the operator that the member looked at, by outcome (verified, "
+    "refused). While it has verified none for a model, its pods hear neither yes nor no from it.",
+    ("outcome",),
+)
 MEMBER_RECEIPTS: Final = Metric(
     "quorate_member_receipts_total",
     "counter",

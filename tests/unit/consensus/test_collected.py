@@ -30,6 +30,17 @@ FLOOR, MODEL = SCENE.floor(), SCENE.model()
 POLICY = read_policy(FLOOR)
 
 
+class Tally:
+    """Counts what was looked at."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[bool] = []
+
+    def looked_at(self, verified: bool) -> None:
+        """Note the outcome."""
+        self.outcomes.append(verified)
+
+
 class Chain(Epochs):
     """Epochs of a member that learns what a test has it learn."""
 
@@ -55,10 +66,15 @@ def model(*envelopes: bytes) -> ObservedModel:
     return read_model(MODEL | {member_api.CERTIFICATES_FIELD: texts})
 
 
-def held(*envelopes: bytes, chain: Chain | None = None, now: datetime = NOW) -> list[Certificate]:
+def held(*envelopes: bytes) -> list[Certificate]:
     """What a member that just began makes of them."""
-    found = Collected(chain or Chain(MEMBERS)).of(model(*envelopes), now)
+    found = book().of(model(*envelopes), NOW)
     return [one.certificate for one in found]
+
+
+def book(chain: Chain | None = None) -> Collected:
+    """What a member that just began remembers: nothing."""
+    return Collected(chain or Chain(MEMBERS), Tally())
 
 
 def changed(envelope: bytes, change: Callable[[Any], Any]) -> bytes:
@@ -80,7 +96,7 @@ GOOD = made()
 
 def test_a_certificate_of_a_quorum_is_held() -> None:
     """As it was relayed, with its statement verified."""
-    (one,) = Collected(Chain(MEMBERS)).of(model(GOOD), NOW)
+    (one,) = book().of(model(GOOD), NOW)
     assert one.envelope == GOOD.decode()
     assert one.certificate.statement.policy_digest == POLICY.digest
     assert certificates_for(model(GOOD), [POLICY], [one]) == (one,)
@@ -132,7 +148,7 @@ def test_what_is_no_certificate_of_this_model(envelope: bytes) -> None:
 )
 def test_a_certificate_of_something_else_is_none_for_the_pod(changes: dict[str, Any]) -> None:
     """It verifies, and is for another policy, another version of it, or other bytes."""
-    found = Collected(Chain(MEMBERS)).of(model(made(**changes)), NOW)
+    found = book().of(model(made(**changes)), NOW)
     assert len(found) == 1
     with pytest.raises(Unavailable, match="was not collected yet") as missing:
         certificates_for(model(), [POLICY], found)
@@ -144,11 +160,11 @@ def test_a_signer_that_was_found_lying_does_not_count() -> None:
     """Of four signatures three are left, before or after they were looked at; of another four,
     none is lost."""
     chain = Chain(MEMBERS)
-    known, relayed = Collected(chain), model(GOOD, signed_by(1, 2, 3, 4, life=timedelta(hours=1)))
+    known, relayed = book(chain), model(GOOD, signed_by(1, 2, 3, 4, life=timedelta(hours=1)))
     assert len(known.of(relayed, NOW)) == 2
     chain.known = MEMBERS.without(0)
-    for book in (known, Collected(chain)):
-        (left,) = book.of(relayed, NOW)
+    for one in (known, book(chain)):
+        (left,) = one.of(relayed, NOW)
         assert left.envelope == relayed.certificates[1]
 
 
@@ -156,7 +172,7 @@ def test_an_epoch_that_is_learnt_later_counts_at_once() -> None:
     """What was refused because nobody knew its epoch is looked at again with the next one."""
     chain = Chain(MEMBERS)
     chain.known = vouching.Committee().history
-    known = Collected(chain)
+    known = book(chain)
     assert known.of(model(GOOD), NOW) == ()
     chain.known = MEMBERS.history
     assert len(known.of(model(GOOD), NOW)) == 1
@@ -173,7 +189,8 @@ def test_each_envelope_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(certificate, "verify", counted)
     ahead = made(now=NOW + 31 * SECOND)
-    known, relayed = Collected(Chain(MEMBERS)), model(GOOD, ahead)
+    tally = Tally()
+    known, relayed = Collected(Chain(MEMBERS), tally), model(GOOD, ahead)
     for after, count, valid in (
         (0, 2, 1),
         (1, 2, 1),
@@ -185,12 +202,13 @@ def test_each_envelope_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None
     ):
         found = known.of(relayed, NOW + after * SECOND)
         assert (len(asked), len(found)) == (count, valid), after
+    assert tally.outcomes == [True, False, True]
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The least recently used goes, and is verified again; nothing is refused for it."""
     monkeypatch.setattr(collected, "VERIFIED_MAX", 2)
-    known = Collected(Chain(MEMBERS))
+    known = book()
     several = [made(life=minutes * timedelta(minutes=1)) for minutes in range(1, 6)]
     assert len(known.of(model(*several), NOW)) == 5
     assert len(known.of(model(*several), NOW)) == 5
@@ -202,7 +220,7 @@ def test_members_choose_the_same_of_several() -> None:
     several = [made(life=minutes * timedelta(minutes=1)) for minutes in (5, 30, 10)]
     for order in (several, several[::-1]):
         relayed = model(*order)
-        (chosen,) = certificates_for(relayed, [POLICY], Collected(Chain(MEMBERS)).of(relayed, NOW))
+        (chosen,) = certificates_for(relayed, [POLICY], book().of(relayed, NOW))
         assert chosen.envelope.encode() == several[1]
 
 
@@ -210,7 +228,7 @@ def test_every_policy_needs_its_own() -> None:
     """The first that lacks one is named."""
     tenant = read_policy(vouching.policy({}, name="tenant", namespace="team-a"))
     both = [made(), made(policy_ref=tenant.ref, policy_digest=tenant.digest)]
-    found = Collected(Chain(MEMBERS)).of(model(*both), NOW)
+    found = book().of(model(*both), NOW)
     chosen = certificates_for(model(), [POLICY, tenant], found)
     assert [one.certificate.statement.policy for one in chosen] == [POLICY.ref, tenant.ref]
     with pytest.raises(Unavailable, match="SafetyPolicy/team-a/tenant"):

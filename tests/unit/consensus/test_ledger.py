@@ -38,11 +38,10 @@ def test_a_denial_revokes_all_that_is_out_for_the_subject() -> None:
     for name in ("a", "b", "a"):
         assert ledger.noted(certificate(name), NOW) == 0
     ledger.noted(certificate("c", subject=OTHER), NOW)
-    assert ledger.revoked([FLOOR, OTHER], NOW) == ()
     assert ledger.judged(FLOOR, NOW, allowed=False) == 2
-    assert ledger.revoked([FLOOR, OTHER], NOW) == ("a", "b")
     assert ledger.judged(FLOOR, NOW, allowed=False) == 0
-    assert ledger.revoked([FLOOR], NOW) == ("a", "b")
+    assert ledger.out([FLOOR], NOW) == ("a", "b")
+    assert ledger.out([FLOOR, OTHER], NOW) == ("a", "b", "c")
 
 
 def test_a_certificate_that_comes_after_the_denial_is_revoked_too() -> None:
@@ -50,17 +49,17 @@ def test_a_certificate_that_comes_after_the_denial_is_revoked_too() -> None:
     ledger = Ledger()
     assert ledger.judged(FLOOR, NOW, allowed=False) == 0
     assert [ledger.noted(certificate("a"), NOW) for _ in range(2)] == [1, 0]
-    assert ledger.revoked([FLOOR], NOW) == ("a",)
+    assert ledger.out([FLOOR], NOW) == ("a",)
 
 
 def test_a_judgement_that_allows_supports_what_is_out() -> None:
-    """A denial that was taken back leaves no pod without the certificate that all others hold."""
+    """A denial that was taken back is none of what comes next; a second one counts again."""
     ledger = Ledger()
     ledger.noted(certificate("a"), NOW)
     ledger.judged(FLOOR, NOW, allowed=False)
     assert ledger.judged(FLOOR, NOW, allowed=True) == 0
-    assert ledger.revoked([FLOOR], NOW) == ()
-    assert ledger.judged(FLOOR, NOW, allowed=False) == 1
+    assert ledger.noted(certificate("b"), NOW) == 0
+    assert ledger.judged(FLOOR, NOW, allowed=False) == 2
 
 
 def test_what_expired_is_not_listed() -> None:
@@ -68,8 +67,8 @@ def test_what_expired_is_not_listed() -> None:
     ledger = Ledger()
     ledger.noted(certificate("a", 60), NOW)
     ledger.judged(FLOOR, NOW, allowed=False)
-    assert ledger.revoked([FLOOR], NOW + 59 * SECOND) == ("a",)
-    assert ledger.revoked([FLOOR], NOW + 60 * SECOND) == ()
+    assert ledger.out([FLOOR], NOW + 59 * SECOND) == ("a",)
+    assert ledger.out([FLOOR], NOW + 60 * SECOND) == ()
     assert ledger.noted(certificate("late", 1), NOW + 2 * SECOND) == 0
 
 
@@ -79,7 +78,7 @@ def test_memory_is_bounded_and_swept() -> None:
     for life in range(1, PER_SUBJECT_MAX + 11):
         ledger.noted(certificate(f"{life:03}", life), NOW)
     ledger.judged(FLOOR, NOW, allowed=False)
-    kept = ledger.revoked([FLOOR], NOW)
+    kept = ledger.out([FLOOR], NOW)
     assert (len(kept), kept[0]) == (PER_SUBJECT_MAX, "011")
     ledger.noted(certificate("x", 1000, OTHER), NOW)
     ledger.sweep(NOW + 100 * SECOND)

@@ -28,7 +28,7 @@ from quorate_io.member_api import FetchedImage, ObservedBatch, ObservedContainer
 from tests.fakes import receipts, vouching
 from tests.fakes.authorities import Authority, pem
 from tests.fakes.vouching import NOW, SERVER_DIGEST, SIDECAR_DIGEST
-from tests.unit.consensus.scene import FILES, POD, ManualClock, Scene, relayed
+from tests.unit.consensus.scene import FILES, POD, ManualClock, Scene, Unread, relayed
 from tests.unit.consensus.test_state_service import Silent, caller
 
 ON_NODE = {"node_name": "node-1", "node_uid": "node-uid-1"}
@@ -59,7 +59,7 @@ class Desk:
     def serve(self, committee: Committee) -> None:
         """Begin anew, as a member that signs and is configured like this."""
         judge = Judge(committee, self.clock, self.workers, Silent(), lambda: 0.0)
-        collected = Collected(committee.epochs)
+        collected = Collected(committee.epochs, Unread())
         self.receipts = Receipts(committee, self.relay, judge, collected, self.clock, self.counted)
 
     def tell(self, sequence: int = 1, **fields: Any) -> None:

@@ -20,7 +20,7 @@ from quorate_io.member_api import ObservedPod
 from tests.fakes import vouching
 from tests.fakes.states import state_of
 from tests.fakes.vouching import NOW
-from tests.unit.consensus.scene import FILES, POD, Scene, relayed
+from tests.unit.consensus.scene import FILES, POD, Scene, Unread, relayed
 
 MINUTE = timedelta(minutes=1)
 
@@ -46,7 +46,7 @@ def told(
         content = state_content.denied(asking, asked)
     else:
         standings = [judge(scene.committee, p, asked.model, now) for p in asked.policies]
-        held = Collected(scene.committee.epochs).of(asked.model, now)
+        held = Collected(scene.committee.epochs, Unread()).of(asked.model, now)
         ids = [one.certificate.certificate_id for one in held]
         revoked = tuple(certificate_id for certificate_id in ids if revoke(certificate_id))
         content = state_content.answer(asking, asked, standings, held, revoked)

@@ -24,7 +24,7 @@ from quorate_consensus.tokens import Caller
 from quorate_io.member_api import ObservedBatch
 from tests.fakes.states import state_of
 from tests.fakes.vouching import NOW
-from tests.unit.consensus.scene import FILES, POD, ManualClock, Scene, relayed
+from tests.unit.consensus.scene import FILES, POD, ManualClock, Scene, Unread, relayed
 
 SECOND = timedelta(seconds=1)
 
@@ -65,7 +65,7 @@ class Desk:
         self.signer = CountingSigner(self.scene)
         committee = Committee(Epochs(self.scene.members.genesis), self.signer, 3600, 600)
         judge = Judge(committee, self.clock, workers, Silent(), lambda: 0.0)
-        collected = Collected(committee.epochs)
+        collected = Collected(committee.epochs, Unread())
         self.states = States(committee, self.relay, judge, collected, self.clock)
 
     def tell(self, sequence: int = 1, **fields: Any) -> None:
