@@ -129,7 +129,7 @@ class CommitteeClient:
                 return _manifest(body, digest)
             except QuorateError as error:
                 failures[name] = error
-        raise failure(failures, len(names))
+        raise failure(failures, 0, len(names))
 
     async def receipt(self, request: bytes) -> bytes:
         """The receipt for a signed request, as soon as a strict quorum signed it.
@@ -226,7 +226,7 @@ class CommitteeClient:
         asked = len(self._channels.current())
         if disagreement is not None and answers >= disagreement.needed:
             return disagreement
-        return failure(failures, asked)
+        return failure(failures, answers, asked)
 
 
 def _manifest(body: bytes, digest: str) -> Manifest:

@@ -98,7 +98,7 @@ class Counting:
         if answered >= strict:
             why = str(epoch or self._disagreement())
             return self._failure(f"{answered} of {n} members answered: {why}", MEMBERS_DISAGREE)
-        why = str(failure(self._failures, n, f"{strict} of {n} members must sign"))
+        why = str(failure(self._failures, answered, n, f"{strict} must sign"))
         return self._failure(why, self._refusal())
 
     @property

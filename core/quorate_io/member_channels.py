@@ -60,6 +60,8 @@ class MemberChannels:
         self._followed = Followed(genesis_digest)
         self._seen: History | None = None
         self._learned_at = float("-inf")
+        self._told = False
+        """Whether a member ever told all that it knows."""
         self._learning = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
         self._late = Stragglers()
@@ -99,13 +101,12 @@ class MemberChannels:
         asked_at = asyncio.get_running_loop().time()
         async with self._learning:
             since = asked_at if newer else asked_at - HISTORY_SECONDS
-            if self.known is None or self._learned_at < since:
+            if not self._told or self._learned_at < since:
                 await self._learn()
                 self._learned_at = asyncio.get_running_loop().time()
-            known = self.known
-            if known is None:
+            if self.known is None:
                 raise Unavailable("no member answered")
-            return known
+            return self.known
 
     def ask(self, request: Request, late: Stragglers | None = None) -> Poll[bytes]:
         """Ask all members the same. Who is too late is left to ``late``, or to end by itself."""
@@ -124,17 +125,28 @@ class MemberChannels:
             raise Unavailable(f"{name} did not answer within {request.timeout:g} s") from None
 
     async def _learn(self) -> None:
-        """Ask all members for their chains: one that lies could keep the newest back.
+        """Ask all members for their chains. Raises QuorateError if none ever told all of it."""
+        asked = self.current()
+        failures = await self._hear(asked)
+        if not self._told and self.current() is not asked:
+            # Nobody who was named is a member any more; but they know who is.
+            asked = self.current()
+            failures = await self._hear(asked)
+        if not self._told:
+            raise failure(failures, 0, len(asked))
+
+    async def _hear(self, channels: Mapping[str, MemberChannel]) -> dict[str, QuorateError]:
+        """Follow what they tell; one that lies could keep the newest back.
 
         One more than may lie is enough; who is slow is not waited for if anything is known.
         """
         told, failures = 0, dict[str, QuorateError]()
-        calls = {name: channel.learn() for name, channel in self.current().items()}
         loop = asyncio.get_running_loop()
         end = loop.time() + LEARN_SECONDS
+        calls = {name: channel.learn() for name, channel in channels.items()}
         async with Poll(calls, self._late) as poll:
-            while (known := self.known) is None or told <= known.head.record.thresholds.r:
-                left = None if known is None else max(0.0, end - loop.time())
+            while not self._told or told <= self._tolerated():
+                left = max(0.0, end - loop.time()) if self._told else None
                 answer = await poll.next(left)
                 if answer is None:
                     break
@@ -142,9 +154,13 @@ class MemberChannels:
                 if isinstance(outcome, QuorateError):
                     failures[name] = outcome
                 else:
-                    told += 1
-        if self.known is None:
-            raise failure(failures, len(calls))
+                    told, self._told = told + 1, True
+        return failures
+
+    def _tolerated(self) -> int:
+        """How many may lie, as far as is known."""
+        known = self.known
+        return known.head.record.thresholds.r if known is not None else 0
 
     def _follow(self, history: History) -> None:
         """Take up the members that are new, and part from those that are none any more."""
@@ -163,26 +179,33 @@ class MemberChannels:
         return MemberChannel(url, self._followed, self._token_file, self._clock, seat)
 
 
-def failure(failures: Mapping[str, QuorateError], asked: int, note: str = "") -> QuorateError:
-    """What it comes to that too few of the ``asked`` members answered; ``note`` is said first.
+def failure(
+    failures: Mapping[str, QuorateError], answered: int, asked: int, note: str = ""
+) -> QuorateError:
+    """What it comes to that only ``answered`` of the ``asked`` members did; ``note`` is said first.
 
-    Of the only member it is its own error. MemberRefused if all gave the same reason.
+    Of the only member it is its own error; MemberRefused if all gave the same reason.
     """
     errors = list(failures.values())
-    if asked == 1 and len(errors) == 1 and not note:
+    if asked == 1 and len(errors) == 1:
         return errors[0]
-    said = [f"{name}: {str(error)[:_SAID_CHARS]}" for name, error in sorted(failures.items())]
+    said = [f"{name}: {_without_fix(error)}" for name, error in sorted(failures.items())]
     if len(said) > _SAID_MAX:
         said[_SAID_MAX:] = [f"and {len(said) - _SAID_MAX} more"]
-    answered = f"{asked - len(errors)} of {asked} members answered"
-    message = "; ".join([note] * bool(note) + [answered, *said])
-    refused = [error for error in errors if isinstance(error, MemberRefused)]
-    if len(refused) == asked and len({(error.status, error.reason) for error in refused}) == 1:
-        one = refused[0]
-        body = member_api.ErrorBody(reason=one.reason, message=message, fix=one.fix)
-        return MemberRefused(one.status, body)
-    fixes = sorted({error.fix for error in errors if error.fix})
-    return Unavailable(message, fix=fixes[0] if fixes else "")
+    heard = [f"{answered} of {asked} members answered", *([note] if note else [])]
+    message = "; ".join([*heard, *said])
+    refused = {(one.status, one.reason) for one in errors if isinstance(one, MemberRefused)}
+    fix = next((error.fix for error in errors if error.fix), "")
+    if len(refused) == 1 and all(isinstance(error, MemberRefused) for error in errors):
+        ((status, reason),) = refused
+        body = member_api.ErrorBody(reason=reason, message=message, fix=fix)
+        return MemberRefused(status, body)
+    return Unavailable(message, fix=fix)
+
+
+def _without_fix(error: QuorateError) -> str:
+    where = f"{error.field}: " if error.field else ""
+    return f"{where}{error.message}"[:_SAID_CHARS]
 
 
 def _filled(url: str, name: str) -> str:

@@ -88,16 +88,20 @@ def genesis(
 
 
 class Committee:
-    """Members ``m0`` to ``m(n-1)`` and three administrators, of whom two must sign."""
+    """Members ``m0`` to ``m(n-1)`` and three administrators, of whom two must sign.
+
+    ``m`` may be another ``prefix``.
+    """
 
     def __init__(
         self,
         thresholds: Thresholds = PRESETS["standard"],
         *,
         quarantined: Iterable[str] = (),
+        prefix: str = "m",
         **changes: Any,
     ) -> None:
-        self.parties = {f"m{number}": Party() for number in range(thresholds.n)}
+        self.parties = {f"{prefix}{number}": Party() for number in range(thresholds.n)}
         self.admins = [identity() for _ in range(3)]
         record = genesis(self.parties, thresholds, self.admins, **changes)
         away = set(quarantined)

@@ -1,5 +1,6 @@
 """A member's HTTPS server that answers what a test has it answer."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,9 +41,12 @@ class FakeMember:
     name: str = "member"
     key: ed25519.Ed25519PrivateKey = KEY
     leaf_key: ed25519.Ed25519PrivateKey | None = None
+    host: str = "127.0.0.1"
     port: int = 0
     tokens: list[str] = field(default_factory=list)
     bootstraps: int = 0
+    stall: bool = False
+    """Answers nothing any more."""
     genesis: Epoch = GENESIS
     epochs: Epochs | None = None
     """Serves the chain that it has; none of it if None."""
@@ -56,19 +60,21 @@ class FakeMember:
         signer = self.leaf_key or self.key
         issuer = make_authority(self.name, signer, not_before=BEGINNING)
         life = timedelta(hours=1)
-        leaf = issue_leaf(issuer, signer, ["127.0.0.1"], now=datetime.now(UTC), life=life)
+        leaf = issue_leaf(issuer, signer, [self.host], now=datetime.now(UTC), life=life)
         context = tls.server_context()
         tls.use_certificate(context, leaf.certificate_pem, leaf.key_pem)
         runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=context).start()
+        await web.TCPSite(runner, self.host, self.port, ssl_context=context).start()
         self.port = runner.addresses[0][1]
         try:
-            yield f"https://127.0.0.1:{self.port}"
+            yield f"https://{self.host}:{self.port}"
         finally:
             await runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self.stall:
+            await asyncio.sleep(30)
         if "Authorization" in request.headers:
             self.tokens.append(request.headers["Authorization"])
         if request.path == member_api.GENESIS_PATH:

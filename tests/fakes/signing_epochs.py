@@ -14,7 +14,7 @@ from quorate.consensus.epoch import Change
 from quorate.consensus.history import History
 from quorate.consensus.keys import KeySignatures
 from quorate.consensus.succession import CertifiedRecord
-from quorate.consensus.thresholds import Thresholds
+from quorate.consensus.thresholds import PRESETS, Thresholds
 from quorate.evidence import dsse
 from quorate.policy.runtime import CheckRule, RuntimeRules
 from quorate.signed_state import PodSubject, PolicyState, StateStatement
@@ -33,8 +33,8 @@ EVIDENCE = digest("e")
 class Cluster:
     """Five members of whom one may lie, what they sign, and what somebody knows of their epochs."""
 
-    def __init__(self, thresholds: Thresholds | None = None) -> None:
-        self.committee = Committee(thresholds) if thresholds else Committee()
+    def __init__(self, thresholds: Thresholds = PRESETS["standard"], prefix: str = "m") -> None:
+        self.committee = Committee(thresholds, prefix=prefix)
         self.history = histories.begin(self.committee.epoch)
 
     @property

@@ -1,4 +1,4 @@
-"""The client of a member, against members that restart, lie, stall and overflow.
+"""The channel to one member, against members that restart, lie, stall and overflow.
 
 The servers here are fakes, on real TLS and loopback; a real member is in tests/integration.
 """
@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from quorate.errors import InvalidInput, QuorateError, SubjectMismatch, Unavailable
 from quorate.manifest import Manifest
 from quorate_io import member_api
+from quorate_io.committee_client import CommitteeClient, MemberRefused
 from quorate_io.member_api import ErrorBody, ObservedBatch
-from quorate_io.member_client import MemberClient, MemberRefused
+from quorate_io.operator_client import OperatorClient
 from tests.fakes.member_server import FILES, GENESIS, Answer, FakeMember
 from tests.fakes.vouching import model_files
 
@@ -28,6 +29,9 @@ def token_file(tmp_path: Path) -> Path:
     return path
 
 
+FOURTEEN = tuple("abcdefghijklmn")
+
+
 def replace(path: Path, content: bytes | None) -> None:
     """Write the file anew, or take it away."""
     path.unlink()
@@ -35,9 +39,9 @@ def replace(path: Path, content: bytes | None) -> None:
         path.write_bytes(content)
 
 
-def client(token_file: Path, *urls: str, digest: str = GENESIS.digest_text) -> MemberClient:
+def client(token_file: Path, url: str, digest: str = GENESIS.digest_text) -> CommitteeClient:
     """A client with a short patience."""
-    return MemberClient(urls, digest, token_file, timeout=0.5)
+    return CommitteeClient(url, (), digest, token_file, timeout=0.5)
 
 
 async def ask(url: str, token_file: Path) -> Manifest:
@@ -108,14 +112,6 @@ async def test_a_member_that_is_away(token_file: Path) -> None:
     async with client(token_file, "https://127.0.0.1:1") as member, asyncio.timeout(2):
         with pytest.raises(Unavailable, match="did not answer"):
             await member.manifest(FILES.digest)
-
-
-async def test_the_next_member_is_asked(token_file: Path) -> None:
-    """One that does not answer is passed over."""
-    fake = FakeMember()
-    async with fake.serving() as url, client(token_file, "https://127.0.0.1:1", url) as member:
-        assert (await member.history()).recent == (GENESIS,)
-        assert (await member.manifest(FILES.digest)).digest == FILES.digest
 
 
 async def redirect(request: web.Request) -> web.Response:
@@ -205,22 +201,49 @@ async def test_a_token_file_that_holds_no_token(content: bytes | None, token_fil
 
 
 @pytest.mark.parametrize(
-    "urls",
+    "url",
     [
-        [],
-        ["http://a"],
-        ["https://"],
-        ["https://a/path"],
-        ["a"],
-        ["https://a:b"],
-        ["https://u:p@a"],
-        ["https://a?b"],
+        "",
+        "http://a",
+        "https://",
+        "https://a/path",
+        "a",
+        "https://a:b",
+        "https://u:p@a",
+        "https://a?b",
+        "https://a/{member}",
+        "https://a:{member}",
+        "{member}://a",
+        "https://a#{member}",
+        "https://a?{member}",
+        "https://{member}.{member}",
     ],
 )
-def test_urls_that_cannot_be_meant(urls: list[str], token_file: Path) -> None:
-    """Anything but https://HOST[:PORT] is refused at once."""
+def test_urls_that_cannot_be_meant(url: str, token_file: Path) -> None:
+    """Anything but https://HOST[:PORT], with members in HOST alone, is refused at once."""
     with pytest.raises(InvalidInput):
-        client(token_file, *urls)
+        CommitteeClient(url, ("a",), GENESIS.digest_text, token_file)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        (),
+        ("a", "a"),
+        ("",),
+        ("A",),
+        ("a.b",),
+        ("a/b",),
+        ("-a",),
+        ("x@y",),
+        ("a" * 64,),
+        tuple("abcdefghijklmn"),
+    ],
+)
+def test_members_that_cannot_be_meant(members: tuple[str, ...], token_file: Path) -> None:
+    """None at all, one twice, too many, and what is no label of a host's name."""
+    with pytest.raises(InvalidInput):
+        CommitteeClient("https://{member}", members, GENESIS.digest_text, token_file)
 
 
 @pytest.mark.parametrize("digest", ["", "sha256:", "sha256:" + "A" * 64, "x" * 71])
@@ -239,6 +262,10 @@ async def test_a_large_batch_is_sent(token_file: Path) -> None:
         return web.Response(body=b'{"session":"s","sequence":1,"ready":false}')
 
     batch = ObservedBatch(session="s", sequence=1, removed_pods=("x" * 200,) * 20_000)
-    async with FakeMember(count).serving() as url, client(token_file, url) as member:
+    async with (
+        FakeMember(count).serving() as url,
+        OperatorClient(url, ("a",), GENESIS.digest_text, token_file) as operator,
+    ):
+        (member,) = operator.members()
         answer = await member.observe(batch)
     assert (answer.sequence, seen[0] > 4_000_000) == (1, True)
