@@ -93,9 +93,10 @@ class CommitteeClient:
         agreed: PodState | None = None
         undecided = NoQuorum("", said=0, needed=r + 1, different=0)
         async with self._ask("GET", member_api.STATE_PATH, limits.STATEMENT_BYTES) as poll:
-            # Who cannot be enough any more is not waited for.
-            while undecided.said + poll.waiting >= undecided.needed:
-                answer = await poll.next(GRACE_SECONDS if agreed else None)
+            while True:
+                # Who can only confirm it, or cannot make it enough any more, is not waited for.
+                lost = undecided.said + poll.waiting < undecided.needed
+                answer = await poll.next(GRACE_SECONDS if agreed or lost else None)
                 if answer is None:
                     break
                 name, said = answer
@@ -103,7 +104,7 @@ class CommitteeClient:
                     words.append(await self._word(name, said, pod_uid))
                     agreed = signed_state.agree(words, self._known(history))
                 except NoQuorum as error:
-                    undecided = error
+                    undecided, agreed = error, None
                 except signed_state.StateDenied:
                     raise
                 except QuorateError as error:

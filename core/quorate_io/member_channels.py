@@ -13,14 +13,13 @@ from quorate.consensus.history import History
 from quorate.consensus.thresholds import MEMBERS_MAX
 from quorate.errors import InvalidInput, QuorateError, Unavailable
 from quorate.manifest import check_digest
+from quorate.names import MEMBER_MARK
 from quorate.ports import Clock
 from quorate_io import member_api
 from quorate_io.member_channel import MemberChannel, MemberRefused, Request, member_url
 from quorate_io.member_trust import Followed
 from quorate_io.polling import Poll, Stragglers
 
-MEMBER: Final = "{member}"
-"""In the host of a URL: replaced by the name of each member's seat."""
 ONE_NAME: Final = "member"
 """Names the only channel of a URL without a template, if nobody named its member."""
 HISTORY_SECONDS = 30.0
@@ -50,7 +49,7 @@ class MemberChannels:
         an epoch is known. Raises InvalidInput."""
         check_digest(genesis_digest, "genesis digest")
         member_url(_filled(url, "member"))
-        if MEMBER in url and not 1 <= len(members) <= MEMBERS_MAX:
+        if MEMBER_MARK in url and not 1 <= len(members) <= MEMBERS_MAX:
             raise InvalidInput(f"must be 1 to {MEMBERS_MAX}", field="members")
         if len(set(members)) != len(members) or not all(_NAME.match(name) for name in members):
             raise InvalidInput("must be distinct DNS labels", field="members")
@@ -65,7 +64,7 @@ class MemberChannels:
         self._learning = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
         self._late = Stragglers()
-        names = members if MEMBER in url else [members[0] if members else ONE_NAME]
+        names = members if MEMBER_MARK in url else [members[0] if members else ONE_NAME]
         self._channels = {name: self._channel(name) for name in names}
 
     @property
@@ -76,7 +75,7 @@ class MemberChannels:
     def current(self) -> Mapping[str, MemberChannel]:
         """The channels to the members of the newest epoch whose word counts, by name."""
         history = self._followed.history
-        if history is not self._seen and history is not None and MEMBER in self._url:
+        if history is not self._seen and history is not None and MEMBER_MARK in self._url:
             self._seen = history
             self._follow(history)
         return self._channels
@@ -174,7 +173,7 @@ class MemberChannels:
         }
 
     def _channel(self, name: str) -> MemberChannel:
-        seat = name if MEMBER in self._url else None
+        seat = name if MEMBER_MARK in self._url else None
         url = _filled(self._url, name)
         return MemberChannel(url, self._followed, self._token_file, self._clock, seat)
 
@@ -214,6 +213,8 @@ def _filled(url: str, name: str) -> str:
     host, colon, port = rest.rpartition(":")
     if not colon:
         host, port = rest, ""
-    if MEMBER in scheme or MEMBER in port or host.count(MEMBER) > 1:
-        raise InvalidInput(f"must be https://HOST[:PORT] with {MEMBER} in HOST at most", field=url)
-    return f"{scheme}{separator}{host.replace(MEMBER, name)}{colon}{port}"
+    if MEMBER_MARK in scheme or MEMBER_MARK in port or host.count(MEMBER_MARK) > 1:
+        raise InvalidInput(
+            f"must be https://HOST[:PORT] with {MEMBER_MARK} in HOST at most", field=url
+        )
+    return f"{scheme}{separator}{host.replace(MEMBER_MARK, name)}{colon}{port}"

@@ -25,6 +25,8 @@ TIMEOUT = 5.0
 TIMEOUT_REPORTS = member_api.REPORTS_WAIT + TIMEOUT
 TIMEOUT_EVALUATE = 30.0
 """Seconds for an evaluation or a batch; both may wait for a worker."""
+GRACE_SECONDS = 0.5
+"""How long members are heard who cannot decide an evaluation any more."""
 
 
 class MemberLink:
@@ -138,10 +140,10 @@ class OperatorClient:
             return unanswered(error, issued_at, len(self.members()))
         counting, unknown = Counting(history, issued_at), None
         async with self._channels.ask(request) as poll:
-            while counting.is_open(poll.waiting):
-                answer = await poll.next()
-                if answer is None:
-                    break
+            # When it is lost, who answers soon is still heard: the failure names who does not.
+            while (
+                answer := await poll.next(None if counting.is_open(poll.waiting) else GRACE_SECONDS)
+            ) is not None:
                 counting.take(*answer)
                 try:
                     found = await self._decided(counting)

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class ReceiptSource(Protocol):
-    """Who issues receipts: :class:`quorate_io.member_client.MemberClient`."""
+    """Who issues receipts: :class:`quorate_io.committee_client.CommitteeClient`."""
 
     async def history(self, *, newer: bool = False) -> History:
         """The epochs that are known; asked for again if ``newer``. Raises QuorateError."""
@@ -111,7 +111,8 @@ class ReceiptKeeper:
         """A receipt for this pod, this key and these bytes. Raises QuorateError."""
         history = await self._source.history()
         key, measured = self._signer.public_key.pem, self._standing.measured
-        now = self._standing.clock.now()
+        # In whole seconds: all members take it for the receipt's own beginning, and sign the same.
+        now = self._standing.clock.now().replace(microsecond=0)
         life = timedelta(seconds=limits.RECEIPT_REQUEST_LIFE)
         cluster_id = history.head.cluster_id
         asked = RequestStatement(cluster_id, self._pod_uid, measured, key, now, now + life)

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class ReportSink(Protocol):
-    """Where reports go: :class:`quorate_io.member_client.MemberClient`."""
+    """Where reports go: :class:`quorate_io.committee_client.CommitteeClient`."""
 
     async def report(self, reports: Sequence[Report]) -> int:
         """Say all that holds. Raises QuorateError if it was not heard."""

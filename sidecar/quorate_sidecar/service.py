@@ -13,8 +13,8 @@ from quorate.alerts import Rule
 from quorate.errors import QuorateError, Unavailable
 from quorate.telemetry import names
 from quorate_io.clock import SystemClock
+from quorate_io.committee_client import CommitteeClient
 from quorate_io.health import HealthServer
-from quorate_io.member_client import MemberClient
 from quorate_sidecar import termination
 from quorate_sidecar.audit_log import AuditLog
 from quorate_sidecar.audit_writer import AuditWriter, Owner
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 
 class Member(StateSource, ReceiptSource, ReportSink, Protocol):
-    """Who is asked and told: :class:`quorate_io.member_client.MemberClient`."""
+    """Who is asked and told: :class:`quorate_io.committee_client.CommitteeClient`."""
 
 
 class Service:
@@ -215,16 +215,18 @@ class Service:
 
 async def serve(settings: Settings) -> int:
     """Run the sidecar until SIGTERM. Returns the exit code."""
-    client = MemberClient(settings.members, settings.genesis_digest, settings.token_file)
-    async with client:
-        service = Service(settings, client, Metrics())
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, service.stop)
-        try:
+    try:
+        client = CommitteeClient(
+            settings.member_url, settings.members, settings.genesis_digest, settings.token_file
+        )
+        async with client:
+            service = Service(settings, client, Metrics())
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, service.stop)
             await service.run()
-        except QuorateError as error:
-            log.error("stopped: %s", error)
-            termination.say(settings.termination_log, str(error))
-            return 1
+    except QuorateError as error:
+        log.error("stopped: %s", error)
+        termination.say(settings.termination_log, str(error))
+        return 1
     return 0

@@ -48,7 +48,10 @@ class Settings:
 
     pod: PodFacts
     genesis_digest: str
+    member_url: str
+    """Where members are; ``{member}`` in its host stands for a name."""
     members: tuple[str, ...]
+    """Names of members to begin with; the chain says who they are later."""
     token_file: Path
     model_path: Path
     work_path: Path
@@ -72,6 +75,7 @@ class Settings:
         return cls(
             pod=PodFacts.from_environment(environment),
             genesis_digest=check_digest(arguments.genesis_digest, "--genesis-digest"),
+            member_url=arguments.member_url,
             members=tuple(arguments.member),
             token_file=Path(arguments.token_file),
             model_path=Path(arguments.model_path),
@@ -92,7 +96,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that ``measure`` and ``serve`` share. The injected ones are constants."""
     parser.add_argument("--genesis-digest", required=True, help="sha256:… of the pinned genesis")
     parser.add_argument(
-        "--member", action="append", required=True, help="https://HOST:PORT; may be repeated"
+        "--member-url", required=True, help="https://HOST:PORT, with {member} in HOST for a name"
+    )
+    parser.add_argument(
+        "--member", action="append", default=[], help="name of a member; may be repeated"
     )
     parser.add_argument("--token-file", default=f"{names.TOKEN_PATH}/token")
     parser.add_argument("--model-path", default=names.MODEL_PATH)

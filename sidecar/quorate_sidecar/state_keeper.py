@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class StateSource(Protocol):
-    """Where verified states come from: :class:`quorate_io.member_client.MemberClient`."""
+    """Where verified states come from: :class:`quorate_io.committee_client.CommitteeClient`."""
 
     async def state(self, pod_uid: str) -> PodState:
         """The pod's state. Raises StateDenied, or another QuorateError if there is none."""

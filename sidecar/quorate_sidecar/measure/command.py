@@ -7,7 +7,7 @@ from quorate.alerts import Rule
 from quorate.errors import QuorateError, Unavailable
 from quorate.signed_state import PodState
 from quorate_io.clock import SystemClock
-from quorate_io.member_client import MemberClient
+from quorate_io.committee_client import CommitteeClient
 from quorate_io.scanning import marks_digest
 from quorate_sidecar import termination
 from quorate_sidecar.measure.measuring import check_manifest, measure
@@ -25,8 +25,10 @@ log = logging.getLogger(__name__)
 
 async def run(settings: Settings) -> int:
     """Measure, compare, leave a note. Returns the exit code; the termination log says why."""
-    client = MemberClient(settings.members, settings.genesis_digest, settings.token_file)
     try:
+        client = CommitteeClient(
+            settings.member_url, settings.members, settings.genesis_digest, settings.token_file
+        )
         async with client:
             await _measure(settings, client)
     except QuorateError as error:
@@ -36,7 +38,7 @@ async def run(settings: Settings) -> int:
     return 0
 
 
-async def _measure(settings: Settings, client: MemberClient) -> None:
+async def _measure(settings: Settings, client: CommitteeClient) -> None:
     state = await _first_state(settings, client)
     try:
         measured = await asyncio.to_thread(
@@ -57,7 +59,7 @@ async def _measure(settings: Settings, client: MemberClient) -> None:
     log.info("the mounted model is the certified one: %d files", found.file_count)
 
 
-async def _first_state(settings: Settings, client: MemberClient) -> PodState:
+async def _first_state(settings: Settings, client: CommitteeClient) -> PodState:
     """Wait for a state that allows the pod. Raises Unavailable."""
     standing = Standing(SystemClock())
     keeper = StateKeeper(client, standing, settings.pod.uid)
@@ -66,8 +68,8 @@ async def _first_state(settings: Settings, client: MemberClient) -> PodState:
         raise Unavailable(f"{standing.denial.reason}: {standing.denial.message}")
     if standing.state is None:
         raise Unavailable(
-            f"no signed state from {', '.join(settings.members)} "
+            f"no signed state from {settings.member_url} ({', '.join(settings.members)}) "
             f"within {settings.wait_seconds:.0f} seconds: {keeper.last_error}",
-            fix="see the member's Pods in quorate-system; this container is started again",
+            fix="see the members' Pods in quorate-system; this container is started again",
         )
     return standing.state

@@ -143,14 +143,15 @@ def arguments(*given: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     digest = "sha256:" + "a" * 64
-    return parser.parse_args(["--genesis-digest", digest, "--member", "https://m:8443", *given])
+    where = ["--member-url", "https://{member}:8443", "--member", "a", "--member=b"]
+    return parser.parse_args(["--genesis-digest", digest, *where, *given])
 
 
 def test_settings_are_the_injected_constants() -> None:
-    """With the two injected arguments everything else has its place."""
+    """With the injected arguments everything else has its place."""
     found = Settings.from_arguments(arguments(), ENVIRONMENT)
     assert found.pod == PodFacts("pod-0", "team", "0f3b2c1d", "demo", ("10.244.0.5", "fd00::5"))
-    assert found.members == ("https://m:8443",)
+    assert (found.member_url, found.members) == ("https://{member}:8443", ("a", "b"))
     assert str(found.token_file) == "/var/run/secrets/quorate.dev/token"
     assert str(found.model_path) == "/run/quorate-model"
     assert str(found.audit_path) == "/run/quorate/audit"

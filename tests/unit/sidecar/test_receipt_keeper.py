@@ -363,3 +363,13 @@ async def test_it_keeps_looking(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> 
         while desk.standing.receipt is None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     task.cancel()
+
+
+@pytest.mark.requirement("receipts carry q signatures of members")
+async def test_a_request_names_a_whole_second(desk: Desk) -> None:
+    """The receipt begins with it, and all members must sign the same: none of them rounds."""
+    desk.clock.at += timedelta(microseconds=123_456)
+    await desk.keeper.look()
+    (asked,) = desk.member.asked
+    assert (asked.issued_at.microsecond, asked.expires_at.microsecond) == (0, 0)
+    assert desk.clock.at - asked.issued_at == timedelta(microseconds=123_456)
