@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from quorate import names
+from quorate.consensus.thresholds import PRESETS
 from tests.bypass.ground import JSON_PATCH, Document, Ground, denied
 from tests.contract.floor.api import Api
 from tests.e2e.tenant import eventually
@@ -25,12 +26,14 @@ DRY = "?dryRun=All"
 # Inside the operator's pod, whose image holds the client: what its other token is for.
 _ASK = """
 import asyncio, json, os, pathlib, sys
-from quorate_io.member_client import MemberClient
+from datetime import UTC, datetime
+from quorate_io.operator_client import OperatorClient
 async def main():
     ask = json.load(sys.stdin)
     token = pathlib.Path("/var/run/secrets/quorate.dev/token")
-    async with MemberClient([ask["url"]], ask["genesis"], token) as member:
-        answer = await member.evaluate(ask["policy"], ask["model"])
+    now = datetime.now(UTC).replace(microsecond=0)
+    async with OperatorClient(ask["url"], ask["members"], ask["genesis"], token) as members:
+        answer = await members.evaluate(ask["policy"], ask["model"], now)
     print(json.dumps({"certificate": answer.certificate, "digest": answer.policy_digest}))
 asyncio.run(main())
 """
@@ -80,8 +83,8 @@ def not_ours(ground: Ground) -> list[tuple[str, str]]:
         ("POST", ground.path("pods") + DRY),
         ("GET", ground.path("secrets")),
         ("GET", "/api/v1/secrets"),
-        ("GET", f"{system}/secrets/quorate-member-key"),
-        ("PATCH", f"{system}/secrets/quorate-member-key{DRY}"),
+        ("GET", f"{system}/secrets/quorate-member-0-key"),
+        ("PATCH", f"{system}/secrets/quorate-member-0-key{DRY}"),
         ("PATCH", f"{system}/secrets/quorate-genesis{DRY}"),
         ("PATCH", f"{system}/configmaps/quorate-genesis{DRY}"),
         ("POST", f"{system}/serviceaccounts/quorate-operator/token"),
@@ -95,7 +98,7 @@ def not_ours(ground: Ground) -> list[tuple[str, str]]:
 @pytest.mark.requirement("stolen token of the operator: what still holds, what is gained")
 def test_operators_token(ground: Ground) -> None:
     """It switches nothing off and reaches no key; it may spoil status, rotate the webhook's leaf,
-    open incidents and delete protected pods."""
+    open incidents, and delete protected pods and members' pods."""
     with bearer(ground, "quorate-operator") as api:
         forbidden(api, *not_ours(ground))
         keeps_enforcing(ground, api)
@@ -107,7 +110,15 @@ def test_operators_token(ground: Ground) -> None:
         uid = api.request("GET", demo).body["metadata"]["uid"]
         by_uid = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
         assert api.request("DELETE", demo, by_uid | {"dryRun": ["All"]}).accepted
-        denied(api.request("DELETE", f"/api/v1/namespaces/{SYSTEM}/pods/{member(ground)}{DRY}"))
+        pods = f"/api/v1/namespaces/{SYSTEM}/pods"
+        own = pod_of(ground, "member")["metadata"]
+        denied(api.request("DELETE", f"{pods}/{own['name']}{DRY}"))
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "dryRun": ["All"]}
+        by_uid = options | {"preconditions": {"uid": own["uid"]}}
+        assert api.request("DELETE", f"{pods}/{own['name']}", by_uid).accepted
+        other = pod_of(ground, "webhook")["metadata"]
+        by_uid = options | {"preconditions": {"uid": other["uid"]}}
+        denied(api.request("DELETE", f"{pods}/{other['name']}", by_uid))
         status = ground.path("attestedmodels", "demo", "quorate.dev/v1alpha1") + "/status" + DRY
         assert ground.patch(status, {"status": {"certificates": None}}, api=api).accepted
         swap = [{"op": "replace", "path": "/spec/containers/0/image", "value": "x@sha256:0"}]
@@ -122,16 +133,16 @@ def keeps_enforcing(ground: Ground, api: Api) -> None:
     denied(ground.patch(f"/api/v1/namespaces/{ground.namespace}{DRY}", audit, api=api))
 
 
-def member(ground: Ground) -> str:
-    """The member's pod, which has no sidecar."""
-    selector = ("-l", "app.kubernetes.io/component=member", "-n", SYSTEM)
-    (pod,) = ground.tenant.cluster.get("pods", *selector)["items"]
-    return str(pod["metadata"]["name"])
+def pod_of(ground: Ground, component: str) -> Document:
+    """A pod of ours, which has no sidecar."""
+    selector = ("-l", f"app.kubernetes.io/component={component}", "-n", SYSTEM)
+    found: Document = ground.tenant.cluster.get("pods", *selector)["items"][0]
+    return found
 
 
 @pytest.mark.requirement("stolen token of the operator: what still holds, what is gained")
 def test_operators_token_relays_a_weaker_policy(ground: Ground) -> None:
-    """The member signs for the weaker policy it is shown; the webhook wants the real one's digest,
+    """Members sign for the weaker policy they are shown; the webhook wants the real one's digest,
     so nothing is admitted or released for it."""
     tenant = ground.tenant
     owner, stranger = tenant.owner, signer()
@@ -144,7 +155,8 @@ def test_operators_token_relays_a_weaker_policy(ground: Ground) -> None:
     weaker["spec"]["model"]["signers"] = signers(stranger)
     genesis = tenant.cluster.get("configmap", "quorate-genesis", "-n", SYSTEM)["data"]["digest"]
     ask = {
-        "url": f"https://{names.MEMBER_SERVICE}.{SYSTEM}.svc:{names.MEMBER_PORT}",
+        "url": names.MEMBER_URL,
+        "members": [f"member-{number}" for number in range(PRESETS["standard"].n)],
         "genesis": genesis.strip(),
         "policy": weaker,
         "model": model,
@@ -201,7 +213,7 @@ def test_webhooks_token(ground: Ground) -> None:
 @pytest.mark.requirement("stolen token of a member: what still holds, what is gained")
 def test_members_token(ground: Ground) -> None:
     """Its pod has none, and one made for its account reads not even what it judges."""
-    pod = ground.tenant.cluster.get("pod", member(ground), "-n", SYSTEM)
+    pod = pod_of(ground, "member")
     assert pod["spec"]["automountServiceAccountToken"] is False
     assert not any("projected" in volume for volume in pod["spec"]["volumes"])
     with bearer(ground, "quorate-member") as api:
@@ -240,8 +252,8 @@ def test_install_jobs_token(ground: Ground) -> None:
         forbidden(
             api,
             ("DELETE", path + DRY),
-            ("DELETE", f"{system}/secrets/quorate-member-key{DRY}"),
-            ("PATCH", f"{system}/secrets/quorate-member-key{DRY}"),
+            ("DELETE", f"{system}/secrets/quorate-member-0-key{DRY}"),
+            ("PATCH", f"{system}/secrets/quorate-member-0-key{DRY}"),
             ("PATCH", f"{system}/secrets/quorate-genesis{DRY}"),
             ("PATCH", f"{system}/configmaps/quorate-genesis{DRY}"),
             ("PATCH", f"{_ADMISSION}/validatingadmissionpolicies/quorate-floor-mode{DRY}"),
@@ -249,7 +261,8 @@ def test_install_jobs_token(ground: Ground) -> None:
             ("POST", ground.path("pods") + DRY),
             ("GET", _POLICIES),
         )
-        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "quorate-member-key"}}
+        named = {"name": names.member_key("member-0")}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": named}
         assert api.request("POST", f"{system}/secrets{DRY}", secret).status == 409
 
 

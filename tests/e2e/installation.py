@@ -5,35 +5,60 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from quorate.admission.injection import InjectionConfig, parse_config
+from quorate.admission.injection import InjectionConfig, parse_config, seated
+from quorate.genesis import parse_genesis
 from tests.e2e.tenant import eventually
 from tools.demo import chart
 from tools.demo.cluster import Cluster, running_cluster
+from tools.demo.members import stateful_sets
 
 SYSTEM = ("-n", chart.NAMESPACE)
+
+
+MEMBERS = "members"
+"""Stands for all members where a part of the installation is named."""
 
 
 def injection(cluster: Cluster) -> InjectionConfig:
     """What this installation injects."""
     stored = cluster.get("configmap", "quorate-injection", *SYSTEM)["data"]["injection.json"]
-    digest = cluster.get("configmap", "quorate-genesis", *SYSTEM)["data"]["digest"].strip()
-    return parse_config(json.loads(stored) | {"genesisDigest": digest})
+    kept = cluster.get("configmap", "quorate-genesis", *SYSTEM)["data"]
+    genesis = parse_genesis(kept["genesis.json"].encode(), kept["digest"].strip())
+    document = json.loads(stored) | {"genesisDigest": genesis.digest_text}
+    return seated(parse_config(document), genesis)
 
 
-def scale(cluster: Cluster, deployment: str, replicas: int) -> None:
-    """Scale a part of the installation and wait until it is so."""
-    cluster.kubectl("scale", f"deployment/{deployment}", f"--replicas={replicas}", *SYSTEM)
+def workloads(cluster: Cluster, *parts: str) -> list[str]:
+    """What runs these parts, as kubectl takes it: Deployments by name, or all MEMBERS."""
+    found = []
+    for part in parts:
+        if part == MEMBERS:
+            found += [f"statefulset/{name}" for name in stateful_sets(cluster)]
+        else:
+            found.append(f"deployment/{part}")
+    return found
 
-    component = deployment.removeprefix("quorate-")
-    selector = f"app.kubernetes.io/component={component}"
 
-    def done() -> bool:
-        status = cluster.get("deployment", deployment, *SYSTEM).get("status", {})
-        # A webhook that drains still answers on open connections: wait until it is gone.
-        present = len(cluster.get("pods", "-l", selector, *SYSTEM)["items"])
-        return (present, status.get("readyReplicas", 0)) == (replicas, replicas)
+def replicas_of(cluster: Cluster, workload: str) -> tuple[int, int]:
+    """How many pods are there, ready or not, and how many are ready."""
+    document = cluster.get(workload, *SYSTEM)
+    labels = document["spec"]["selector"]["matchLabels"].items()
+    selector = ",".join(f"{key}={value}" for key, value in labels)
+    # A webhook that drains still answers on open connections: wait until it is gone.
+    present = len(cluster.get("pods", "-l", selector, *SYSTEM)["items"])
+    return present, int(document.get("status", {}).get("readyReplicas") or 0)
 
-    eventually(done, f"{deployment} has {replicas} replicas", seconds=150)
+
+def scale(cluster: Cluster, replicas: dict[str, int]) -> None:
+    """Scale workloads of the installation and wait until all are so."""
+    for workload, count in replicas.items():
+        cluster.kubectl("scale", workload, f"--replicas={count}", *SYSTEM)
+    for workload, count in replicas.items():
+
+        def done(workload: str = workload, count: int = count) -> bool:
+            return replicas_of(cluster, workload) == (count, count)
+
+        eventually(done, f"{workload} has {count} replicas", seconds=150)
 
 
 @cache
@@ -45,13 +70,13 @@ def installed_once(values: tuple[tuple[str, str], ...]) -> Cluster:
 
 
 @contextmanager
-def scaled_to_zero(cluster: Cluster, *deployments: str) -> Iterator[None]:
+def scaled_to_zero(cluster: Cluster, *parts: str) -> Iterator[None]:
     """Without these parts, for a while."""
-    replicas = {d: cluster.get("deployment", d, *SYSTEM)["spec"]["replicas"] for d in deployments}
+    found = workloads(cluster, *parts)
+    replicas = {w: int(cluster.get(w, *SYSTEM)["spec"]["replicas"]) for w in found}
     try:
-        for deployment in deployments:
-            scale(cluster, deployment, 0)
+        for workload in found:
+            scale(cluster, {workload: 0})
         yield
     finally:
-        for deployment, count in replicas.items():
-            scale(cluster, deployment, count)
+        scale(cluster, replicas)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from quorate.consensus.thresholds import PRESETS
 from quorate_cli.exit_codes import DENIED, OK, UNREACHABLE, USAGE
 from tests.e2e.command_line import quorate, run
 from tests.e2e.installation import scaled_to_zero
@@ -98,7 +99,7 @@ def test_status_of_an_installation(tenant: Tenant) -> None:
     assert {c["name"]: (c["ready"], c["wanted"]) for c in overview["components"]} == {
         "operator": (1, 1),
         "webhook": (2, 2),
-        "member": (1, 1),
+        **{f"member-{number}": (1, 1) for number in range(PRESETS["standard"].n)},
     }
     assert tenant.namespace in overview["namespaces"]["enforce"]
     models = {(m["namespace"], m["name"]): m["ready"] for m in overview["models"]}

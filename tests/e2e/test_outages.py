@@ -11,11 +11,12 @@ import pytest
 
 from tests.e2e.client import Answer, Client
 from tests.e2e.conftest import STATE_SECONDS
-from tests.e2e.installation import SYSTEM, scaled_to_zero
+from tests.e2e.installation import MEMBERS, SYSTEM, scaled_to_zero, workloads
 from tests.e2e.tenant import PORT, Tenant, condition, eventually
 from tests.e2e.test_serving import host
 from tests.e2e.traffic import Traffic
 from tools.demo.cluster import ROOT, CommandFailed
+from tools.demo.members import ROLLOUT_SECONDS, wait_for_members
 
 
 @contextmanager
@@ -84,15 +85,17 @@ def test_configurations_deleted(tenant: Tenant) -> None:
     "operator or member restart and rotation under traffic → no failed request"
 )
 def test_restarts_under_traffic(tenant: Tenant, client: Client) -> None:
-    """Operator, member and webhook are replaced while requests flow; none fails."""
+    """Operator, webhook and all members are replaced while requests flow; none fails."""
     tenant.serve()
-    traffic = Traffic(client, host(tenant), 80, 40)
-    for name in ("quorate-operator", "quorate-member", "quorate-webhook"):
-        tenant.cluster.kubectl("rollout", "restart", f"deployment/{name}", *SYSTEM)
-    for name in ("quorate-operator", "quorate-member", "quorate-webhook"):
+    traffic = Traffic(client, host(tenant), 80, ROLLOUT_SECONDS)
+    deployments = ("quorate-operator", "quorate-webhook")
+    for workload in workloads(tenant.cluster, *deployments, MEMBERS):
+        tenant.cluster.kubectl("rollout", "restart", workload, *SYSTEM)
+    for name in deployments:
         wait = ("rollout", "status", f"deployment/{name}", "--timeout=120s")
         tenant.cluster.kubectl(*wait, *SYSTEM, timeout=150)
-    failed = [outcome for outcome in traffic.finish() if outcome[1] != 200]
+    wait_for_members(tenant.cluster, ROLLOUT_SECONDS - 60)
+    failed = [outcome for outcome in traffic.stop() if outcome[1] != 200]
     assert failed == []
 
 
@@ -106,7 +109,7 @@ def test_control_plane_away(tenant: Tenant, client: Client) -> None:
     # To the pod itself: once the state has lapsed the pod is unready, and the Service is empty.
     address = tenant.get("pod", "demo")["status"]["podIP"]
     traffic = Traffic(client, address, PORT, STATE_SECONDS * 1.3 + 25)
-    with scaled_to_zero(tenant.cluster, "quorate-operator", "quorate-member", "quorate-webhook"):
+    with scaled_to_zero(tenant.cluster, "quorate-operator", MEMBERS, "quorate-webhook"):
         stopped = time.time()
         with component_stopped("kube-apiserver"):
             time.sleep(max(0.0, stopped + STATE_SECONDS * 0.5 - time.time()))

@@ -20,11 +20,12 @@ from tests.e2e.test_serving import host
 from tests.e2e.traffic import Traffic
 from tools.demo import chart
 from tools.demo.cluster import Cluster
+from tools.demo.members import stateful_sets
 
 PORT = 8443
 TRAFFIC_SECONDS = 300
 SHORT = {"member.certificateLifeSeconds": "60", "member.servingCertificateLifeSeconds": "60"}
-"""The least that the chart takes: the member's leaf is renewed after 40 s, certificates at 30."""
+"""The least that the chart takes: a member's leaf is renewed after 40 s, certificates at 30."""
 OUTLIVED_SECONDS = 75
 """Traffic flows for longer than any of the first of these lives, so that only renewals explain
 it."""
@@ -57,6 +58,11 @@ def webhooks(cluster: Cluster) -> list[str]:
     return [pod["status"]["podIP"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
 
+def members(cluster: Cluster) -> list[str]:
+    """Hosts of the members' Services."""
+    return [f"{name}.{chart.NAMESPACE}.svc" for name in stateful_sets(cluster)]
+
+
 def stored_leaf(cluster: Cluster) -> x509.Certificate:
     """The webhook's serving certificate, as its Secret holds it."""
     secret = cluster.get("secret", webhook_tls.LEAF_SECRET, *SYSTEM)
@@ -84,7 +90,7 @@ def issued(tenant: Tenant) -> set[str]:
 def create_while(tenant: Tenant, client: Client, aged: int, before: set[int]) -> int:
     """Create pods, each of which must be admitted, until all leafs and certificates are new;
     returns how many there were."""
-    first, member = issued(tenant), f"quorate-member.{chart.NAMESPACE}.svc"
+    first = issued(tenant)
     began = time.monotonic()
     created, rotated = 0, False
     while not rotated:
@@ -98,7 +104,7 @@ def create_while(tenant: Tenant, client: Client, aged: int, before: set[int]) ->
             passed > OUTLIVED_SECONDS
             and new not in {aged, *before}
             and serials(client, *webhooks(tenant.cluster)) == {new}
-            and serials(client, member).isdisjoint(before)
+            and serials(client, *members(tenant.cluster)).isdisjoint(before)
             and issued(tenant).isdisjoint(first)
         )
     return created
@@ -106,13 +112,13 @@ def create_while(tenant: Tenant, client: Client, aged: int, before: set[int]) ->
 
 @pytest.mark.requirement("certificate rotation under traffic → no failed request")
 def test_certificates_rotate_under_traffic(tenant: Tenant, client: Client) -> None:
-    """The webhook's leaf by the operator, the member's leaf, and the model's certificate are
+    """The webhook's leaf by the operator, each member's leaf, and the model's certificate are
     replaced; requests are answered and pods admitted all the while."""
     cluster = tenant.cluster
     with short_lives(cluster):
         tenant.serve()
         traffic = Traffic(client, host(tenant), 80, TRAFFIC_SECONDS)
-        before = serials(client, f"quorate-member.{chart.NAMESPACE}.svc", *webhooks(cluster))
+        before = serials(client, *members(cluster), *webhooks(cluster))
         aged = age_webhook_leaf(cluster)
         assert create_while(tenant, client, aged, before) > 10
         tenant.cluster.apply(tenant.pod("afterwards"))

@@ -1,6 +1,7 @@
 """Installs the chart with the images of this checkout."""
 
 from tools.demo.cluster import Cluster, images
+from tools.demo.members import wait_for_members
 
 NAMESPACE = "quorate-system"
 RELEASE = "quorate"
@@ -9,7 +10,7 @@ ROOMS = {"operator": "operator", "webhook": "webhook", "sidecar": "sidecar", "me
 
 
 def install(cluster: Cluster, *, values: dict[str, str] | None = None) -> None:
-    """Install or upgrade, and wait until the installation answers for itself."""
+    """Install or upgrade, and wait until the installation answers for itself: all members too."""
     cluster.apply(
         {
             "apiVersion": "v1",
@@ -28,6 +29,7 @@ def install(cluster: Cluster, *, values: dict[str, str] | None = None) -> None:
         *("upgrade", "--install", RELEASE, "charts/quorate", "--namespace", NAMESPACE),
         *("--wait", "--timeout", "5m", *arguments),
     )
+    wait_for_members(cluster)
 
 
 def uninstall(cluster: Cluster) -> None:

@@ -121,7 +121,7 @@ def complete(document: Document) -> Document:
     metadata = made["metadata"]
     for read_only in ("uid", "generation"):
         metadata.pop(read_only, None)
-    if made["kind"] == "Deployment":
+    if made["kind"] in ("Deployment", "StatefulSet"):
         labels = {"app": metadata["name"]}
         template = made["spec"]["template"]
         template["metadata"] = {"labels": labels}

@@ -31,7 +31,8 @@ class FakeInstallation(FakeCluster):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.reader.put(*definitions(), *(deployment(c) for c in ("operator", "webhook", "member")))
+        self.reader.put(*definitions(), *(deployment(c) for c in ("operator", "webhook")))
+        self.reader.put(stateful_set("member-0"))
         self.put_webhooks()
         self.put_floor_policies()
         pod = self.pod(gated=False)
@@ -121,6 +122,15 @@ def deployment(component: str, ready: int = 1, wanted: int = 1, version: str = "
         },
         "status": {"observedGeneration": 1, "replicas": wanted, "readyReplicas": ready},
     }
+
+
+def stateful_set(member: str, ready: int = 1) -> Document:
+    """A member's StatefulSet of the chart."""
+    found = deployment(member, ready)
+    found["kind"] = "StatefulSet"
+    found["metadata"]["labels"][names.MEMBER_LABEL] = member
+    found["spec"]["serviceName"] = found["metadata"]["name"]
+    return found
 
 
 def as_served(document: Document) -> Document:

@@ -27,6 +27,7 @@ from tests.unit.cli.fake_installation import (
     FakeInstallation,
     chart_documents,
     deployment,
+    stateful_set,
 )
 
 
@@ -171,8 +172,12 @@ CASES: list[tuple[str, Spoil, str, str, str, str]] = [
         *("CRD AttestedModel", "failed", "not established", "helm upgrade"),
     ),
     (
-        *("no member", drop("Deployment", "quorate-member"), "member", "failed"),
+        *("no member", drop("StatefulSet", "quorate-member-0"), "member", "failed"),
         *("not installed", "helm upgrade --install"),
+    ),
+    (
+        *("member not ready", put(stateful_set("member-1", 0)), "member-1", "failed", "0 of 1"),
+        "kubectl logs statefulset/quorate-member-1 -n quorate-system",
     ),
     (
         *("webhook not ready", put(deployment("webhook", 0, 2)), "webhook", "failed", "0 of 2"),
@@ -372,7 +377,7 @@ def test_what_may_not_be_read_is_unknown(
 def test_a_failure_outweighs_what_may_not_be_read(installed: FakeInstallation) -> None:
     """Exit code 1 says that something is known to be broken."""
     installed.reader.forbidden = {"Secret"}
-    installed.reader.drop("Deployment", "quorate-member")
+    installed.reader.drop("StatefulSet", "quorate-member-0")
     assert exit_code(examine(installed.survey())) == 1
 
 
@@ -429,7 +434,7 @@ def test_difference_names_the_field(live: dict[str, Any], where: str) -> None:
 
 def test_text_and_counts(installed: FakeInstallation) -> None:
     """Each finding has its sign, a fix and commands; the counts close the list."""
-    installed.reader.drop("Deployment", "quorate-member")
+    installed.reader.drop("StatefulSet", "quorate-member-0")
     text = render(examine(installed.survey()), 80)
     start = text.index("✗ member: is not installed")
     assert text[start + 1] == "    fix: install the chart"

@@ -1,4 +1,4 @@
-"""Operator, webhook and member: are they there and ready?"""
+"""Operator, webhook and members: are they there and ready?"""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ def components(survey: Survey) -> Iterator[Finding]:
         return
     where = f"-n {names.NAMESPACE}"
     for component in survey.components:
-        deployment = f"deployment/{component.deployment}"
+        workload = component.workload
         if not component.present:
             yield failed(
                 component.name,
@@ -24,12 +24,12 @@ def components(survey: Survey) -> Iterator[Finding]:
             continue
         counts = f"{component.ready} of {component.wanted} ready"
         look = (
-            f"kubectl describe {deployment} {where}",
-            f"kubectl logs {deployment} {where} --tail=50",
+            f"kubectl describe {workload} {where}",
+            f"kubectl logs {workload} {where} --tail=50",
         )
         message = ": ".join(filter(None, (counts, component.message)))
         if component.wanted == 0:
-            scale = f"kubectl scale {deployment} {where} --replicas=1"
+            scale = f"kubectl scale {workload} {where} --replicas=1"
             yield failed(component.name, "is scaled to 0", "scale it up", scale)
         elif component.ready == 0:
             yield failed(component.name, message, "see why its pods are not ready", *look)
