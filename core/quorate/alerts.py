@@ -75,15 +75,16 @@ CATALOGUE: Final = (
         "Critical",
         Source.OPERATOR,
         "Deployment quorate-operator",
-        "The operator has heard nothing about a kind; it sends the member no heartbeat and starts "
+        "The operator has heard nothing about a kind; it sends members no heartbeat and starts "
         "anew if this lasts.",
     ),
     Alert(
         Rule.MEMBER_UNAVAILABLE,
         "Critical",
         Source.OPERATOR,
-        "Service quorate-member",
-        "The member does not answer the operator; certificates and states are not renewed.",
+        "Service of a member, such as quorate-member-0",
+        "A member does not answer the operator; the incident names it. Without a strict quorum of "
+        "them, certificates and receipts are not renewed; without r + 1, states are not either.",
     ),
     Alert(
         Rule.STATE_AGE_HIGH,
@@ -112,7 +113,7 @@ CATALOGUE: Final = (
         Rule.SERVING_CERTIFICATE_RENEWAL_LATE,
         "High",
         Source.OPERATOR,
-        "Service quorate-webhook or quorate-member",
+        "Service quorate-webhook, or of a member",
         "A serving certificate that is shown to clients has less than a sixth of its life left.",
     ),
     Alert(

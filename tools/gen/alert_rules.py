@@ -67,19 +67,21 @@ RULES: tuple[Rule, ...] = (
         f"max by (kind) ({metrics.OPERATOR_WATCH_AGE.name}) > {OPERATOR_STALE_SECONDS}",
         "1m",
         "The operator has heard nothing about {{ $labels.kind }} for {{ $value }} s.",
-        "Gated pods wait, and changes of policies and models do not reach the member.",
+        "Gated pods wait, and changes of policies and models do not reach the members.",
     ),
     Rule(
         Name.MEMBER_UNAVAILABLE,
         f"{_raised(Name.MEMBER_UNAVAILABLE)}\n"
         f"  or time() - {metrics.OPERATOR_MEMBER_HEARD.name} > {_HALF}",
         "0m",
-        "The member does not answer the operator.",
-        "Certificates and states are not renewed; protected pods deny when theirs expire.",
+        "A member of the committee does not answer the operator.",
+        "Its label or the SafetyIncident says which. Without a quorum of them certificates, states "
+        "and receipts are not renewed; protected pods deny when theirs expire.",
     ),
     Rule(
         Name.STATE_AGE_HIGH,
-        f"time() - {metrics.MEMBER_HEARD.name} > {_HALF}\n"
+        # One that is cut off alone ages nothing: others sign.
+        f"time() - max({metrics.MEMBER_HEARD.name}) > {_HALF}\n"
         f"  or {metrics.SIDECAR_STATE_EXPIRY.name} - time() < {_HALF}\n"
         f"  or {_raised(Name.STATE_AGE_HIGH)}",
         "1m",
@@ -107,8 +109,8 @@ RULES: tuple[Rule, ...] = (
         f"  or {metrics.MEMBER_LEAF_EXPIRY.name} - time() < 4 * 3600",
         "10m",
         "A TLS certificate of ours was not renewed at two thirds of its life.",
-        "When the webhook's expires, pods in enforced namespaces are refused; when the "
-        "member's does, states are not renewed.",
+        "When the webhook's expires, pods in enforced namespaces are refused; when a "
+        "member's does, nobody asks it any more.",
     ),
     Rule(
         Name.FOREIGN_LISTENER,

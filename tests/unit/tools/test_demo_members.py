@@ -1,4 +1,4 @@
-"""When an upgrade of the members is over: every pod is ready, and of the revision that is wanted."""
+"""When an upgrade of members is over: every pod is ready, and of the revision that is wanted."""
 
 from typing import Any, cast
 
