@@ -17,15 +17,16 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from quorate.keys import LocalSigner
 from quorate_consensus.epochs import Epochs
-from quorate_consensus.issuing import Committee, judge
+from quorate_consensus.issuing import Committee, vote
 from quorate_consensus.relay import read_model, read_policy
 from quorate_io import member_api, tls
 from quorate_io.member_api import ObservedBatch, ObservedPod
-from quorate_io.member_client import MemberClient
 from tests.bench.report import Figure, publish
 from tests.bench.usage import memory_mib
 from tests.integration.consensus.member_process import Cluster
+from tests.integration.consensus.operating import Operating
 
 MODELS, PODS, BATCH = 1_000, 10_000, 250
 REQUESTS = 6_000
@@ -47,12 +48,10 @@ def per_call(count: int, function: Callable[[], Any]) -> float:
 
 
 def judging(cluster: Cluster) -> Iterator[Figure]:
-    """Judging one small model in this process: a signature, a gate, a certificate."""
-    from quorate.keys import LocalSigner
-
+    """Judging one small model in this process: a signature, a gate, a vote."""
     committee = Committee(Epochs(cluster.genesis), LocalSigner(cluster.vote_key), 3600, 600)
     policy, model = read_policy(cluster.floor()), read_model(cluster.model())
-    now = datetime.now(UTC)
+    now = datetime.now(UTC).replace(microsecond=0)
     key, signer = cluster.owner.public_key, LocalSigner(cluster.vote_key)
     data = b"x" * 1000
     signature = cluster.owner.sign(data)
@@ -63,8 +62,8 @@ def judging(cluster: Cluster) -> Iterator[Figure]:
         signer.sign(data)
 
     signatures = per_call(2000, bare)
-    judgement = per_call(300, lambda: judge(committee, policy, model, now))
-    yield Figure("judge one model under one policy", judgement, "us CPU", floor=signatures)
+    judgement = per_call(300, lambda: vote(committee, policy, model, now))
+    yield Figure("vote for one model under one policy", judgement, "us CPU", floor=signatures)
     documents = cluster.floor(), cluster.model()
     yield Figure(
         "read and compile one policy and one model",
@@ -74,11 +73,15 @@ def judging(cluster: Cluster) -> Iterator[Figure]:
 
 
 def session(cluster: Cluster) -> list[ObservedBatch]:
-    """A whole session: 1,000 models and 10,000 pods in batches."""
-    model = cluster.model()
+    """A whole session: 1,000 models with their certificates, and 10,000 pods, in batches."""
+    model, policy = cluster.model(), read_policy(cluster.floor())
+    committee = Committee(Epochs(cluster.genesis), LocalSigner(cluster.vote_key), 3600, 600)
+    now = datetime.now(UTC).replace(microsecond=0)
 
     def named(n: int) -> dict[str, Any]:
-        return model | {"metadata": model["metadata"] | {"name": f"model-{n}"}}
+        named = model | {"metadata": model["metadata"] | {"name": f"model-{n}"}}
+        voted = vote(committee, policy, read_model(named), now)
+        return named | {member_api.CERTIFICATES_FIELD: [voted.envelope]}
 
     def pod(n: int) -> ObservedPod:
         labels = {"quorate.dev/model": f"model-{n % MODELS}", "app": "chat"}
@@ -95,7 +98,7 @@ def session(cluster: Cluster) -> list[ObservedBatch]:
     ]
 
 
-async def relaying(cluster: Cluster, pid: int, operator: MemberClient) -> list[Figure]:
+async def relaying(cluster: Cluster, pid: int, operator: Operating) -> list[Figure]:
     """Resynchronise a member that knows nothing."""
     batches = session(cluster)
     size = sum(len(msgspec.json.encode(batch)) for batch in batches) / 2**20
@@ -116,7 +119,7 @@ async def stating(cluster: Cluster, pid: int) -> list[Figure]:
     rows: list[Figure] = []
     async with aiohttp.ClientSession(connector=connector) as http:
         for name, share in (
-            ("first state of a pod, model judged for it", tokens[:MODELS]),
+            ("first state of a pod, model judged for it, certificate verified", tokens[:MODELS]),
             ("first state of a pod, model known", tokens[MODELS:]),
             ("later state of a pod, token known", tokens[MODELS:]),
         ):
@@ -152,7 +155,7 @@ async def measure() -> list[Figure]:
         rows = list(judging(cluster))
         with cluster.member() as process:
             empty = memory_mib(process.pid)
-            async with cluster.client("operator") as operator:
+            async with Operating(cluster) as operator:
                 rows += await relaying(cluster, process.pid, operator)
             rows += await stating(cluster, process.pid)
             rows.append(Figure("RSS, empty", empty, "MiB"))

@@ -17,6 +17,7 @@ from quorate_consensus.epochs import ChainFiles, Epochs
 from quorate_io import tls
 from quorate_io.clock import SystemClock
 from tests.integration.consensus.member_process import Cluster, pem
+from tests.integration.consensus.operating import Operating, pod_client
 
 UID = "pod-uid-1"
 
@@ -68,8 +69,8 @@ async def test_pods_that_pinned_the_genesis_follow_to_a_member_with_another_key(
     chain = rotate(cluster, directory)
     for _ in ("first start", "restart"):
         with cluster.member("--epochs", str(directory)):
-            async with cluster.client("operator") as operator, cluster.client() as pod:
-                assert (await operator.observe(cluster.session())).ready
+            async with Operating(cluster) as operator, pod_client(cluster) as pod:
+                assert (await operator.vouch(cluster.session())).ready
                 answer = await operator.evaluate(cluster.floor(), cluster.model())
                 assert answer.certificate is not None
                 envelope, now = answer.certificate.encode(), SystemClock().now()

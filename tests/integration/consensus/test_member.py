@@ -16,10 +16,11 @@ from quorate.signed_state import StateDenied
 from quorate.verdict import Reason
 from quorate_io.clock import SystemClock
 from quorate_io.member_api import Failure, ObjectKey, ObservedBatch
-from quorate_io.member_client import MemberRefused
+from quorate_io.member_channel import MemberRefused
 from tests.fakes import vouching
 from tests.fakes.service_account import EcKey, claims, key_set, token
 from tests.integration.consensus.member_process import Cluster, pem
+from tests.integration.consensus.operating import Operating, pod_client
 
 UID = "pod-uid-1"
 
@@ -29,14 +30,20 @@ UID = "pod-uid-1"
 async def test_from_evidence_to_a_pods_state(cluster: Cluster) -> None:
     """Operator relays and asks; the pod gets a state that verifies, and its model's manifest."""
     with cluster.member("--state-life", "60", "--certificate-life", "360"):
-        async with cluster.client("operator") as operator, cluster.client() as pod:
-            assert (await operator.observe(cluster.session())).ready
-            answer = await operator.evaluate(cluster.floor(), cluster.model())
+        async with Operating(cluster) as operator, pod_client(cluster) as pod:
+            session = cluster.session()
+            assert (await operator.observe(session)).ready
+            with pytest.raises(MemberRefused, match="was not collected yet") as early:
+                await pod.state(UID)
+            assert early.value.reason == Failure.NOT_READY
+            answer = await operator.evaluate(session.policies[0], session.models[0])
             assert {r.name: r.status for r in answer.requirements} == {
                 "Signed": "True",
                 "Gate/red-team": "True",
             }
             assert answer.certificate is not None
+            model = session.models[0] | {"certificates": [answer.certificate]}
+            await operator.observe(ObservedBatch(session="s", sequence=2, models=(model,)))
             now = SystemClock().now()
             held = certificate.verify(answer.certificate.encode(), cluster.history, now)
             assert held.statement.policy == PolicyRef("ClusterSafetyPolicy", None, "floor")
@@ -51,8 +58,8 @@ async def test_from_evidence_to_a_pods_state(cluster: Cluster) -> None:
 async def test_a_failed_gate_reaches_the_pod(cluster: Cluster) -> None:
     """As soon as the operator relays the newer FAILED result, the pod's state denies."""
     with cluster.member():
-        async with cluster.client("operator") as operator, cluster.client() as pod:
-            await operator.observe(cluster.session())
+        async with Operating(cluster) as operator, pod_client(cluster) as pod:
+            await operator.vouch(cluster.session())
             await pod.state(UID)
             failed = cluster.model(result=Outcome.FAILED)
             await operator.observe(ObservedBatch(session="s", sequence=2, models=(failed,)))
@@ -62,16 +69,17 @@ async def test_a_failed_gate_reaches_the_pod(cluster: Cluster) -> None:
             answer = await operator.evaluate(cluster.floor(), failed)
             results = {r.name: (r.status, r.reason) for r in answer.requirements}
             assert results["Gate/red-team"] == ("False", "GateFailed")
-            assert (answer.certificate, answer.expires_at) == (None, None)
+            assert answer.certificate is None
+            assert "quorate_member_revocations_total 1.0" in cluster.health("/metrics")
 
 
 @pytest.mark.requirement("key removed from the policy: the condition flips")
 async def test_a_key_removed_from_the_policy(cluster: Cluster) -> None:
     """The same model no longer holds the policy, for the operator and for the pod."""
     with cluster.member():
-        async with cluster.client("operator") as operator, cluster.client() as pod:
+        async with Operating(cluster) as operator, pod_client(cluster) as pod:
             session = cluster.session()
-            await operator.observe(session)
+            await operator.vouch(session)
             before = await operator.evaluate(session.policies[0], session.models[0])
             assert before.certificate is not None
             await pod.state(UID)
@@ -92,13 +100,13 @@ async def test_a_key_removed_from_the_policy(cluster: Cluster) -> None:
 async def test_pods_the_member_does_not_know(cluster: Cluster) -> None:
     """A genuine token of another pod, or of one that is gone, gets nothing."""
     with cluster.member():
-        async with cluster.client("operator") as operator, cluster.client() as pod:
-            await operator.observe(cluster.session())
+        async with Operating(cluster) as operator, pod_client(cluster) as pod:
+            await operator.vouch(cluster.session())
             await pod.state(UID)
             cluster.write("other.token", cluster.pod_token(uid="pod-uid-2").encode())
             cluster.write("renamed.token", cluster.pod_token(namespace="team-b").encode())
             for who in ("other", "renamed"):
-                async with cluster.client(who) as stranger:
+                async with pod_client(cluster, who) as stranger:
                     with pytest.raises(MemberRefused) as refused:
                         await stranger.state(UID)
                 assert refused.value.reason == Failure.POD_UNKNOWN
@@ -111,14 +119,13 @@ async def test_pods_the_member_does_not_know(cluster: Cluster) -> None:
 async def test_only_the_operator_may_relay_and_ask(cluster: Cluster) -> None:
     """A sidecar's token opens neither of the operator's paths."""
     with cluster.member():
-        async with cluster.client() as pod:
-            for call in (
-                pod.observe(cluster.session()),
-                pod.evaluate(cluster.floor(), cluster.model()),
-            ):
-                with pytest.raises(MemberRefused) as refused:
-                    await call
-                assert refused.value.reason == Failure.FORBIDDEN
+        async with Operating(cluster, "pod") as pod:
+            with pytest.raises(MemberRefused) as refused:
+                await pod.observe(cluster.session())
+            assert refused.value.reason == Failure.FORBIDDEN
+            answer = await pod.evaluate(cluster.floor(), cluster.model())
+            assert (answer.certificate, answer.requirements) == (None, ())
+            assert "is not the operator" in answer.failure
 
 
 @pytest.mark.requirement("member restart: no failed request")
@@ -127,9 +134,9 @@ async def test_a_member_restarts(cluster: Cluster) -> None:
 
     The certificate and state a client already has stay valid: the keys are the same.
     """
-    async with cluster.client("operator") as operator, cluster.client() as pod:
+    async with Operating(cluster) as operator, pod_client(cluster) as pod:
         with cluster.member():
-            await operator.observe(cluster.session())
+            await operator.vouch(cluster.session())
             before = await pod.state(UID)
         with cluster.member():
             with pytest.raises(MemberRefused) as refused:
@@ -138,7 +145,7 @@ async def test_a_member_restarts(cluster: Cluster) -> None:
             with pytest.raises(MemberRefused) as refused:
                 await operator.observe(ObservedBatch(session="s", sequence=2))
             assert refused.value.reason == Failure.RESYNC_NEEDED
-            await operator.observe(cluster.session("t"))
+            await operator.vouch(cluster.session("t"))
             after = await pod.state(UID)
     assert before.rules == after.rules
 
@@ -146,7 +153,7 @@ async def test_a_member_restarts(cluster: Cluster) -> None:
 async def test_another_genesis_is_not_believed(cluster: Cluster) -> None:
     """A pod injected for another installation says so, and sends no token."""
     with cluster.member():
-        async with cluster.client(digest=f"sha256:{'0' * 64}") as pod:
+        async with pod_client(cluster, digest=f"sha256:{'0' * 64}") as pod:
             with pytest.raises(SubjectMismatch, match="not the pinned"):
                 await pod.state(UID)
         assert 'route="/v1/state"' not in cluster.health("/metrics")
@@ -184,31 +191,31 @@ def test_settings_outside_their_bounds(cluster: Cluster, option: str, value: str
 
 
 async def test_two_hundred_pods_start_at_once(cluster: Cluster) -> None:
-    """All get their state; the evidence was verified once."""
+    """All get their state; the evidence was verified once for all of them, and once for a vote."""
     pods = tuple(
         msgspec.structs.replace(cluster.pod(), uid=f"uid-{n}", name=f"chat-{n}") for n in range(200)
     )
     for n, pod in enumerate(pods):
         cluster.write(f"{n}.token", cluster.pod_token(uid=pod.uid, pod=pod.name).encode())
     with cluster.member():
-        async with cluster.client("operator") as operator:
-            await operator.observe(msgspec.structs.replace(cluster.session(), pods=pods))
+        async with Operating(cluster) as operator:
+            await operator.vouch(msgspec.structs.replace(cluster.session(), pods=pods))
 
         async def start(n: int) -> str:
-            async with cluster.client(str(n)) as client:
+            async with pod_client(cluster, str(n)) as client:
                 return (await client.state(f"uid-{n}")).manifest_digest
 
         digests = await asyncio.gather(*(start(n) for n in range(200)))
         assert set(digests) == {vouching.model_files().digest}
-        assert 'judgements_total{outcome="certified"} 1.0' in cluster.health("/metrics")
+        assert 'judgements_total{outcome="certified"} 2.0' in cluster.health("/metrics")
 
 
 async def test_a_policy_that_cannot_be_used_denies(cluster: Cluster) -> None:
     """The operator hears which object it is; the pod hears why it is denied."""
     odd = vouching.policy({"model": 1}, name="odd", namespace="team-a")
     with cluster.member():
-        async with cluster.client("operator") as operator, cluster.client() as pod:
-            await operator.observe(cluster.session())
+        async with Operating(cluster) as operator, pod_client(cluster) as pod:
+            await operator.vouch(cluster.session())
             answer = await operator.observe(ObservedBatch(session="s", sequence=2, policies=(odd,)))
             assert [problem.object for problem in answer.problems] == ["SafetyPolicy/team-a/odd"]
             with pytest.raises(StateDenied) as denial:
@@ -226,11 +233,11 @@ async def test_token_keys_are_replaced_while_serving(cluster: Cluster) -> None:
     cluster.write("new.token", new_token.encode())
     with cluster.member():
         async with (
-            cluster.client("operator") as operator,
-            cluster.client() as old,
-            cluster.client("new") as new,
+            Operating(cluster) as operator,
+            pod_client(cluster) as old,
+            pod_client(cluster, "new") as new,
         ):
-            await operator.observe(cluster.session())
+            await operator.vouch(cluster.session())
             with pytest.raises(MemberRefused) as refused:
                 await new.state(UID)
             assert refused.value.reason == Failure.UNAUTHENTICATED

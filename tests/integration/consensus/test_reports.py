@@ -12,8 +12,9 @@ from quorate.alerts import Rule
 from quorate_consensus.shedding import REQUESTS_PER_WINDOW
 from quorate_io import member_api
 from quorate_io.member_api import Failure, ObservedBatch, Report
-from quorate_io.member_client import MemberRefused
+from quorate_io.member_channel import MemberRefused
 from tests.integration.consensus.member_process import Cluster
+from tests.integration.consensus.operating import Operating, pod_client
 from tests.integration.consensus.test_bad_requests import bearer, sent
 
 UID = "pod-uid-1"
@@ -25,7 +26,7 @@ LISTENER = Report(rule=Rule.FOREIGN_LISTENER, message="0.0.0.0:9000", since=SINC
 async def test_a_report_reaches_the_operator_at_once(cluster: Cluster) -> None:
     """The operator's waiting question is answered by it, and by its end; a metric counts it."""
     with cluster.member():
-        async with cluster.client("operator") as operator, cluster.client() as pod:
+        async with Operating(cluster) as operator, pod_client(cluster) as pod:
             await operator.observe(cluster.session())
             first = await operator.reports()
             assert (first.whole, first.pods) == (True, ())
@@ -52,12 +53,12 @@ async def test_nobody_reports_another_pod(cluster: Cluster) -> None:
     """A token of an unknown pod is refused, and a body cannot name one."""
     report = msgspec.to_builtins(LISTENER) | {"rule": "ForeignListener"}
     with cluster.member():
-        async with cluster.client("operator") as operator:
+        async with Operating(cluster) as operator:
             await operator.observe(cluster.session())
             cluster.write("other.token", cluster.pod_token(uid="pod-uid-2").encode())
             cluster.write("renamed.token", cluster.pod_token(namespace="team-b").encode())
             for who in ("other", "renamed", "operator"):
-                async with cluster.client(who) as stranger:
+                async with pod_client(cluster, who) as stranger:
                     with pytest.raises(MemberRefused) as refused:
                         await stranger.report([LISTENER])
                 assert refused.value.reason == Failure.POD_UNKNOWN
@@ -81,7 +82,7 @@ async def test_nobody_reports_another_pod(cluster: Cluster) -> None:
 async def test_a_pod_that_is_gone_is_forgotten(cluster: Cluster) -> None:
     """Its reports go with it, and its token no longer counts."""
     with cluster.member():
-        async with cluster.client("operator") as operator, cluster.client() as pod:
+        async with Operating(cluster) as operator, pod_client(cluster) as pod:
             await operator.observe(cluster.session())
             await pod.report([LISTENER])
             await operator.observe(ObservedBatch(session="s", sequence=2, removed_pods=(UID,)))
@@ -94,7 +95,7 @@ async def test_a_pod_that_is_gone_is_forgotten(cluster: Cluster) -> None:
 async def test_a_flood_of_reports_is_shed(cluster: Cluster) -> None:
     """One pod's share is bounded, and others are answered meanwhile."""
     with cluster.member():
-        async with cluster.client("operator") as operator, cluster.client() as pod:
+        async with Operating(cluster) as operator, pod_client(cluster) as pod:
             await operator.observe(cluster.session())
             refusals = []
             for _ in range(2 * REQUESTS_PER_WINDOW):
@@ -108,7 +109,7 @@ async def test_a_flood_of_reports_is_shed(cluster: Cluster) -> None:
 
 async def test_a_member_that_ends_lets_nobody_wait(cluster: Cluster) -> None:
     """The operator's question does not hold up its end; a new one asks to begin again."""
-    async with cluster.client("operator") as operator:
+    async with Operating(cluster) as operator:
         with cluster.member() as process:
             await operator.observe(cluster.session())
             first = await operator.reports()

@@ -9,9 +9,10 @@ import pytest
 
 from quorate_io import member_api, tls
 from quorate_io.clock import SystemClock
-from quorate_io.member_client import MemberRefused
+from quorate_io.member_channel import MemberRefused
 from quorate_io.member_trust import Followed, establish, read
 from tests.integration.consensus.member_process import Cluster
+from tests.integration.consensus.operating import Operating, pod_client
 
 UID = "pod-uid-1"
 
@@ -44,8 +45,8 @@ async def test_the_serving_certificate_rotates_under_traffic(cluster: Cluster) -
     """Over several leafs, with new connections and kept ones, every request is answered."""
     with cluster.member("--leaf-life", "3"):
         context = await trusted_context(cluster)
-        async with cluster.client("operator") as operator, cluster.client() as pod:
-            await operator.observe(cluster.session())
+        async with Operating(cluster) as operator, pod_client(cluster) as pod:
+            await operator.vouch(cluster.session())
             answered = 0
 
             async def ask() -> None:
@@ -66,8 +67,8 @@ async def test_the_serving_certificate_rotates_under_traffic(cluster: Cluster) -
 async def test_a_pod_that_asks_in_a_loop_is_slowed(cluster: Cluster) -> None:
     """Beyond its share one pod is told to wait; the operator is not."""
     with cluster.member():
-        async with cluster.client("operator") as operator, cluster.client() as pod:
-            await operator.observe(cluster.session())
+        async with Operating(cluster) as operator, pod_client(cluster) as pod:
+            await operator.vouch(cluster.session())
 
             async def loop() -> None:
                 for _ in range(150):
@@ -76,4 +77,4 @@ async def test_a_pod_that_asks_in_a_loop_is_slowed(cluster: Cluster) -> None:
             with pytest.raises(MemberRefused) as refused:
                 await loop()
             assert refused.value.status == 429
-            await operator.evaluate(cluster.floor(), cluster.model())
+            assert (await operator.evaluate(cluster.floor(), cluster.model())).certificate
