@@ -17,6 +17,7 @@ from quorate.consensus.ask import (
     Effect,
     Event,
     Finished,
+    Frozen,
     Heard,
     Outcome,
     Refused,
@@ -25,6 +26,7 @@ from quorate.consensus.ask import (
     Unreachable,
 )
 from quorate.consensus.epoch import Epoch
+from quorate.consensus.freeze import Target
 from quorate.consensus.signing import Signatures
 from quorate.consensus.thresholds import Tier
 from quorate.consensus.wire import NONCE_BYTES
@@ -52,12 +54,23 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. ``budget`` in seconds; with ``veto`` every member must approve."""
+    """What is asked. ``budget`` in seconds; with ``veto`` every member must approve. ``targets``
+    are what it is about, for whoever freezes."""
 
     tier: Tier
     request: bytes
     budget: float
     veto: bool = False
+    targets: tuple[Target, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An ask that ended: its outcome, and the epoch and nonce that its votes are about."""
+
+    outcome: Outcome
+    epoch: Epoch
+    nonce: bytes
 
 
 class Asker:
@@ -87,8 +100,23 @@ class Asker:
         for ask in tuple(self._under_way):
             ask.feed(Superseded())
 
+    @property
+    def epoch(self) -> Epoch:
+        """The epoch whose members are asked."""
+        return self._epoch
+
+    def freeze(self, is_frozen: Callable[[Target], bool]) -> None:
+        """Deny what is under way about anything that is frozen now."""
+        for ask in tuple(self._under_way):
+            if any(is_frozen(target) for target in ask.targets):
+                ask.feed(Frozen())
+
     async def ask(self, question: Question) -> Outcome:
         """The outcome, within the budget. Raises Unavailable if too much is under way."""
+        return (await self.put(question)).outcome
+
+    async def put(self, question: Question) -> Asked:
+        """As :meth:`ask`, with what a record of it needs."""
         if len(self._under_way) >= UNDER_WAY_MAX:
             raise Unavailable(f"{UNDER_WAY_MAX} asks are under way", fix="ask again later")
         asking, effects = core.begin(
@@ -101,10 +129,11 @@ class Asker:
             budget=question.budget,
             veto=question.veto,
         )
-        one = _Ask(asking, self._signatures, self._watcher, self._monotonic)
+        one = _Ask(asking, question.targets, self._signatures, self._watcher, self._monotonic)
         self._under_way.add(one)
         try:
-            return await one.run(effects, self._channels)
+            outcome = await one.run(effects, self._channels)
+            return Asked(outcome, asking.epoch, asking.ask.nonce)
         finally:
             self._under_way.discard(one)
 
@@ -115,11 +144,13 @@ class _Ask:
     def __init__(
         self,
         asking: Asking,
+        targets: tuple[Target, ...],
         signatures: Signatures,
         watcher: Watcher,
         monotonic: Callable[[], float],
     ) -> None:
         self._asking = asking
+        self.targets = targets
         self._signatures = signatures
         self._watcher = watcher
         self._monotonic = monotonic

@@ -7,14 +7,14 @@ among them, if they do not agree. ``state`` raises StateDenied if the committee 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from quorate import limits, receipt, signed_state
 from quorate.canonical import parse
-from quorate.consensus.epoch import material_of
+from quorate.consensus.epoch import Epoch, material_of
 from quorate.consensus.history import EpochUnknown, History
 from quorate.errors import QuorateError, SubjectMismatch
 from quorate.manifest import Manifest, check_digest, parse_manifest
@@ -22,6 +22,8 @@ from quorate.ports import Clock
 from quorate.signed_state import PodState, Word
 from quorate.vouched import NoQuorum
 from quorate_io import member_api
+from quorate_io.ask_channel import AskChannel
+from quorate_io.asking import Channel
 from quorate_io.clock import SystemClock
 from quorate_io.member_api import Failure
 from quorate_io.member_channel import MemberRefused, Request
@@ -32,6 +34,7 @@ __all__ = ["CommitteeClient", "MemberRefused"]
 
 TIMEOUT = 5.0
 """Seconds for one member's answer."""
+TIMEOUT_FREEZES = member_api.FREEZES_WAIT + TIMEOUT
 GRACE_SECONDS = 0.2
 """How long a state that r + 1 members said waits for others: of 2r + 1 nobody who lies can shorten
 its life."""
@@ -186,6 +189,24 @@ class CommitteeClient:
         if len(held) < needed:
             raise self._failure(failures, len(held), None)
         return min(held)
+
+    def channels(self, epoch: Epoch) -> Mapping[str, Channel]:
+        """The channels for asks to the members of ``epoch`` that can be reached, by seat."""
+        seated = self._channels.seated(epoch)
+        return {seat: AskChannel(self._channels, name) for seat, name in seated.items()}
+
+    def names(self) -> Collection[str]:
+        """The members that can be asked for what is frozen."""
+        return self._channels.current().keys()
+
+    async def freezes(self, name: str, cursor: str) -> member_api.FreezesAnswer:
+        """What the member ``name`` holds frozen after ``cursor``, unverified; it waits a while if
+        that is nothing new. An empty cursor is answered at once, with everything."""
+        query = ((member_api.CURSOR_PARAMETER, cursor),) if cursor else ()
+        request = Request(
+            "GET", member_api.FREEZES_PATH, member_api.FREEZES_BYTES, TIMEOUT_FREEZES, query=query
+        )
+        return member_api.read_freezes(await self._channels.call(name, request))
 
     def _ask(
         self, method: str, path: str, answer_bytes: int, body: bytes | None = None

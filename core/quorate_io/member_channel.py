@@ -51,6 +51,8 @@ class Request:
     timeout: float
     body: bytes | None = None
     query: tuple[tuple[str, str], ...] = ()
+    content_type: str = "application/json"
+    """Of the body, if there is one, and of the answer."""
 
 
 class MemberChannel:
@@ -226,7 +228,7 @@ def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=context, limit=CONNECTIONS),
         auto_decompress=False,
-        headers={"Accept-Encoding": "identity", "Accept": "application/json"},
+        headers={"Accept-Encoding": "identity"},
     )
 
 
@@ -234,8 +236,9 @@ def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:
 async def _exchange(
     session: aiohttp.ClientSession, url: yarl.URL, request: Request, headers: dict[str, str]
 ) -> AsyncIterator[aiohttp.ClientResponse]:
+    headers = {**headers, "Accept": request.content_type}
     if request.body is not None:
-        headers = {**headers, "Content-Type": "application/json"}
+        headers["Content-Type"] = request.content_type
     async with session.request(
         request.method,
         url.with_path(request.path).with_query(request.query or None),

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from quorate.consensus.epoch import Epoch
 from quorate.consensus.history import History
 from quorate.consensus.thresholds import MEMBERS_MAX
 from quorate.errors import InvalidInput, QuorateError, Unavailable
@@ -79,6 +80,16 @@ class MemberChannels:
             self._seen = history
             self._follow(history)
         return self._channels
+
+    def seated(self, epoch: Epoch) -> Mapping[str, str]:
+        """Names of channels by the seats of ``epoch`` that they lead to."""
+        current = self.current()
+        if MEMBER_MARK in self._url:
+            return {seat: seat for seat in epoch.members if seat in current}
+        # One channel leads to a seat if there is one, or if it was verified whose it is.
+        (name,) = current
+        only = next(iter(epoch.members)) if len(epoch.members) == 1 else self.member(name)
+        return {only: name} if only is not None else {}
 
     def member(self, name: str) -> str | None:
         """Whose channel ``name`` is, as far as that was verified and is one member's."""

@@ -6,12 +6,14 @@ from typing import Any
 import msgspec
 
 from quorate.audit.records import Coverage
+from quorate.consensus.conversation import Said
 from quorate_sidecar.checks.lane import Tally
 from quorate_sidecar.checks.scanner import Scanner
 from quorate_sidecar.checks.text_guard import TextGuard
 from quorate_sidecar.openai.answer import AnswerDecoder
-from quorate_sidecar.openai.chat_answer import CHAT_ANSWER, CHAT_CHUNK, Envelope
-from quorate_sidecar.openai.completion_answer import COMPLETION_ANSWER
+from quorate_sidecar.openai.chat_answer import CHAT_ANSWER, CHAT_CHUNK, ChatAnswer, Envelope
+from quorate_sidecar.openai.completion_answer import COMPLETION_ANSWER, CompletionAnswer
+from quorate_sidecar.openai.conversation import answered
 from quorate_sidecar.openai.embedding_answer import EMBEDDING_ANSWER
 from quorate_sidecar.openai.models_answer import MODELS_ANSWER
 from quorate_sidecar.openai.strict import encode
@@ -37,6 +39,8 @@ class Answer:
     coverage: list[Coverage]
     body: bytes = b""
     refusal: Refusal | None = None
+    said: tuple[tuple[int, Said], ...] = ()
+    """What each choice says and does, by its index, as it would be released."""
 
 
 def check_answer(api: Api, body: bytes, scanner: Scanner, request_id: str) -> Answer:
@@ -52,13 +56,23 @@ def check_answer(api: Api, body: bytes, scanner: Scanner, request_id: str) -> An
             value.id = request_id
     except Refusal as refusal:
         return Answer(guard.tally, guard.coverage, refusal=refusal)
-    return Answer(guard.tally, guard.coverage, encode(value))
+    return Answer(guard.tally, guard.coverage, encode(value), said=_said(value))
 
 
-def stream_guard(api: Api, scanner: Scanner, request_id: str, bytes_max: int) -> StreamGuard:
+def _said(value: Any) -> tuple[tuple[int, Said], ...]:
+    if isinstance(value, ChatAnswer):
+        return tuple((choice.index, answered(choice.message)) for choice in value.choices)
+    if isinstance(value, CompletionAnswer):
+        return tuple((choice.index, answered(choice.text)) for choice in value.choices)
+    return ()
+
+
+def stream_guard(
+    api: Api, scanner: Scanner, request_id: str, bytes_max: int, *, streams_prose: bool
+) -> StreamGuard:
     """The guard for a streamed answer of ``api``."""
     decoder = CHAT_CHUNK if api is Api.CHAT else COMPLETION_ANSWER
-    return StreamGuard(decoder, scanner, request_id, bytes_max)
+    return StreamGuard(decoder, scanner, request_id, bytes_max, streams_prose=streams_prose)
 
 
 def upstream_error(status: int, body: bytes, scanner: Scanner) -> Refusal:

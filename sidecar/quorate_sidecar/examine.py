@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from quorate_sidecar.checks.lane import Tally
 from quorate_sidecar.checks.scanner import Scanner
 from quorate_sidecar.checks.text_guard import TextGuard
-from quorate_sidecar.openai.chat_request import CHAT_REQUEST, ChatRequest
-from quorate_sidecar.openai.completion_request import COMPLETION_REQUEST, CompletionRequest
+from quorate_sidecar.openai.chat_request import CHAT_REQUEST
+from quorate_sidecar.openai.completion_request import COMPLETION_REQUEST
+from quorate_sidecar.openai.conversation import Conversation
 from quorate_sidecar.openai.embedding_request import EMBEDDING_REQUEST, EmbeddingRequest
 from quorate_sidecar.openai.strict import encode
 from quorate_sidecar.refusal import Refusal
 from quorate_sidecar.routes import Api
 
-Request = ChatRequest | CompletionRequest | EmbeddingRequest
+Request = Conversation | EmbeddingRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Examined:
     model: str = ""
     stream: bool = False
     refusal: Refusal | None = None
+    conversation: Conversation | None = None
+    """What the model is asked, as it is forwarded; None if its answer holds no words."""
 
 
 def examine(api: Api, body: bytes, scanner: Scanner) -> Examined:
@@ -39,7 +42,8 @@ def examine(api: Api, body: bytes, scanner: Scanner) -> Examined:
     if guard.masked:
         again = encode(request)
     digest = f"sha256:{hashlib.sha256(again).hexdigest()}"
-    return Examined(guard.tally, again, digest, request.model, request.streams)
+    said = None if isinstance(request, EmbeddingRequest) else request
+    return Examined(guard.tally, again, digest, request.model, request.streams, conversation=said)
 
 
 def _decode(api: Api, body: bytes) -> tuple[Request, bytes]:

@@ -7,8 +7,11 @@ from typing import Any
 from aiohttp import web
 
 from quorate import limits
+from quorate.consensus.conversation import Said
 from quorate.telemetry import names
 from quorate_sidecar import headers as header_rules
+from quorate_sidecar.actions.gate import ActionGate
+from quorate_sidecar.actions.scene import Scene
 from quorate_sidecar.answers import check_answer, stream_guard, upstream_error
 from quorate_sidecar.examine import Examined
 from quorate_sidecar.exchange import Exchange
@@ -31,8 +34,11 @@ ERROR_BYTES = 64 * limits.KIB
 class Forwarder:
     """Forwards requests of the API paths."""
 
-    def __init__(self, upstream: Upstream, recorder: Recorder, metrics: Metrics) -> None:
+    def __init__(
+        self, upstream: Upstream, recorder: Recorder, metrics: Metrics, gate: ActionGate
+    ) -> None:
         self._upstream = upstream
+        self._gate = gate
         self._recorder = recorder
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
@@ -41,6 +47,7 @@ class Forwarder:
         self, request: web.BaseRequest, exchange: Exchange, api: Api, examined: Examined
     ) -> web.StreamResponse:
         """Answer a request that was examined. Raises Refusal before the first byte went out."""
+        scene = self._gate.enter(exchange, examined.conversation)
         self._recorder.begin(exchange, examined)
         headers = header_rules.upstream_headers(
             request.headers, exchange.id, stream=examined.stream
@@ -53,14 +60,16 @@ class Forwarder:
                 raise upstream_error(answer.status, body, exchange.scanner)
             _check_framing(answer, stream=examined.stream)
             if examined.stream:
-                return await self._stream(request, exchange, api, answer)
+                return await self._stream(request, exchange, api, answer, scene)
             body = await self._upstream.read_bounded(answer, exchange.rules.max_response_bytes)
         finally:
             self._upstream.release(answer)
         exchange.upstream_seconds = self._loop.time() - began
-        return await self._release(exchange, api, body)
+        return await self._release(exchange, api, body, scene)
 
-    async def _release(self, exchange: Exchange, api: Api, body: bytes) -> web.Response:
+    async def _release(
+        self, exchange: Exchange, api: Api, body: bytes, scene: Scene
+    ) -> web.Response:
         """Judge a whole answer; record it, then let it go."""
         exchange.received = len(body)
         if len(body) < OFFLOAD_BYTES:
@@ -71,6 +80,7 @@ class Forwarder:
         exchange.coverage = answer.coverage
         if answer.refusal is not None:
             raise answer.refusal
+        await self._gate.decide(exchange, scene, answer.said, answer.tally)
         exchange.released = len(answer.body)
         exchange.released_digest = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
         self._recorder.end(exchange)
@@ -84,16 +94,19 @@ class Forwarder:
         exchange: Exchange,
         api: Api,
         answer: Answer,
+        scene: Scene,
     ) -> web.StreamResponse:
         """Let events out as they are decided; end with an error event if they are refused."""
         bytes_max = exchange.rules.max_response_bytes
-        guard = stream_guard(api, exchange.scanner, exchange.id, bytes_max)
+        guard = stream_guard(
+            api, exchange.scanner, exchange.id, bytes_max, streams_prose=scene.streams_prose
+        )
         response = web.StreamResponse(headers=header_rules.stream_headers(exchange.id))
         digest = hashlib.sha256()
         exchange.answer_tally = guard.tally
         try:
             await response.prepare(request)
-            await self._relay(exchange, guard, response, answer, digest)
+            await self._relay(exchange, guard, response, answer, digest, scene)
             if guard.refusal is not None:
                 await response.write(event(encode(error_object(guard.refusal, exchange.id))))
             await response.write_eof()
@@ -116,12 +129,14 @@ class Forwarder:
         response: web.StreamResponse,
         answer: Answer,
         digest: Any,
+        scene: Scene,
     ) -> None:
         """Read, decide, write, until the end or a refusal. Raises ConnectionError for a client
         that left."""
         while guard.refusal is None and not guard.done:
             try:
                 data = await self._upstream.read(answer)
+                self._gate.check_frozen(scene)
             except Refusal as refusal:
                 guard.refusal = refusal
                 return
@@ -129,10 +144,24 @@ class Forwarder:
                 guard.end()
                 return
             out = guard.feed(data)
-            if out:
-                digest.update(out)
-                exchange.released += len(out)
-                await response.write(out)
+            while True:
+                if out:
+                    digest.update(out)
+                    exchange.released += len(out)
+                    await response.write(out)
+                if (pending := guard.pending) is None:
+                    break
+                out = guard.decided(await self._judged(exchange, scene, guard, pending))
+
+    async def _judged(
+        self, exchange: Exchange, scene: Scene, guard: StreamGuard, pending: tuple[int, Said]
+    ) -> Refusal | None:
+        """Why a choice that ended may not leave, or None."""
+        try:
+            await self._gate.decide(exchange, scene, [pending], guard.tally)
+        except Refusal as refusal:
+            return refusal
+        return None
 
 
 def _check_framing(answer: Answer, *, stream: bool) -> None:

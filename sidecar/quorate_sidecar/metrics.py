@@ -69,6 +69,11 @@ class Metrics(Collector):
         """Note the time added to a request."""
         self._observe(names.SIDECAR_OVERHEAD, path, seconds)
 
+    def action(self, band: str, decision: str, cause: str, decided_by: str, seconds: float) -> None:
+        """Count an action that was decided about, and the time that took."""
+        self.count(names.SIDECAR_ACTIONS, band, decision, cause)
+        self._observe(names.SIDECAR_ACTION_SECONDS, decided_by, seconds)
+
     def findings(self, tally: Tally, direction: str) -> None:
         """Count what the checks found in one direction of an exchange."""
         for (check, _, action), found in tally.items():

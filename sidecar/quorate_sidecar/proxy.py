@@ -12,11 +12,14 @@ import re
 from aiohttp import web
 
 from quorate import limits
+from quorate.consensus.hold_decision import DECISION_BYTES
 from quorate_sidecar import headers as header_rules
+from quorate_sidecar.actions.gate import ActionGate
 from quorate_sidecar.capacity import Capacity
 from quorate_sidecar.examine import Examined, examine
 from quorate_sidecar.exchange import Exchange
 from quorate_sidecar.forwarder import OFFLOAD_BYTES, Forwarder
+from quorate_sidecar.openai.strict import encode
 from quorate_sidecar.rate import TokenBucket
 from quorate_sidecar.recorder import Recorder
 from quorate_sidecar.refusal import Code, Refusal, error_body
@@ -44,12 +47,14 @@ class Proxy:
         forwarder: Forwarder,
         recorder: Recorder,
         capacity: Capacity,
+        gate: ActionGate,
     ) -> None:
         self._standing = standing
         self._upstream = upstream
         self._forwarder = forwarder
         self._recorder = recorder
         self._capacity = capacity
+        self._gate = gate
         self._loop = asyncio.get_running_loop()
         self._bucket: TokenBucket | None = None
 
@@ -77,13 +82,15 @@ class Proxy:
         exchange.path, exchange.routed = where.label, True
         self._capacity.enter()
         try:
-            if where.api is None:
+            if where.api is None and not where.is_decision:
                 return await self._probe(request, exchange, where)
             self._take_token(exchange)
             exchange.recorded = True
             refusal = self._standing.refusal()
             if refusal is not None:
                 raise refusal
+            if where.api is None:
+                return await self._decision(request, exchange)
             return await self._api(request, exchange, where.api)
         finally:
             self._capacity.leave()
@@ -118,6 +125,26 @@ class Proxy:
             return await self._forwarder.forward(request, exchange, api, examined)
         finally:
             reader.release()
+
+    async def _decision(self, request: web.BaseRequest, exchange: Exchange) -> web.Response:
+        """Take in what people decided about a hold: a signed envelope."""
+        header_rules.check_json(request.headers)
+        reader = BodyReader(self._capacity)
+        try:
+            body = await reader.read(request, DECISION_BYTES)
+        finally:
+            reader.release()
+        exchange.request_bytes = len(body)
+        held = self._gate.take_decision(body)
+        self._recorder.end(exchange)
+        answer = {
+            "hold": held.terms.hold_id,
+            "standing": held.standing.value,
+            "expiresAt": held.expires_at.isoformat(timespec="seconds"),
+        }
+        headers = header_rules.answer_headers(exchange.id)
+        headers["Content-Type"] = "application/json"
+        return web.Response(body=encode(answer), headers=headers)
 
     async def _probe(
         self, request: web.BaseRequest, exchange: Exchange, where: Route

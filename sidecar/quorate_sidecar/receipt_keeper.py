@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from quorate import limits, receipt
 from quorate.audit.records import ReceiptTaken
+from quorate.consensus.asker import audience
 from quorate.consensus.history import EpochUnknown, History
 from quorate.errors import QuorateError, SubjectMismatch, Unavailable
 from quorate.keys import LocalSigner
@@ -73,6 +74,11 @@ class ReceiptKeeper:
         self._failures = 0
         self._ask_at = self._late_at = 0.0
         """By the monotonic clock, like the standing's deadline."""
+
+    @property
+    def audience(self) -> bytes:
+        """Whom approvals for this pod are for: the digest of its session key."""
+        return audience(self._signer.public_key.pem)
 
     async def run(self) -> None:
         """Keep a receipt for ever."""

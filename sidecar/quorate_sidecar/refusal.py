@@ -21,6 +21,12 @@ class Code(StrEnum):
     CONTENT = "ContentDenied"
     UNSUPPORTED = "NotCheckable"
     POLICY = "PolicyDenied"
+    # what the model would do
+    ACTION = "ActionDenied"
+    HELD = "ActionHeld"
+    UNDECIDED = "ActionUndecided"
+    FROZEN = "Frozen"
+    DECISION = "DecisionRefused"
     # how much
     RATE = "RateLimited"
     BUSY = "TooManyRequests"

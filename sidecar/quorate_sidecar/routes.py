@@ -28,10 +28,18 @@ class Route:
     target: str
     label: str
     api: Api | None = None
+    is_decision: bool = False
+    """True for what people decided about a hold: it goes no further than this process."""
+
+
+HOLD_DECISIONS = "/quorate/v1/hold-decisions"
+"""Where people's decisions about what is held are delivered. Whoever delivers one proves nothing:
+it is signed."""
 
 
 _METHODS = {Api.CHAT: "POST", Api.COMPLETIONS: "POST", Api.EMBEDDINGS: "POST", Api.MODELS: "GET"}
 _ROUTES = {api.value: Route(api.value, api.value, api) for api in Api}
+_DECISIONS = Route(HOLD_DECISIONS, HOLD_DECISIONS, is_decision=True)
 _AMBIGUOUS = ("%", "//", ";", "\\", "/./", "/../", "#")
 _SHOWN = 80
 
@@ -43,6 +51,10 @@ def route(method: str, target: str, rules: RuntimeRules) -> Route:
         if method != _METHODS[found.api]:
             raise _wrong_method(target, _METHODS[found.api])
         return found
+    if target == HOLD_DECISIONS:
+        if method != "POST":
+            raise _wrong_method(target, "POST")
+        return _DECISIONS
     if target in rules.probe_paths or (rules.metrics_path and target == rules.metrics_path):
         if method not in ("GET", "HEAD"):
             raise _wrong_method("a probe", "GET, HEAD")

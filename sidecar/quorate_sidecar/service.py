@@ -16,6 +16,10 @@ from quorate_io.clock import SystemClock
 from quorate_io.committee_client import CommitteeClient
 from quorate_io.health import HealthServer
 from quorate_sidecar import termination
+from quorate_sidecar.actions.committee import Committee, Members
+from quorate_sidecar.actions.freezes import FreezeKeeper, FreezeSource
+from quorate_sidecar.actions.gate import ActionGate
+from quorate_sidecar.actions.held import HoldTable
 from quorate_sidecar.audit_log import AuditLog
 from quorate_sidecar.audit_writer import AuditWriter, Owner
 from quorate_sidecar.capacity import Capacity
@@ -46,14 +50,14 @@ AGE_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
-class Member(StateSource, ReceiptSource, ReportSink, Protocol):
+class Source(StateSource, ReceiptSource, ReportSink, Members, FreezeSource, Protocol):
     """Who is asked and told: :class:`quorate_io.committee_client.CommitteeClient`."""
 
 
 class Service:
     """One sidecar. :meth:`run` returns when it was told to stop, or raises QuorateError."""
 
-    def __init__(self, settings: Settings, source: Member, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, source: Source, metrics: Metrics) -> None:
         self._settings = settings
         self._source = source
         self._metrics = metrics
@@ -79,6 +83,11 @@ class Service:
             self._audit.take_receipt,
             partial(self._reporter.note, Rule.RECEIPT_RENEWAL_LATE),
         )
+        self._committee = Committee(source, self._receipts.audience, metrics)
+        self._holds = HoldTable(self._standing.clock)
+        self._freezes = FreezeKeeper(
+            source, lambda: self._committee.epoch, self._standing.clock, self._frozen
+        )
         self._health = HealthServer(
             ready=self._standing.unready, probes={"/startupz": self._standing.unstarted}
         )
@@ -103,6 +112,8 @@ class Service:
             self._spawn(self._keeper.run())
             self._spawn(self._receipts.run())
             self._spawn(self._audit.run())
+            self._spawn(self._committee.run())
+            self._spawn(self._freezes.run())
             self._spawn(ListenerWatch(self._foreign, settings.proc_net).run())
             self._spawn(self._watch_age())
             self._spawn(self._reporter.run())
@@ -131,8 +142,17 @@ class Service:
     def _server(self, upstream: Upstream) -> BoundedServer:
         loop = asyncio.get_running_loop()
         recorder = Recorder(self._audit, self._metrics, loop.time)
-        forwarder = Forwarder(upstream, recorder, self._metrics)
-        proxy = Proxy(self._standing, upstream, forwarder, recorder, self._capacity)
+        gate = ActionGate(
+            self._settings.pod,
+            self._standing,
+            self._committee,
+            self._freezes,
+            self._holds,
+            self._audit.write,
+            self._metrics,
+        )
+        forwarder = Forwarder(upstream, recorder, self._metrics, gate)
+        proxy = Proxy(self._standing, upstream, forwarder, recorder, self._capacity, gate)
         return BoundedServer(proxy.handle)
 
     async def _listen(self, server: BoundedServer, port: int) -> None:
@@ -188,6 +208,9 @@ class Service:
         self._standing.foreign = found
         self._reporter.note(Rule.FOREIGN_LISTENER, "; ".join(found[:5]))
 
+    def _frozen(self) -> None:
+        self._committee.freeze(lambda target: self._freezes.covering(target) is not None)
+
     async def _watch_age(self) -> None:
         standing = self._standing
         while True:
@@ -207,6 +230,8 @@ class Service:
         metrics.gauge(names.SIDECAR_CONNECTIONS, lambda: server.connection_count)
         metrics.gauge(names.SIDECAR_MEASURE_SECONDS, lambda: self._model.measure_seconds)
         metrics.gauge(names.SIDECAR_MODEL_HASHED, lambda: self._model.hashed_at)
+        metrics.gauge(names.SIDECAR_HOLDS, lambda: len(self._holds))
+        metrics.gauge(names.SIDECAR_FREEZES, lambda: len(self._freezes))
         metrics.gauge(names.SIDECAR_MODEL_CHANGED, lambda: 1 if standing.changed else 0)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

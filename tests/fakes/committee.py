@@ -1,5 +1,6 @@
 """A committee with real keys in one process: the core's members, with a store in memory."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -75,20 +76,27 @@ class FakeMember:
 
 
 class FakeCommittee:
-    """Members m0, m1, … of one epoch; all approve unless told otherwise."""
+    """Members m0, m1, … of one epoch, or as they are named; all approve unless told otherwise."""
 
-    def __init__(self, thresholds: Thresholds = PRESETS["standard"]) -> None:
+    def __init__(
+        self,
+        thresholds: Thresholds = PRESETS["standard"],
+        names: Sequence[str] = (),
+        admins: Sequence[LocalSigner] = (),
+    ) -> None:
+        self.keys = [ed25519.Ed25519PrivateKey.generate() for _ in range(thresholds.n)]
         self.members = [
-            FakeMember(f"m{number}", LocalSigner(ed25519.Ed25519PrivateKey.generate()), APPROVE)
-            for number in range(thresholds.n)
+            FakeMember(names[number] if names else f"m{number}", LocalSigner(key), APPROVE)
+            for number, key in enumerate(self.keys)
         ]
         seats = tuple(
             Seat(member.name, member.identity.public_key.pem, f"zone-{member.name}", DIGEST)
             for member in self.members
         )
         record = EpochRecord(
-            "c", 0, None, Change.GENESIS, "test", seats, thresholds, Admins((), 1), DIGEST
-        )
+            "c", 0, None, Change.GENESIS, "test", seats, thresholds,
+            Admins(tuple(admin.public_key.pem for admin in admins), 1), DIGEST,
+        )  # fmt: skip
         self.epoch = epochs.open_epoch(record)
         for member in self.members:
             member.join(self.epoch)

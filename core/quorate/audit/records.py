@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-FORMAT = 2
+FORMAT = 3
 """Raised when a reader of the old format would misread the new one."""
 
 LINE_BYTES = 64 * 1024
@@ -20,6 +20,11 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Digest = Annotated[str, msgspec.Meta(pattern=r"^(sha256:[0-9a-f]{64})?\Z")]
 """``sha256:<hex>``, or empty where there was nothing to digest."""
 Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+EVIDENCE_CHARS = 48 * 1024
+Evidence = Annotated[str, msgspec.Meta(max_length=EVIDENCE_CHARS)]
+Decision = Literal["approve", "deny", "hold"]
+"""What became of an action. Only ``approve`` let it pass."""
 
 Outcome = Literal["released", "denied", "interrupted", "failed"]
 """How an exchange ended: all of the answer went out; a check or the policy stopped it; the client
@@ -112,6 +117,54 @@ class Deny(_Body, frozen=True, tag="deny"):
     manifest_digest: Digest
 
 
+class Action(_Body, frozen=True, tag="action"):
+    """What was decided about one action of an answer, before anything of it left.
+
+    ``id`` is the exchange's; ``place`` counts the calls of ``choice`` that come before. An action
+    of text alone that the sidecar decides about has no record of its own.
+    """
+
+    id: Text
+    choice: Count
+    place: Count
+    tool: Text
+    """Empty for the answer itself."""
+    capability: Text
+    action_class: Text
+    band: Text
+    score: Count
+    decided_by: Text
+    """``sidecar``, or the tier that was asked."""
+    decision: Decision
+    cause: Text
+    """A stable word."""
+    request: Digest
+    """Of the request that asks about it; members name it in their votes."""
+    epoch: Digest
+    nonce: Text
+    """Of the ask, in hex; empty if nobody was asked."""
+    approvals: Count
+    others: Count
+    """Votes that were no approval."""
+    votes: Evidence
+    """The certificate of an approval, or all votes in the same form: MessagePack in base64."""
+    hold: Digest
+    """The hold's id, if it is held or people decided about it."""
+    milliseconds: Count
+
+
+class HoldDecided(_Body, frozen=True, tag="hold"):
+    """What people decided about an action that was held here."""
+
+    hold: Digest
+    standing: Text
+    signers: tuple[Digest, ...]
+    """Ids of the keys that signed."""
+    decision: Digest
+    """Of the signed envelope."""
+    expires_at: Text
+
+
 class ReceiptTaken(_Body, frozen=True, tag="receipt"):
     """The pod's receipt from here on: everything below was served with it, until the next one."""
 
@@ -125,7 +178,7 @@ class ReceiptTaken(_Body, frozen=True, tag="receipt"):
     expires_at: Text
 
 
-Body = Head | Open | Close | Deny | ReceiptTaken
+Body = Head | Open | Close | Deny | Action | HoldDecided | ReceiptTaken
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,7 +23,7 @@ from quorate.policy.accepted_signers import signer_set
 from quorate.policy.compiled_gate import CompiledGate, compile_gate
 from quorate.policy.fetched import NOTHING_FETCHED, FetchedSignatures
 from quorate.policy.runtime import CHECKS
-from quorate.policy.votes import check_enforced, risk_table, voting
+from quorate.policy.votes import risk_table, voting
 from quorate.risk.route import Voting
 from quorate.risk.rules import RiskTable
 
@@ -98,7 +98,6 @@ def compile_policy(policy: AnyPolicy) -> CompiledPolicy:
     _check_unique([gate.name for gate in spec.model.gates], f"{where}.spec.model.gates")
     _check_unique([check.name for check in spec.runtime.checks], f"{where}.spec.runtime.checks")
     _check_servers(spec.model, f"{where}.spec.model")
-    check_enforced(spec, f"{where}.spec")
     for check in spec.runtime.checks:
         if check.name not in CHECKS:
             raise InvalidInput(f"no check is named {check.name}", field=f"{where}.spec.runtime")

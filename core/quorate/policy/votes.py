@@ -2,12 +2,7 @@
 
 from typing import Final
 
-from quorate.api.v1alpha1.risk_requirements import (
-    UNENFORCED,
-    RiskRequirements,
-    VotingRequirements,
-)
-from quorate.api.v1alpha1.safety_policy import ClusterSafetyPolicySpec, SafetyPolicySpec
+from quorate.api.v1alpha1.risk_requirements import RiskRequirements, VotingRequirements
 from quorate.api.v1alpha1.signers import Approvers as NamedApprovers
 from quorate.consensus.hold import people
 from quorate.consensus.request import Band
@@ -16,18 +11,6 @@ from quorate.risk.route import Approvers, Voting
 from quorate.risk.rules import ActionClass, Floor, FloorKind, RiskTable, Tool, Weight, check
 
 _VETO: Final = "any"
-
-
-def check_enforced(spec: SafetyPolicySpec, where: str) -> None:
-    """Raise InvalidInput if the policy asks for votes: nobody would cast them."""
-    asked = {
-        "runtime.risk": spec.runtime.risk,
-        "consensus": spec.consensus,
-        "holds": spec.holds if isinstance(spec, ClusterSafetyPolicySpec) else None,
-    }
-    for name, value in asked.items():
-        if value is not None:
-            raise InvalidInput(UNENFORCED, field=f"{where}.{name}")
 
 
 def risk_table(said: RiskRequirements | None, where: str, *, platform: bool) -> RiskTable | None:

@@ -109,6 +109,32 @@ SIDECAR_MODEL_CHANGED: Final = Metric(
     "1 once the model is not what was measured; the pod denies until it is deleted.",
 )
 
+SIDECAR_ACTIONS: Final = Metric(
+    "quorate_sidecar_actions_total",
+    "counter",
+    "Actions decided about, by band, decision (approve, deny, hold) and cause.",
+    ("band", "decision", "cause"),
+)
+SIDECAR_ACTION_SECONDS: Final = Metric(
+    "quorate_sidecar_action_seconds",
+    "histogram",
+    "Time from an action's last byte to its decision, by who decided (sidecar, fast, strict).",
+    ("decided_by",),
+    _SECONDS,
+)
+SIDECAR_VOTES: Final = Metric(
+    "quorate_sidecar_votes_total",
+    "counter",
+    "Answers of members to asks, in time or late: approve, deny, abstained, invalid.",
+    ("answer",),
+)
+SIDECAR_HOLDS: Final = Metric(
+    "quorate_sidecar_holds", "gauge", "Actions that wait for people, or that they decided about."
+)
+SIDECAR_FREEZES: Final = Metric(
+    "quorate_sidecar_freezes", "gauge", "Freezes in force, as far as members told of them."
+)
+
 # Member ---------------------------------------------------------------------------------------
 MEMBER_REQUESTS: Final = Metric(
     "quorate_member_requests_total",

@@ -164,27 +164,21 @@ class ChatChunkChoice(Choice, kw_only=True):
                 function.arguments = UNSET
         return taken
 
+    def take_calls(self) -> list[ToolCallDelta]:
+        """Remove the calls, after :meth:`take`: their ids and names."""
+        calls, self.delta.tool_calls = self.delta.tool_calls, UNSET
+        return calls or []
+
     def put(self, released: dict[str, str]) -> None:
-        """Add what may leave, by lane."""
-        for lane, text in released.items():
-            if not text:
-                continue
-            field, _, index = lane.partition(".")
-            if index:
-                self._put_arguments(int(index), text)
-            else:
+        """Add texts that may leave, by field."""
+        for field, text in released.items():
+            if text:
                 setattr(self.delta, field, text)
 
-    def _put_arguments(self, index: int, text: str) -> None:
-        calls = self.delta.tool_calls or []
-        self.delta.tool_calls = calls
-        call = next((call for call in calls if call.index == index), None)
-        if call is None:
-            call = ToolCallDelta(index=index)
-            calls.append(call)
-        if not isinstance(call.function, FunctionDelta):
-            call.function = FunctionDelta()
-        call.function.arguments = text
+    def put_calls(self, calls: list[ToolCallDelta]) -> None:
+        """Add calls that may leave, each whole."""
+        if calls:
+            self.delta.tool_calls = calls
 
     def fixed(self) -> list[str]:
         """Texts that arrive whole and cannot be masked: ids and names of calls."""
@@ -196,12 +190,6 @@ class ChatChunkChoice(Choice, kw_only=True):
 
     def empty(self) -> bool:
         """True if nothing is left that is worth a chunk."""
-        if self.delta.tool_calls:
-            self.delta.tool_calls = [
-                call for call in self.delta.tool_calls if _says_something(call)
-            ]
-        if not self.delta.tool_calls:
-            self.delta.tool_calls = UNSET
         delta = self.delta
         kept = (delta.role, delta.content, delta.refusal, delta.reasoning_content, delta.reasoning)
         # null and "" say nothing on their own, but a role may come with them.
@@ -215,13 +203,6 @@ class ChatChunkChoice(Choice, kw_only=True):
     def blank(cls, index: int) -> "ChatChunkChoice":
         """A piece without anything, to put text into."""
         return cls(index=index, delta=Delta(), finish_reason=None)
-
-
-def _says_something(call: ToolCallDelta) -> bool:
-    function = call.function
-    if call.id:
-        return True
-    return isinstance(function, FunctionDelta) and bool(function.name or function.arguments)
 
 
 class ChatChunk(Envelope, kw_only=True):

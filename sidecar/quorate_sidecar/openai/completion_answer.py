@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from quorate_sidecar.openai.answer import AnswerDecoder
-from quorate_sidecar.openai.chat_answer import Choice, Envelope
+from quorate_sidecar.openai.chat_answer import Choice, Envelope, ToolCallDelta
 from quorate_sidecar.openai.fields import Visitor
 
 
@@ -24,9 +24,16 @@ class CompletionChoice(Choice, kw_only=True):
         taken, self.text = self.text, ""
         return {"text": taken} if taken else {}
 
+    def take_calls(self) -> list[ToolCallDelta]:
+        """A continuation calls nothing."""
+        return []
+
     def put(self, released: dict[str, str]) -> None:
-        """Add what may leave."""
+        """Add text that may leave."""
         self.text = released.get("text", "")
+
+    def put_calls(self, calls: list[ToolCallDelta]) -> None:
+        """Nothing: there are none."""
 
     def fixed(self) -> list[str]:
         """A continuation has no names."""

@@ -18,8 +18,11 @@ from quorate_sidecar.openai.chat_request import (
 from quorate_sidecar.openai.completion_request import CompletionRequest
 from quorate_sidecar.openai.fields import ToolCall
 
+Conversation = ChatRequest | CompletionRequest
+"""A body that a model answers with words."""
 
-def asked(request: ChatRequest | CompletionRequest) -> tuple[Said, ...]:
+
+def asked(request: Conversation) -> tuple[Said, ...]:
     """The conversation that a request continues."""
     if isinstance(request, ChatRequest):
         return tuple(_said(message) for message in request.messages)

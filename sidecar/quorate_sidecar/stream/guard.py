@@ -2,14 +2,20 @@
 
 Every text of every choice is a lane of its own. A lane lets out what is decided; a choice's
 ``finish_reason`` comes after all of its text; an event that is not understood ends the stream.
+Calls, and text where that is an action, are kept until the choice ends: then the guard stops, and
+``pending`` says what somebody must decide before it goes on.
 """
 
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from msgspec import UNSET
 
 from quorate.audit.records import Coverage
+from quorate.consensus.conversation import Said
+from quorate_sidecar.actions.withheld import Withheld
 from quorate_sidecar.checks.lane import ContentDenied, Lane, Tally
 from quorate_sidecar.checks.scanner import Scanner
 from quorate_sidecar.checks.text_guard import TextGuard, coverage_of, denied_content
@@ -29,8 +35,22 @@ Chunk = ChatChunk | CompletionAnswer
 ChunkChoice = ChatChunkChoice | CompletionChoice
 
 
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """Choices that ended together. ``ends`` says why; ``last``: the whole stream ended."""
+
+    chunk: Chunk
+    indices: tuple[int, ...]
+    ends: tuple[ChunkChoice, ...]
+    usage: Any
+    last: bool
+
+
 class StreamGuard:
-    """Feed it the model server's bytes; send what it returns; stop when ``refusal`` is set."""
+    """Feed it the model server's bytes; send what it returns; stop when ``refusal`` is set.
+
+    While ``pending`` is set nothing more leaves: say with :meth:`decided` what was decided of it.
+    """
 
     def __init__(
         self,
@@ -38,7 +58,10 @@ class StreamGuard:
         scanner: Scanner,
         request_id: str,
         bytes_max: int,
+        *,
+        streams_prose: bool = True,
     ) -> None:
+        """``streams_prose``: text leaves as it comes; otherwise with its choice's decision."""
         self._decode: Callable[[bytes], Chunk] = decoder.decode
         self._scanner = scanner
         self._id = request_id
@@ -47,6 +70,11 @@ class StreamGuard:
         self._bytes_max = bytes_max
         self._lanes: dict[int, dict[str, Lane]] = {}
         self._lane_count = 0
+        self._streams_prose = streams_prose
+        self._kept: dict[int, Withheld] = {}
+        self._queue: deque[bytes] = deque()
+        self._ending: _Ending | None = None
+        self._undecided: list[int] = []
         self._finished: set[int] = set()
         self._names: tuple[Any, ...] = ()
         self._envelopes = 0
@@ -67,11 +95,41 @@ class StreamGuard:
             if self.received > self._bytes_max:
                 message = f"the answer is longer than {self._bytes_max} bytes"
                 raise Refusal(502, Code.RESPONSE_TOO_LARGE, message)
-            for payload in self._reader.feed(data):
-                self.events += 1
-                self._event(payload)
+            self._queue.extend(self._reader.feed(data))
+            self._work()
         except Refusal as refusal:
             self.refusal = refusal
+        return self._taken()
+
+    @property
+    def pending(self) -> tuple[int, Said] | None:
+        """The choice that must be decided about now, and all that it says and does."""
+        if self.refusal is not None or not self._undecided:
+            return None
+        index = self._undecided[0]
+        return index, self._kept[index].said()
+
+    def decided(self, refusal: Refusal | None = None) -> bytes:
+        """What was decided of ``pending``: nothing against it, or why it must not leave. Returns
+        the events that may be sent now."""
+        self.refusal = refusal
+        if refusal is not None:
+            return b""
+        self._undecided.pop(0)
+        try:
+            if not self._undecided:
+                self._release()
+                self._work()
+        except Refusal as found:
+            self.refusal = found
+        return self._taken()
+
+    def _work(self) -> None:
+        while self._queue and self._ending is None:
+            self.events += 1
+            self._event(self._queue.popleft())
+
+    def _taken(self) -> bytes:
         out, self._out = self._out, []
         return b"".join(out)
 
@@ -94,8 +152,6 @@ class StreamGuard:
             raise not_understood("an event follows its end")
         if payload == DONE:
             self._finish()
-            self._out.append(event(DONE))
-            self.done = True
             return
         chunk = self._decode(payload)
         self._check_names(chunk)
@@ -137,8 +193,38 @@ class StreamGuard:
         if stop:
             raise stop
         if ends:
-            chunk.usage = usage
-            self._emit(chunk, ends)
+            indices = tuple(choice.index for choice in ends)
+            self._await(_Ending(chunk, indices, tuple(ends), usage, last=False))
+
+    def _await(self, ending: _Ending) -> None:
+        """Stop until all of ``ending`` is decided."""
+        self._ending, self._undecided = ending, list(ending.indices)
+        if not self._undecided:
+            self._release()
+
+    def _release(self) -> None:
+        """Let out what was kept of the choices that ended, then why they ended."""
+        ending, self._ending = self._ending, None
+        if ending is None:
+            return
+        chunk = ending.chunk
+        chunk.usage = UNSET
+        kind = ChatChunkChoice if isinstance(chunk, ChatChunk) else CompletionChoice
+        kept = []
+        for index in ending.indices:
+            choice = kind.blank(index)
+            choice.put(self._kept[index].kept_texts())
+            choice.put_calls(self._kept[index].kept_calls())
+            if not choice.empty():
+                kept.append(choice)
+        if kept:
+            self._emit(chunk, kept)
+        if ending.ends:
+            chunk.usage = ending.usage
+            self._emit(chunk, list(ending.ends))
+        if ending.last:
+            self._out.append(event(DONE))
+            self.done = True
 
     def _choice(self, choice: ChunkChoice) -> tuple[str, Refusal | None]:
         """Replace the choice's text with what may leave; also why it ends, and what denies."""
@@ -148,16 +234,24 @@ class StreamGuard:
         for text in choice.fixed():
             self._names_guard.fixed("tool_calls", text)
         taken = choice.take()
-        if choice.index in self._finished and (taken or reason):
+        calls = choice.take_calls()
+        if choice.index in self._finished and (taken or calls or reason):
             raise not_understood("a choice goes on after its end")
+        kept = self._kept_of(choice.index)
+        kept.add_calls(calls)
         pieces = [(name, text, False) for name, text in taken.items()]
         if reason:
             self._finished.add(choice.index)
             names = {**self._lanes.get(choice.index, {}), **taken}
             pieces += [(name, "", True) for name in names]
         released, stop = self._pass(choice.index, pieces)
-        choice.put(released)
+        choice.put(kept.add_texts(released))
         return (reason if isinstance(reason, str) else ""), stop
+
+    def _kept_of(self, index: int) -> Withheld:
+        if index not in self._kept:
+            self._kept[index] = Withheld(streams_prose=self._streams_prose)
+        return self._kept[index]
 
     def _pass(
         self, index: int, pieces: list[tuple[str, str, bool]]
@@ -186,17 +280,22 @@ class StreamGuard:
         """The end mark: let out the rest of choices that never said why they ended."""
         chunk = self._last
         if chunk is None:
+            self._out.append(event(DONE))
+            self.done = True
             return
         chunk.usage = UNSET
-        for index in [index for index in self._lanes if index not in self._finished]:
-            released, stop = self._pass(index, [(name, "", True) for name in self._lanes[index]])
+        open_ = tuple(index for index in self._kept if index not in self._finished)
+        for index in open_:
+            names = list(self._lanes.get(index, {}))
+            released, stop = self._pass(index, [(name, "", True) for name in names])
             kind = ChatChunkChoice if isinstance(chunk, ChatChunk) else CompletionChoice
             choice = kind.blank(index)
-            choice.put(released)
+            choice.put(self._kept[index].add_texts(released))
             if not choice.empty():
                 self._emit(chunk, [choice])
             if stop:
                 raise stop
+        self._await(_Ending(chunk, open_, (), UNSET, last=True))
 
     def _emit(self, chunk: Chunk, choices: list[Any]) -> None:
         chunk.choices = choices

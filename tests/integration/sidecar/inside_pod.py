@@ -88,7 +88,7 @@ class Pod(Cluster):
         }
         arguments = [
             *(sys.executable, "-P", "-m", "quorate_sidecar", command),
-            *("--genesis-digest", self.genesis.digest_text, "--member", self.url),
+            *("--genesis-digest", self.genesis.digest_text, "--member-url", self.url),
             *("--token-file", str(self.folder / "pod.token")),
             *("--model-path", str(self.model_folder), "--work", str(self.folder / "work")),
             *("--termination-log", str(self.folder / "termination-log"), *extra),

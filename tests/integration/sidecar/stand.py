@@ -9,16 +9,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from quorate.audit.chain import Chain, Report, verify_lines
+from quorate.consensus.thresholds import PRESETS
 from quorate.policy.runtime import CheckRule, RuntimeRules
 from quorate.ports import Clock
 from quorate.signed_state import PodState
+from quorate_sidecar.actions.committee import Committee, Members
+from quorate_sidecar.actions.freezes import FreezeKeeper, FreezeSource
+from quorate_sidecar.actions.gate import ActionGate
+from quorate_sidecar.actions.held import HoldTable
 from quorate_sidecar.audit_log import AuditLog
 from quorate_sidecar.audit_writer import AuditWriter, Owner, audit_files
 from quorate_sidecar.capacity import Capacity
@@ -29,6 +34,8 @@ from quorate_sidecar.recorder import Recorder
 from quorate_sidecar.server import BoundedServer
 from quorate_sidecar.standing import Standing
 from quorate_sidecar.upstream import Upstream
+from tests.fakes.acting import AUDIENCE, POD, FakeMembers
+from tests.fakes.committee import FakeCommittee
 
 MANIFEST = "sha256:" + "5" * 64
 POLICY = "sha256:" + "7" * 64
@@ -203,10 +210,20 @@ class Parts:
     upstream: Upstream
     audit: AuditLog
     capacity: Capacity
+    committee: Committee
+    freezes: FreezeKeeper
+
+
+class Source(Members, FreezeSource, Protocol):
+    """A committee's client."""
 
 
 def assemble(
-    audit_directory: Path, policy: RuntimeRules, clock: Clock, registry: CollectorRegistry
+    audit_directory: Path,
+    policy: RuntimeRules,
+    clock: Clock,
+    registry: CollectorRegistry,
+    members: Source,
 ) -> Parts:
     """A proxy that is measured, allowed and not listening yet. Needs a running event loop."""
     now = clock.now()
@@ -219,16 +236,31 @@ def assemble(
     audit.open()
     upstream = Upstream(policy.port)
     recorder = Recorder(audit, metrics, asyncio.get_running_loop().time)
-    proxy = Proxy(standing, upstream, Forwarder(upstream, recorder, metrics), recorder, capacity)
-    return Parts(standing, BoundedServer(proxy.handle), upstream, audit, capacity)
+    committee = Committee(members, AUDIENCE, metrics)
+    freezes = FreezeKeeper(
+        members,
+        lambda: committee.epoch,
+        clock,
+        lambda: committee.freeze(lambda target: freezes.covering(target) is not None),
+    )
+    gate = ActionGate(POD, standing, committee, freezes, HoldTable(clock), audit.write, metrics)
+    forwarder = Forwarder(upstream, recorder, metrics, gate)
+    proxy = Proxy(standing, upstream, forwarder, recorder, capacity, gate)
+    server = BoundedServer(proxy.handle)
+    return Parts(standing, server, upstream, audit, capacity, committee, freezes)
 
 
 @asynccontextmanager
-async def stand(directory: Path, **changes: Any) -> AsyncIterator[Stand]:
-    """Proxy and model server, running. ``changes`` are of the rules."""
+async def stand(
+    directory: Path, members: Source | None = None, **changes: Any
+) -> AsyncIterator[Stand]:
+    """Proxy and model server, running, before a committee. ``changes`` are of the rules."""
     port, clock, registry = free_port(), Hands(), CollectorRegistry()
-    parts = assemble(directory / "audit", rules(port, **changes), clock, registry)
+    members = members or FakeMembers(FakeCommittee(PRESETS["dev"]))
+    parts = assemble(directory / "audit", rules(port, **changes), clock, registry, members)
     server, standing = parts.server, parts.standing
+    await parts.committee.look()
+    following = asyncio.ensure_future(parts.freezes.run())
     await server.listen([SIDECAR_HOST], port)
     session = aiohttp.ClientSession()
     application = web.Application(client_max_size=64_000_000)
@@ -243,6 +275,7 @@ async def stand(directory: Path, **changes: Any) -> AsyncIterator[Stand]:
     try:
         yield found
     finally:
+        following.cancel()
         await session.close()
         server.stop_listening()
         await server.shutdown(1.0)

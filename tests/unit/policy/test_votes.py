@@ -1,4 +1,4 @@
-"""Risk and votes in policies: compiled, intersected, and refused while nobody enforces them."""
+"""Risk and votes in policies: compiled and intersected."""
 
 from dataclasses import replace
 from typing import Any, get_args
@@ -53,24 +53,38 @@ def compiled(spec: dict[str, Any], **kwargs: Any) -> CompiledPolicy:
     return compile_policy(read(ClusterSafetyPolicy, document))
 
 
-UNENFORCED: list[tuple[dict[str, Any], str | None, str]] = [
-    ({"runtime": {"risk": RISK}}, None, "spec.runtime.risk"),
-    ({"runtime": {"risk": {}}}, "team-a", "spec.runtime.risk"),
-    ({"consensus": {"veto": "any"}}, None, "spec.consensus"),
-    ({"consensus": {}}, "team-a", "spec.consensus"),
-    ({"holds": HOLDS}, None, "spec.holds"),
-]
+@pytest.mark.requirement("risk, consensus and holds of a policy reach its sidecars")
+def test_what_a_policy_says_of_votes_reaches_the_sidecar() -> None:
+    """From the document as it is applied, of either kind, to the rules that are signed."""
+    floor = compiled(
+        {
+            "runtime": RUNTIME | {"risk": RISK},
+            "consensus": {"veto": "any", "strictMilliseconds": 900},
+            "holds": HOLDS,
+        }
+    )
+    own = compiled(
+        {"runtime": RUNTIME | {"risk": {}}, "consensus": {"fastMilliseconds": 100}},
+        namespace="team-a",
+    )
+    found = rules(floor, own)
+    assert found.risk == (TABLE, RiskTable(platform=False))
+    group = Approvers(2, (CHIEF.public_key.pem, DEPUTY.public_key.pem))
+    assert found.voting == Voting(100, 900, True, 900, (group,))
 
 
-@pytest.mark.requirement("a policy that asks for what is not enforced is refused with the reason")
-@pytest.mark.parametrize(("spec", "namespace", "field"), UNENFORCED)
-def test_what_nobody_enforces_is_refused(
-    spec: dict[str, Any], namespace: str | None, field: str
-) -> None:
-    """Of either kind, also if it says nothing inside: it does not compile, so it denies."""
-    with pytest.raises(InvalidInput, match="must not be set: no sidecar") as caught:
-        compiled(spec, namespace=namespace)
-    assert caught.value.field.endswith(field)
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"runtime": {"risk": {"floors": RISK["floors"] * 2}}}, "spec.runtime.risk.floors"),
+        ({"holds": {"threshold": 1, "keys": [{"name": "a", "publicKey": "x"}]}}, "spec.holds"),
+    ],
+)
+def test_what_cannot_be_meant_does_not_compile(spec: dict[str, Any], field: str) -> None:
+    """A policy from a file is held to the same."""
+    with pytest.raises(InvalidInput) as caught:
+        compiled(spec)
+    assert field in f"{caught.value.field} {caught.value}"
 
 
 def test_a_tenant_names_no_people() -> None:

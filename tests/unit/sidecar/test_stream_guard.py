@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from quorate.consensus.conversation import Said, Wanted
+from quorate.consensus.request import Role
 from quorate.policy.runtime import CheckRule
 from quorate_sidecar.checks.scanner import scanner_for
 from quorate_sidecar.openai.chat_answer import CHAT_CHUNK
 from quorate_sidecar.openai.completion_answer import COMPLETION_ANSWER
-from quorate_sidecar.refusal import Code
+from quorate_sidecar.refusal import Code, Refusal
 from quorate_sidecar.stream.guard import ENVELOPES_MAX, LANES_MAX, StreamGuard
 from quorate_sidecar.stream.sse import EVENT_BYTES
 from tests.unit.sidecar import samples
@@ -42,6 +44,8 @@ def run(*events: bytes, bytes_max: int = 1_000_000) -> tuple[list[Any], StreamGu
     out = b""
     for data in events:
         out += guard.feed(data)
+        while guard.pending:
+            out += guard.decided()
     guard.end()
     payloads = [line[6:] for line in out.splitlines() if line]
     return [json.loads(p) if p != b"[DONE]" else "DONE" for p in payloads], guard
@@ -109,20 +113,101 @@ def test_choices_and_fields_are_lanes_of_their_own() -> None:
     }  # fmt: skip
 
 
+FIRST = {"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": ""}}
+
+
 def test_tool_calls_keep_id_name_and_arguments() -> None:
-    """Ids and names pass at once, arguments when they are decided."""
-    first = {"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": ""}}
+    """A call leaves whole, before its choice says why it ended."""
     values, guard = run(
-        chunk({"tool_calls": [first]}),
+        chunk({"tool_calls": [FIRST]}),
         chunk(call(0, arguments='{"city": "Par')),
         chunk(call(0, arguments='is"}')),
         chunk({}, "tool_calls"),
         DONE,
     )
     assert guard.refusal is None
-    found = [delta["tool_calls"][0] for delta, _ in deltas(values) if delta]
-    assert (found[0]["id"], found[0]["function"]["name"]) == ("c1", "f")
-    assert "".join(c["function"].get("arguments", "") for c in found) == '{"city": "Paris"}'
+    whole = FIRST | {"function": {"name": "f", "arguments": '{"city": "Paris"}'}}
+    assert deltas(values) == [({"tool_calls": [whole]}, None), ({}, "tool_calls")]
+
+
+@pytest.mark.requirement("sidecar: nothing of an action reaches the client before it is decided")
+def test_nothing_of_a_call_leaves_before_it_is_decided() -> None:
+    """Not its id, its name, a byte of its arguments, nor that there is one."""
+    guard = StreamGuard(CHAT_CHUNK, SCANNER, "req_1", 10_000)
+    out = b"".join(
+        guard.feed(data)
+        for data in (
+            chunk({"role": "assistant", "content": "one moment "}),
+            chunk({"tool_calls": [FIRST]}),
+            chunk(call(0, arguments='{"city": "Paris"}')),
+            chunk({}, "tool_calls"),
+            DONE,
+        )
+    )
+    said = Said(Role.ASSISTANT, "one moment ", (Wanted("c1", "f", '{"city": "Paris"}'),))
+    assert guard.pending == (0, said)
+    assert b"one moment" in out
+    assert b"tool_calls" not in out
+    assert b"c1" not in out
+    assert not guard.done
+    assert guard.decided(Refusal(403, Code.ACTION, "no")) == b""
+    assert guard.pending is None
+    assert not guard.done
+    assert guard.feed(DONE) == b""
+
+
+def test_prose_that_is_an_action_waits_too() -> None:
+    """Where text is not for the sidecar alone, it leaves with the decision about it."""
+    guard = StreamGuard(CHAT_CHUNK, SCANNER, "req_1", 10_000, streams_prose=False)
+    out = guard.feed(chunk({"role": "assistant", "content": "one "}) + chunk({"content": "two"}))
+    assert b"one" not in out
+    out = guard.feed(chunk({}, "stop"))
+    assert out == b""
+    assert guard.pending == (0, Said(Role.ASSISTANT, "one two"))
+    assert b"one two" in guard.decided()
+
+
+def test_choices_that_end_together_leave_together() -> None:
+    """Each is decided about by itself; if one must not leave, the call of none of them does."""
+    both = [
+        {"index": index, "delta": {"tool_calls": [FIRST]}, "finish_reason": "tool_calls"}
+        for index in (0, 1)
+    ]
+    guard = StreamGuard(CHAT_CHUNK, SCANNER, "req_1", 10_000)
+    assert guard.feed(wrapped(choices=both)) == b""
+    assert guard.pending is not None
+    assert guard.decided() == b""
+    assert guard.pending is not None
+    assert guard.pending[0] == 1
+    assert guard.decided(Refusal(403, Code.ACTION, "no")) == b""
+
+
+def test_choices_without_a_reason_are_decided_at_the_end_mark() -> None:
+    """A server that never says why a choice ended gets no call past anybody."""
+    guard = StreamGuard(CHAT_CHUNK, SCANNER, "req_1", 10_000)
+    assert guard.feed(chunk({"tool_calls": [FIRST]}) + DONE) == b""
+    assert guard.pending is not None
+    out = guard.decided()
+    assert b'"name":"f"' in out
+    assert out.endswith(DONE)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [chunk({"tool_calls": [FIRST]}), chunk(call(0, name="g"))],
+        [chunk({"tool_calls": [FIRST]}), chunk({"tool_calls": [{"index": 0, "id": "c2"}]})],
+        [chunk({}, "stop"), chunk({"tool_calls": [FIRST]})],
+        [chunk({}, "stop"), chunk(call(0, name="g"))],
+    ],
+    ids=["another name", "another id", "a call after the end", "a name after the end"],
+)
+def test_a_call_that_clients_could_read_otherwise_ends_the_stream(events: list[bytes]) -> None:
+    """Some clients join names that arrive in parts, some take the last: neither is asked about."""
+    values, guard = run(*events, DONE)
+    assert guard.refusal is not None
+    assert guard.refusal.code is Code.UPSTREAM_INVALID
+    assert "tool_calls" not in json.dumps(values)
 
 
 @pytest.mark.parametrize(
@@ -266,6 +351,8 @@ def test_completions_stream_the_same_way() -> None:
     for text, reason in ((f"mail {samples.PII['email']} ok", None), ("", "stop")):
         choice = {"index": 0, "text": text, "finish_reason": reason, "logprobs": None}
         out += guard.feed(b"data: " + json.dumps({**head, "choices": [choice]}).encode() + b"\n\n")
+    assert guard.pending == (0, Said(Role.ASSISTANT, "mail [masked:pii] ok"))
+    out += guard.decided()
     out += guard.feed(DONE)
     assert guard.done
     values = [json.loads(line[6:]) for line in out.splitlines() if line.startswith(b"data: {")]

@@ -1,8 +1,4 @@
-"""Which actions of a model are risky, and how the committee decides about them.
-
-No sidecar of this release asks the committee, so a policy that sets any of it is refused: by the
-API server with UNENFORCED, and where it comes from elsewhere by quorate.policy.votes.
-"""
+"""Which actions of a model are risky, and how the committee decides about them."""
 
 from typing import Annotated, Literal
 
@@ -10,8 +6,6 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from quorate import limits
 from quorate.api.v1alpha1.meta import Model, cel, list_map
-
-UNENFORCED = "must not be set: no sidecar of this release asks the committee"
 
 Capability = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=63)

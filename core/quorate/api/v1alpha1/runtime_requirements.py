@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from quorate import limits
-from quorate.api.v1alpha1.meta import SET, Model, cel, list_map
-from quorate.api.v1alpha1.risk_requirements import UNENFORCED, RiskRequirements
+from quorate.api.v1alpha1.meta import SET, Model, list_map
+from quorate.api.v1alpha1.risk_requirements import RiskRequirements
 
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=256)]
 
@@ -101,10 +101,6 @@ class RuntimeRequirements(Model):
     )
     risk: RiskRequirements | None = Field(
         default=None,
-        description="Which actions of the model are risky. Not enforced by this release, and so "
-        "refused.",
-    )
-
-    model_config = ConfigDict(
-        json_schema_extra=cel(("!has(self.risk)", f"risk {UNENFORCED}")),
+        description="Which actions of the model are risky. A tool that no ClusterSafetyPolicy "
+        "declares is of class unknown, also where no policy sets this.",
     )

@@ -19,7 +19,7 @@ from quorate.api.v1alpha1.meta import (
     cel,
     list_map,
 )
-from quorate.api.v1alpha1.risk_requirements import UNENFORCED, VotingRequirements
+from quorate.api.v1alpha1.risk_requirements import VotingRequirements
 from quorate.api.v1alpha1.runtime_requirements import RuntimeRequirements
 from quorate.api.v1alpha1.serving_requirements import Downloader, OtherVolume, Server, SourceKind
 from quorate.api.v1alpha1.signers import Approvers, Signers
@@ -167,7 +167,6 @@ class ModelRequirements(Model):
 
 _SPEC_RULES = (
     ("self.mode != 'Enforce' || has(self.owners)", "owners must be set when mode is Enforce"),
-    ("!has(self.consensus)", f"consensus {UNENFORCED}"),
 )
 
 
@@ -193,8 +192,7 @@ class SafetyPolicySpec(Model):
     )
     consensus: VotingRequirements | None = Field(
         default=None,
-        description="How the committee is asked about risky actions. Not enforced by this release, "
-        "and so refused.",
+        description="How the committee is asked about risky actions.",
     )
 
     model_config = ConfigDict(json_schema_extra=cel(*_SPEC_RULES))
@@ -226,12 +224,10 @@ class ClusterSafetyPolicySpec(SafetyPolicySpec):
     holds: Approvers | None = Field(
         default=None,
         description="Who may approve an action that is held. Of several policies that name people, "
-        "those of each must; none: nobody can. Not enforced by this release, and so refused.",
+        "those of each must; none: nobody can.",
     )
 
-    model_config = ConfigDict(
-        json_schema_extra=cel(*_SPEC_RULES, ("!has(self.holds)", f"holds {UNENFORCED}"))
-    )
+    model_config = ConfigDict(json_schema_extra=cel(*_SPEC_RULES))
 
 
 class SafetyPolicyStatus(BaseModel):
