@@ -23,8 +23,6 @@ FRESH_SECONDS = 10.0
 STUCK_SECONDS = 300.0
 """A Pod that was not ready for so long, and does not answer, serves nobody."""
 LISTED_MAX = 100
-SELECTOR = "app.kubernetes.io/name=quorate,app.kubernetes.io/component=member"
-"""Labels of every member's StatefulSet and Pod."""
 REVISION_LABEL = "controller-revision-hash"
 DELETED, WAITS = "MemberUpdated", "MemberUpdateWaits"
 
@@ -107,14 +105,14 @@ class MemberRollout:
         )
 
     async def _list(self, kind: Kind) -> list[Document]:
-        query = {"labelSelector": SELECTOR, "limit": str(LISTED_MAX)}
+        query = {"labelSelector": names.MEMBER_LABEL, "limit": str(LISTED_MAX)}
         found = await self._api.get(kind.path(self._namespace), query)
         return list(found.get("items") or ())
 
     def _member(self, workload: Document, pod: Document | None) -> MemberPod:
         metadata, status = workload["metadata"], workload.get("status") or {}
         key = Key(STATEFUL_SET.name, self._namespace, metadata["name"])
-        member = key.name.removeprefix(names.member_object(""))
+        member = str(metadata["labels"][names.MEMBER_LABEL])
         target = Target(key, metadata["uid"], STATEFUL_SET.api_version)
         seen = status.get("observedGeneration") == metadata.get("generation")
         wanted = str(status.get("updateRevision") or "") if seen else ""

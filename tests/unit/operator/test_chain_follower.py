@@ -106,6 +106,17 @@ async def test_who_did_not_sign_takes_nothing_with_it() -> None:
     assert desk.waiting() == set()
 
 
+async def test_a_look_that_finds_nobody_changes_nothing() -> None:
+    """The operator looks once before it reads any status; it does not wait for members."""
+    desk = Desk()
+    known = desk.scene.world.history
+    await desk.follower.look()
+    assert desk.scene.world.history is known
+    desk.member.history_known = desk.scene.committee.without(4)
+    await desk.follower.look()
+    assert desk.scene.world.history is desk.member.history_known
+
+
 async def test_an_older_history_takes_nothing_back() -> None:
     """A member that is behind, or one that lies, cannot make anybody believed again."""
     desk = Desk()

@@ -1,12 +1,23 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from quorate.consensus.thresholds import PRESETS
 from quorate.limits import MIB
-from quorate_io.member_api import BATCH_BYTES, ObservedBatch, encode
+from quorate_io.member_api import (
+    BATCH_BYTES,
+    CERTIFICATE_BYTES,
+    CERTIFICATES_FIELD,
+    CERTIFICATES_MAX,
+    ObservedBatch,
+    encode,
+    relayed_certificates,
+)
 from quorate_operator.kinds import ATTESTED_MODEL, Key
 from quorate_operator.reconcile import relay
 from quorate_operator.reconcile.relay import plan_changes, plan_session
+from quorate_operator.relayed import with_certificates, without_certificates
 from tests.fakes import vouching
 from tests.unit.operator.scene import MODEL, TEAM, Scene, verified_scene
 from tests.unit.operator.test_world import pod
@@ -87,11 +98,51 @@ def test_changes_go_out_once_and_an_empty_batch_is_a_heartbeat() -> None:
 
 
 def test_status_writes_are_not_relayed() -> None:
-    """Our own writes change no spec, so the member need not hear of them."""
+    """Those that change neither spec nor certificates: members need not hear of them."""
     scene = verified_scene()
     scene.pending.clear()
     scene.put(scene.documents[MODEL])
     assert scene.pending.objects == {}
+
+
+@pytest.mark.requirement("certificates by quorum: members get back what they signed together")
+def test_certificates_are_relayed_beside_the_spec() -> None:
+    """Those of the status that verify; a new one is a change, and so is one that was withdrawn."""
+    scene = verified_scene()
+    (batch,) = whole(scene)
+    held = [entry["envelope"] for entry in scene.status["certificates"]]
+    assert [batch.models[0][CERTIFICATES_FIELD]] == [held]
+    scene.pending.clear()
+    scene.now += timedelta(minutes=1)
+    scene.approves()
+    scene.settle()
+    (model,) = plan_changes(scene.world, scene.pending, "s", 2).batch.models
+    assert model[CERTIFICATES_FIELD] != held
+    scene.denies()
+    scene.settle()
+    (model,) = plan_changes(scene.world, scene.pending, "s", 3).batch.models
+    assert CERTIFICATES_FIELD not in model
+
+
+@pytest.mark.requirement("certificates by quorum: members get back what they signed together")
+def test_members_hear_that_a_certificate_lost_its_quorum() -> None:
+    """A quarantine takes it from the status as it is read here, and so from what is relayed."""
+    committee = vouching.Committee(n=5, thresholds=PRESETS["standard"], signing=4)
+    scene = verified_scene(committee)
+    scene.pending.clear()
+    assert scene.world.follow(committee.without(0)) == {MODEL}
+    (model,) = plan_changes(scene.world, scene.pending, "s", 2).batch.models
+    assert CERTIFICATES_FIELD not in model
+
+
+@pytest.mark.requirement("attack: one tenant's odd object must not stop the relay for all")
+@pytest.mark.parametrize("odd", ["", "é", "x" * (CERTIFICATE_BYTES + 1)])
+def test_what_a_member_would_not_read_is_left_out(odd: str) -> None:
+    """It would refuse the whole batch for it."""
+    told = with_certificates({"spec": {}}, [odd, "good", *["more"] * CERTIFICATES_MAX])
+    assert len(relayed_certificates(told)) == CERTIFICATES_MAX
+    assert odd not in told[CERTIFICATES_FIELD]
+    assert without_certificates(told) == with_certificates({"spec": {}}, [odd]) == {"spec": {}}
 
 
 def test_many_changes_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
