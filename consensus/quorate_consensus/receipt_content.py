@@ -20,9 +20,8 @@ from quorate_consensus.tokens import Caller
 from quorate_io.member_api import ObservedContainer, ObservedPod
 
 RECEIPT_HEARD = 15
-"""Seconds, at most half of a receipt's life: the operator says every three that nothing changed.
-All members count a receipt's life from this long before it was asked for, not each from when it
-heard the operator itself."""
+"""Seconds, at most half of a receipt's life, for which the operator counts as silent though it says
+every three that nothing changed. See :func:`counted_silence`."""
 INJECTED = (names.MEASURE_CONTAINER, names.SIDECAR_CONTAINER)
 _WAIT = "the sidecar asks again; see the operator if it lasts"
 
@@ -119,9 +118,17 @@ def terms(
     return all_of(bytes_, images(pod, question.policies))
 
 
-def heard_within(life: int) -> timedelta:
-    """How long before a receipt of ``life`` seconds the operator may have been heard last."""
-    return timedelta(seconds=min(RECEIPT_HEARD, life / 2))
+def counted_silence(silence: timedelta, life: int) -> timedelta:
+    """How long the operator counts as silent for a receipt of ``life`` seconds: rounded up, to
+    RECEIPT_HEARD, twice that, four times …
+
+    Each member heard it at another moment, and all must sign the same end. While their moments lie
+    on both sides of a step there is no receipt; a second later there is.
+    """
+    counted = timedelta(seconds=min(RECEIPT_HEARD, life / 2))
+    while counted < silence:
+        counted *= 2
+    return counted
 
 
 def statement(
@@ -138,22 +145,21 @@ def statement(
 ) -> ReceiptStatement:
     """The receipt, for a member whose clock says ``now``: the same at all of them.
 
-    It is issued at the second of the request. It ends RECEIPT_HEARD less than ``life`` after that,
-    so never later than ``life`` after the operator was heard, and with the first certificate: what
-    may have been withdrawn since is not kept alive. ``signed_until``: when a server image of the
-    pod is not signed any more. Raises Unavailable if the operator was not heard lately, or if the
-    receipt would have ended already.
+    It is issued at the second of the request. It ends within ``life`` of the operator's last word,
+    and with the first certificate: what may have been withdrawn since is not kept alive.
+    ``signed_until``: when a server image of the pod is not signed any more. Raises Unavailable if
+    the operator was not heard for too long, or if the receipt would have ended already.
     """
-    issued_at, within = asked.issued_at.astimezone(UTC).replace(microsecond=0), heard_within(life)
-    if max(now, issued_at) - heard_at > within:
+    issued_at = asked.issued_at.astimezone(UTC).replace(microsecond=0)
+    silent = counted_silence(max(now, issued_at) - heard_at, life)
+    if silent >= timedelta(seconds=life):
         raise Unavailable(
-            f"the operator was last heard at {heard_at.isoformat()}; a receipt needs that within "
-            f"{within.total_seconds():.0f} s",
+            f"the operator was last heard at {heard_at.isoformat()}",
             fix="see the operator's Pods and its log",
         )
     ends = [certificate.statement.expires_at for certificate in certificates]
     ends += [signed_until] if signed_until else []
-    expires_at = min([issued_at + timedelta(seconds=life) - within, *ends])
+    expires_at = min([issued_at + timedelta(seconds=life) - silent, *ends])
     if expires_at <= max(now, issued_at):
         raise Unavailable(
             f"a receipt would have ended at {expires_at.isoformat()}",

@@ -216,8 +216,11 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_members_choose_the_same_of_several() -> None:
-    """The one that expires last, whatever the order they were relayed in."""
-    several = [made(life=minutes * timedelta(minutes=1)) for minutes in (5, 30, 10)]
+    """The one that expires last, of these the one made last, whatever the order they came in."""
+    early, late = (
+        made(now=NOW - s * SECOND, life=timedelta(minutes=30) + s * SECOND) for s in (1, 0)
+    )
+    several = [early, late, made(life=timedelta(minutes=5))]
     for order in (several, several[::-1]):
         relayed = model(*order)
         (chosen,) = certificates_for(relayed, [POLICY], book().of(relayed, NOW))

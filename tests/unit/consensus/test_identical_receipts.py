@@ -33,22 +33,30 @@ async def desk() -> AsyncIterator[Desk]:
 
 @pytest.mark.requirement("a receipt ends within its life of the operator's last word")
 @pytest.mark.parametrize(
-    ("silence", "ahead", "issued"),
-    [(0, 0, True), (15, 0, True), (16, 0, False), (15, 1, False), (0, 15, True), (0, 16, False)],
+    ("silence", "ahead", "counted"),
+    [
+        *((0, 0, 15), (15, 0, 15), (16, 0, 30), (15, 1, 30), (0, 15, 15), (0, 16, 30)),
+        *((31, 0, 60), (240, 0, 240), (241, 0, 480), (480, 0, 480)),
+    ],
 )
-async def test_no_receipt_when_the_operator_was_not_heard(
-    desk: Desk, silence: int, ahead: int, issued: bool
+async def test_a_receipt_ends_sooner_for_the_operators_silence(
+    desk: Desk, silence: int, ahead: int, counted: int
 ) -> None:
-    """Nor for a request dated ahead; so none outlives the last word by more than its life."""
+    """Rounded up, so that members that heard it at different moments say the same; a request that
+    is dated ahead gains nothing."""
     desk.clock.advance(silence)
-    asked = receipts.request(desk.key, desk.clock.now() + timedelta(seconds=ahead))
-    if issued:
-        end = (await desk.ask(asked)).statement.expires_at
-        assert end <= NOW + timedelta(minutes=15)
-        return
+    asked_at = desk.clock.now() + timedelta(seconds=ahead)
+    end = (await desk.ask(receipts.request(desk.key, asked_at))).statement.expires_at
+    assert end == asked_at + timedelta(seconds=900 - counted)
+    assert end <= NOW + timedelta(minutes=15)
+
+
+@pytest.mark.requirement("a receipt ends within its life of the operator's last word")
+async def test_no_receipt_when_the_operator_is_silent_for_long(desk: Desk) -> None:
+    """Until it is heard again."""
+    desk.clock.advance(481)
     with pytest.raises(Unavailable, match="operator was last heard"):
-        await desk.ask(asked)
-    desk.clock.advance(ahead)
+        await desk.ask()
     desk.tell(2)
     assert await desk.ask()
 
@@ -65,7 +73,7 @@ async def test_a_receipt_does_not_outlive_a_certificate(desk: Desk) -> None:
 
 
 async def test_a_receipt_that_would_have_ended_is_none(desk: Desk) -> None:
-    """A request that is late for a short life, or dated behind the certificate's end."""
+    """A request that is late for a short life."""
     short = dataclasses.replace(desk.scene.committee, receipt_life=20)
     desk.serve(short)
     asked = receipts.request(desk.key)
