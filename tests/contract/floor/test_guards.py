@@ -86,12 +86,14 @@ def label(floor: Floor, mode: str | None, part: str = "", query: str = "", **who
     return floor.api.request("PATCH", path, change, content_type=MERGE, **who)
 
 
-def delete(floor: Floor, uid: str | None, **who: Any) -> str:
-    """Delete the pod, under a dry run, with a UID as precondition or without."""
+def delete(
+    floor: Floor, uid: str | None, name: str = "bare", namespace: str = "", **who: Any
+) -> str:
+    """Delete a pod, under a dry run, with a UID as precondition or without."""
     options: Document = {"apiVersion": "v1", "kind": "DeleteOptions", "dryRun": ["All"]}
     if uid is not None:
         options["preconditions"] = {"uid": uid}
-    path = f"/api/v1/namespaces/{floor.namespace}/pods/bare"
+    path = f"/api/v1/namespaces/{namespace or floor.namespace}/pods/{name}"
     return floor.api.request("DELETE", path, options, **who).message
 
 
@@ -101,10 +103,14 @@ def test_the_operator_deletes_one_pod_of_an_enforcing_namespace(floor: Floor) ->
     uid = floor.api.request("GET", f"/api/v1/namespaces/{floor.namespace}/pods/bare").body
     uid = uid["metadata"]["uid"]
     everything = f"/api/v1/namespaces/{floor.namespace}/pods?dryRun=All"
-    said(lambda: delete(floor, uid, **OPERATOR), "namespaces that enforce only")
+    said(
+        lambda: delete(floor, uid, **OPERATOR), "namespaces that enforce, and pods of members, only"
+    )
     for mode in ("warn", "audit"):
         assert label(floor, mode).accepted
-        assert "namespaces that enforce only" in delete(floor, uid, **OPERATOR)
+        assert "namespaces that enforce, and pods of members, only" in delete(
+            floor, uid, **OPERATOR
+        )
     assert label(floor, "enforce").accepted
     try:
         said(lambda: delete(floor, uid, **OPERATOR), "")
@@ -114,7 +120,34 @@ def test_the_operator_deletes_one_pod_of_an_enforcing_namespace(floor: Floor) ->
         assert delete(floor, None) == ""
     finally:
         assert label(floor, None).accepted
-    said(lambda: delete(floor, uid, **OPERATOR), "namespaces that enforce only")
+    said(
+        lambda: delete(floor, uid, **OPERATOR), "namespaces that enforce, and pods of members, only"
+    )
+
+
+@pytest.mark.requirement(
+    "members are replaced one at a time by the operator, and nothing else of ours"
+)
+def test_the_operator_deletes_members_pods_of_our_namespace(floor: Floor) -> None:
+    """With the member's label and by UID; no other pod there, and the label helps nowhere else."""
+    system, uids = f"{floor.namespace}-system", {}
+    for name, where, labels in (
+        ("member", system, {names.MEMBER_LABEL: "member-0"}),
+        ("other", system, {}),
+        ("labelled", floor.namespace, {names.MEMBER_LABEL: "member-0"}),
+    ):
+        pod = floor.pod(volumes=[], schedulingGates=[{"name": names.SCHEDULING_GATE}])
+        pod["metadata"] |= {"name": name, "namespace": where}
+        pod["metadata"]["labels"] |= labels
+        pod["spec"]["containers"] = [{"name": "batch", "image": EXEMPT}]
+        made = floor.api.request("POST", f"/api/v1/namespaces/{where}/pods", pod)
+        assert made.message == ""
+        uids[name] = made.body["metadata"]["uid"]
+    said(lambda: delete(floor, uids["member"], "member", system, **OPERATOR), "")
+    assert "one pod at a time" in delete(floor, None, "member", system, **OPERATOR)
+    refused = "namespaces that enforce, and pods of members, only"
+    assert refused in delete(floor, uids["other"], "other", system, **OPERATOR)
+    assert refused in delete(floor, uids["labelled"], "labelled", **OPERATOR)
 
 
 @pytest.mark.requirement("the operator cordons nodes and changes nothing else in them")

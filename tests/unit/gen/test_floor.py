@@ -134,6 +134,23 @@ def test_the_floor_takes_the_members_of_any_epoch() -> None:
     assert "size(variables.members) <= 13" in form
 
 
+@pytest.mark.requirement(
+    "members are replaced one at a time by the operator, and nothing else of ours"
+)
+def test_what_the_operator_may_delete_of_ours() -> None:
+    """In the installation's own namespace pods with a member's label, and by UID as everywhere."""
+    made = {
+        d["metadata"]["name"]: d["spec"]
+        for d in floor.policies(FLOOR)
+        if d["kind"] == "ValidatingAdmissionPolicy"
+    }
+    where, one = (v["expression"] for v in made["quorate-floor-removal"]["validations"])
+    ours, elsewhere = where.removeprefix("request.namespace == 'quorate-system'\n  ? ").split(" : ")
+    assert "'quorate.dev/member' in oldObject.metadata.labels" in ours
+    assert "'enforce'" in elsewhere
+    assert "preconditions.uid == oldObject.metadata.uid" in one
+
+
 @pytest.mark.requirement("the genesis digest comes from where only the install Job writes")
 def test_the_genesis_is_read_at_evaluation() -> None:
     """The digest of the configuration is in no policy: the parameter says it."""

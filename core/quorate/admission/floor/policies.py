@@ -30,7 +30,7 @@ def policies(config: FloorConfig) -> list[Document]:
     documents += _pair(config, "configuration", configurations(), {})
     documents += _pair(config, "parameter", parameter(config.namespace), {})
     documents += _pair(config, "cordon", cordon(), {})
-    return documents + _pair(config, "removal", removal(), {})
+    return documents + _pair(config, "removal", removal(config.namespace), {})
 
 
 def _pair(config: FloorConfig, name: str, spec: Document, binding: Document) -> list[Document]:

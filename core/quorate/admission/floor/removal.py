@@ -17,8 +17,8 @@ _BY_THE_OPERATOR = {
 }
 
 
-def removal() -> Document:
-    """Spec of the policy for DELETE of pods, in every namespace."""
+def removal(system: str = names.NAMESPACE) -> Document:
+    """Spec of the policy for DELETE of pods, everywhere; ``system`` is where the members are."""
     labels, mode = "namespaceObject.metadata.labels", literal(names.MODE_LABEL)
     asked = "request.options.preconditions"
     member = literal(names.MEMBER_LABEL)
@@ -28,7 +28,7 @@ def removal() -> Document:
         "validations": [
             validation(
                 Reason.GUARDED_CHANGE,
-                f"request.namespace == {literal(names.NAMESPACE)}\n"
+                f"request.namespace == {literal(system)}\n"
                 f"  ? has(oldObject.metadata.labels) && {member} in oldObject.metadata.labels\n"
                 f"  : !(request.namespace in {literal(list(EXCLUDED_NAMESPACES))})\n"
                 f"    && has({labels}) && {mode} in {labels} && {labels}[{mode}] == 'enforce'",
