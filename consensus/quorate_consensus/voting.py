@@ -7,6 +7,7 @@ before anyone else can ask for it. Judges run beside; the disk confirms in group
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from quorate.consensus import member as core
@@ -40,6 +41,9 @@ class Meter(Protocol):
 
     def voted(self, judgement: Judgement, seconds: float) -> None:
         """A judgement was made, in ``seconds``."""
+
+    def stored(self, seconds: float) -> None:
+        """A group of votes was made certain on disk, in ``seconds``."""
 
     def not_stored(self) -> None:
         """The disk refused a vote: this member says nothing more."""
@@ -78,22 +82,22 @@ class Voting:
 
     def start(self) -> None:
         """Begin to write. Raises InvalidInput if the log of this epoch cannot be used."""
-        path = self._store.open_epoch(self._member.epoch.digest)
-        self._writer = GroupWriter(path, self._persisted, self._not_stored)
+        self._write_to(self._store.open_epoch(self._member.epoch.digest))
+
+    def _write_to(self, path: Path) -> None:
+        self._writer = GroupWriter(path, self._persisted, self._not_stored, self._meter.stored)
         self._writing = asyncio.create_task(self._writer.write_for_ever())
+
+    def drain(self) -> None:
+        """Take no new asks from now on; those under way are answered."""
+        self._feed(core.Drain())
 
     async def stop(self) -> None:
         """Answer what is under way, for as long as the caller waits, and end."""
-        self._feed(core.Drain())
+        self.drain()
         while self._replies:
             await asyncio.wait(list(self._replies.values()))
-        await self._end_writing()
-
-    async def _end_writing(self) -> None:
-        if self._writing is not None and self._writer is not None:
-            self._writing.cancel()
-            await asyncio.wait({self._writing})
-            self._writer.close()
+        await _end(self._writing, self._writer)
 
     async def ask(self, data: bytes, target: Target) -> bytes:
         """The answer to one ask: a vote or an abstention. Whoever stops waiting ends nothing."""
@@ -106,10 +110,19 @@ class Voting:
         return await future
 
     async def open_epoch(self, epoch: Epoch, delegation: Signed) -> None:
-        """Vote in a later epoch from now on. What is under way gets an abstention."""
+        """Vote in a later epoch from now on. What is under way gets an abstention.
+
+        Raises InvalidInput or OSError if its log cannot be made: then nothing has changed.
+        """
+        if epoch.record.number <= self.epoch.record.number:
+            return
+        path = self._store.open_epoch(epoch.digest)
+        writing, writer = self._writing, self._writer
+        # Nothing is awaited until the state machine has moved, too: what it hands over belongs into
+        # the log of the epoch that it is in.
+        self._write_to(path)
         self._feed(core.EpochOpened(epoch, delegation))
-        await self._end_writing()
-        self.start()
+        await _end(writing, writer)
 
     def freeze(self, freezes: Freezes) -> None:
         """What is frozen from now on."""
@@ -155,3 +168,10 @@ class Voting:
         log.error("a vote could not be kept: %s", error)
         self._meter.not_stored()
         self._feed(core.PersistFailed())
+
+
+async def _end(writing: asyncio.Task[None] | None, writer: GroupWriter | None) -> None:
+    if writing is not None and writer is not None:
+        writing.cancel()
+        await asyncio.wait({writing})
+        writer.close()

@@ -1,12 +1,13 @@
 """What a member keeps: its incarnation, its choice of the next epoch, its votes of this one.
 
-A directory. ``member`` says whose it is and is made once, by ``init``: a member that has a key and
-finds no store lost what it said, and must not go on under the same key.
+A directory. ``member`` says whose it is, by name, key and genesis, and is made once, by ``init``: a
+member that has a key and finds no store lost what it said, and must not go on under the same key.
 """
 
 import os
 import time
 from collections import OrderedDict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,39 +24,80 @@ DENIALS_MAX: Final = 200_000
 APPROVALS_MAX: Final = 50_000
 """Approvals remembered. One that was dropped is judged again, which may only be stricter."""
 MARK_BYTES: Final = 4_096
-_MARK, _INCARNATION, _CHOICE = "member", "incarnation", "choice"
+_MARK, _INCARNATION, _CHOICE, _EPOCH = "member", "incarnation", "choice", "epoch"
 _LOG_SUFFIX: Final = ".votes"
 _FIX: Final = (
     "restore its volume, or replace the member under a new key (kubectl quorate committee rotate)"
 )
 
 
-def init(directory: Path, member: str) -> None:
-    """Make the store of a new member. Raises InvalidInput if there is one already."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if any(directory.iterdir()):
-        raise InvalidInput("is not empty: a member's store is made once", field=str(directory))
-    durable.replace(directory / _MARK, canonical({"member": member}))
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a store is. ``key``: the id of its identity key; ``genesis``: the digest."""
+
+    member: str
+    key: str
+    genesis: str
+
+
+def init(directory: Path, owner: Owner) -> bool:
+    """Make the store of a new member; False if it had one under another key, and keeps it.
+
+    Raises InvalidInput if there is anything else in ``directory``, or if it cannot be made.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = _read(directory / _MARK)
+        empty = not any(directory.iterdir())
+        others = found is not None and found.get("key") != owner.key
+        if found is not None and others and found | {"key": owner.key} == asdict(owner):
+            # The member got another key. Nothing that it said under the old one is lost.
+            durable.replace(directory / _MARK, canonical(asdict(owner)))
+            return False
+        if not empty:
+            raise InvalidInput("is not empty: a member's store is made once", field=str(directory))
+        durable.replace(directory / _MARK, canonical(asdict(owner)))
+    except OSError as error:
+        raise InvalidInput(f"cannot be made: {error.strerror}", field=str(directory)) from None
+    return True
 
 
 class VoteStore:
     """The store of one member, for one process. Not for several threads at once."""
 
-    def __init__(self, directory: Path, member: str) -> None:
+    def __init__(self, directory: Path, owner: Owner) -> None:
         """Open it. Raises InvalidInput without a store of this very member."""
         self._directory = directory
         found = _read(directory / _MARK)
         if found is None:
-            raise InvalidInput(
-                "there is no vote store",
-                field=str(directory),
-                fix=_FIX,
-            )
-        if found != {"member": member}:
-            raise InvalidInput(f"is the store of another member than {member}", field=_MARK)
+            raise InvalidInput("there is no vote store", field=str(directory), fix=_FIX)
+        for name, expected in asdict(owner).items():
+            if found.get(name) != expected:
+                raise InvalidInput(
+                    f"is the store of another {name} than {expected}",
+                    field=str(directory),
+                    fix="mount the store that was made for this member; after a change of its "
+                    "key run init again, which keeps what is in it",
+                )
         self._epoch = b""
         self._denials: dict[Key, Judgement] = {}
         self._approvals: OrderedDict[Key, Judgement] = OrderedDict()
+
+    def reach(self, number: int) -> None:
+        """Vote in epoch ``number`` from now on, and in none before it: their votes are forgotten.
+
+        Raises InvalidInput if a later one was reached, OSError if that cannot be kept.
+        """
+        found = _read(self._directory / _EPOCH) or {}
+        reached = found.get("number", 0)
+        if not isinstance(reached, int) or number < reached:
+            raise InvalidInput(
+                f"has voted in epoch {reached}, and the chain of this member ends with {number}",
+                field=str(self._directory),
+                fix="give the member the epochs it knew (--epochs); see its volume",
+            )
+        if number > reached:
+            durable.replace(self._directory / _EPOCH, canonical({"number": number}))
 
     def begin_incarnation(self) -> int:
         """The number of this start; higher than any before, and on disk for certain.

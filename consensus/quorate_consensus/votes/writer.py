@@ -5,6 +5,7 @@ One group at a time: written, made certain, and only then said.
 
 import asyncio
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,15 +18,21 @@ class GroupWriter:
     """Appends records to one log. For one event loop."""
 
     def __init__(
-        self, path: Path, persisted: Callable[[int], None], failed: Callable[[OSError], None]
+        self,
+        path: Path,
+        persisted: Callable[[int], None],
+        failed: Callable[[OSError], None],
+        took: Callable[[float], None] | None = None,
     ) -> None:
-        """``persisted`` hears the last sequence that is certain; ``failed`` that the disk refused.
+        """``persisted`` hears the last sequence that is certain; ``failed`` that the disk refused;
+        ``took`` the seconds of one group.
 
         After a failure nothing more is written: what is on disk is not known any more.
         """
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
         self._persisted = persisted
         self._failed = failed
+        self._took = took
         self._queue: deque[tuple[int, bytes]] = deque()
         self._wake = asyncio.Event()
         self._broken = False
@@ -45,11 +52,13 @@ class GroupWriter:
                 while self._queue and not self._broken:
                     sequence, group = self._take()
                     try:
-                        await loop.run_in_executor(disk, self._commit, group)
+                        seconds = await loop.run_in_executor(disk, self._commit, group)
                     except OSError as error:
                         self._broken = True
                         self._failed(error)
                     else:
+                        if self._took is not None:
+                            self._took(seconds)
                         self._persisted(sequence)
 
     def _take(self) -> tuple[int, bytes]:
@@ -60,11 +69,13 @@ class GroupWriter:
             group += record
         return sequence, bytes(group)
 
-    def _commit(self, group: bytes) -> None:
+    def _commit(self, group: bytes) -> float:
+        begin = time.monotonic()
         view = memoryview(group)
         while view:
             view = view[os.write(self._descriptor, view) :]
         os.fdatasync(self._descriptor)
+        return time.monotonic() - begin
 
     def close(self) -> None:
         """Close the file. What is queued is not written."""

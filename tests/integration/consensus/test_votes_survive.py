@@ -9,7 +9,7 @@ from quorate.consensus.thresholds import Tier
 from quorate_consensus.votes import store
 from quorate_consensus.votes.store import VoteStore
 from tests.integration.consensus import vote_writer
-from tests.integration.consensus.vote_writer import EPOCH, request_of
+from tests.integration.consensus.vote_writer import EPOCH, OWNER, request_of
 
 ROUNDS = 12
 SEED = 20
@@ -37,14 +37,14 @@ def test_votes_survive_kill(tmp_path: Path) -> None:
     """Killed at twelve random moments, each time on top of what was there: every vote that was
     reported as kept is found, each in turn from the first."""
     directory = tmp_path / "votes"
-    store.init(directory, "m0")
+    store.init(directory, OWNER)
     chance = random.Random(SEED)
     before = 0
     for _ in range(ROUNDS):
         last = _run_and_kill(directory, chance.randrange(1, 12))
         assert last > before
         before = last
-        opened = VoteStore(directory, "m0")
+        opened = VoteStore(directory, OWNER)
         opened.open_epoch(EPOCH)
         for sequence in range(1, last + 1):
             assert opened.find(EPOCH, (request_of(sequence), Tier.STRICT)) is not None, sequence

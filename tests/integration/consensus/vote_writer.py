@@ -8,10 +8,11 @@ from quorate.consensus import wire
 from quorate.consensus.member import Judgement, Persist
 from quorate.consensus.thresholds import Tier
 from quorate.consensus.wire import Ballot, Signed, Verdict, Vote
-from quorate_consensus.votes.store import VoteStore
+from quorate_consensus.votes.store import Owner, VoteStore
 from quorate_consensus.votes.writer import GroupWriter
 
 EPOCH = b"e" * 32
+OWNER = Owner("m0", f"sha256:{'1' * 64}", f"sha256:{'2' * 64}")
 DENY = Judgement(Verdict.DENY, 900)
 
 
@@ -36,7 +37,7 @@ def _say(text: str) -> None:
 
 
 async def _write(directory: Path) -> None:
-    store = VoteStore(directory, "m0")
+    store = VoteStore(directory, OWNER)
     path = store.open_epoch(EPOCH)
     first = 1
     while store.find(EPOCH, (request_of(first), Tier.STRICT)):

@@ -1,6 +1,7 @@
 """The vote store: what was said is found again, whatever ends the process."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from quorate.consensus.thresholds import Tier
 from quorate.consensus.wire import Ballot, Signed, Verdict, Vote
 from quorate.errors import InvalidInput
 from quorate_consensus.votes import log_file, store
-from quorate_consensus.votes.store import VoteStore
+from quorate_consensus.votes.store import Owner, VoteStore
 
 EPOCH, OTHER = b"e" * 32, b"f" * 32
+OWNER = Owner("m0", f"sha256:{'1' * 64}", f"sha256:{'2' * 64}")
 DENY = Judgement(Verdict.DENY, 900, ("Rule",), hard=True)
 APPROVE = Judgement(Verdict.APPROVE, 10)
 
@@ -35,12 +37,12 @@ def _persist(sequence: int, key: Key, judgement: Judgement, epoch: bytes = EPOCH
 def directory(tmp_path: Path) -> Path:
     """A store that was made for m0."""
     path = tmp_path / "votes"
-    store.init(path, "m0")
+    store.init(path, OWNER)
     return path
 
 
 def _opened(directory: Path, epoch: bytes = EPOCH) -> tuple[VoteStore, Path]:
-    opened = VoteStore(directory, "m0")
+    opened = VoteStore(directory, OWNER)
     return opened, opened.open_epoch(epoch)
 
 
@@ -52,15 +54,64 @@ def _append(path: Path, data: bytes) -> None:
 def test_a_key_without_a_store_does_not_start(tmp_path: Path) -> None:
     """A member that lost its store is told so, and how to go on."""
     with pytest.raises(InvalidInput, match="committee rotate"):
-        VoteStore(tmp_path / "gone", "m0")
+        VoteStore(tmp_path / "gone", OWNER)
 
 
 def test_a_store_is_made_once_and_for_one(directory: Path) -> None:
-    """Neither is a store made over another, nor opened by another member."""
+    """Neither is a store made over another, nor opened by another member, under another key, or for
+    another installation."""
     with pytest.raises(InvalidInput, match="not empty"):
-        store.init(directory, "m0")
-    with pytest.raises(InvalidInput, match="another member"):
-        VoteStore(directory, "m1")
+        store.init(directory, OWNER)
+    for other in (
+        replace(OWNER, member="m1"),
+        replace(OWNER, key="sha256:other"),
+        replace(OWNER, genesis="sha256:other"),
+    ):
+        with pytest.raises(InvalidInput, match="store of another"):
+            VoteStore(directory, other)
+
+
+def test_a_member_with_a_new_key_keeps_what_it_said(directory: Path) -> None:
+    """Made again under another key, a store stays what it is; for nobody else."""
+    before, _ = _opened(directory)
+    number = before.begin_incarnation()
+    fresh = replace(OWNER, key="sha256:other")
+    assert not store.init(directory, fresh)
+    assert VoteStore(directory, fresh).begin_incarnation() > number
+    with pytest.raises(InvalidInput):
+        VoteStore(directory, OWNER)
+    for other in (replace(OWNER, member="m1"), replace(OWNER, genesis="sha256:other")):
+        with pytest.raises(InvalidInput, match="not empty"):
+            store.init(directory, other)
+
+
+def test_a_store_never_goes_back(directory: Path) -> None:
+    """Votes of an epoch that is over are forgotten, so a member that lost its chain does not vote
+    in one again."""
+    opened, _ = _opened(directory)
+    opened.reach(0)
+    opened.reach(3)
+    opened.reach(3)
+    again, _ = _opened(directory)
+    with pytest.raises(InvalidInput, match="has voted in epoch 3"):
+        again.reach(2)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"member":"m0"}', b"x" * 5_000])
+def test_a_mark_that_cannot_be_read_opens_nothing(directory: Path, content: bytes) -> None:
+    """Whose the store is must be certain."""
+    (directory / "member").write_bytes(content)
+    with pytest.raises(InvalidInput):
+        VoteStore(directory, OWNER)
+    with pytest.raises(InvalidInput):
+        store.init(directory, OWNER)
+
+
+def test_a_store_cannot_be_made_in_a_file(tmp_path: Path) -> None:
+    """Where there is no room for a directory, it says so."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InvalidInput, match="cannot be made"):
+        store.init(tmp_path / "file" / "votes", OWNER)
 
 
 def test_a_verdict_is_found_before_the_disk_confirms(directory: Path) -> None:
@@ -127,7 +178,7 @@ def test_a_later_epoch_begins_empty(directory: Path) -> None:
 
 def test_incarnations_only_rise(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the clock goes back; and when the disk forgot, the clock carries it."""
-    opened = VoteStore(directory, "m0")
+    opened = VoteStore(directory, OWNER)
     first = opened.begin_incarnation()
     monkeypatch.setattr("time.time_ns", lambda: 0)
     assert opened.begin_incarnation() == first + 1
@@ -138,10 +189,10 @@ def test_incarnations_only_rise(directory: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_choice_is_for_its_number(directory: Path) -> None:
     """The choice of one epoch says nothing of the next."""
-    opened = VoteStore(directory, "m0")
+    opened = VoteStore(directory, OWNER)
     assert opened.choice(1) is None
     opened.choose(1, "sha256:" + "0" * 64)
-    assert VoteStore(directory, "m0").choice(1) == "sha256:" + "0" * 64
+    assert VoteStore(directory, OWNER).choice(1) == "sha256:" + "0" * 64
     assert opened.choice(2) is None
 
 

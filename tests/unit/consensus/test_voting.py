@@ -21,11 +21,12 @@ from quorate.consensus.wire import Abstention, Ask, Ballot, Delegation, Signed, 
 from quorate.keys import LocalSigner
 from quorate_consensus import voting as room
 from quorate_consensus.votes import store
-from quorate_consensus.votes.store import VoteStore
+from quorate_consensus.votes.store import Owner, VoteStore
 from quorate_consensus.voting import Voting
 from quorate_io.clock import SystemClock
 
 DIGEST = "sha256:" + "0" * 64
+OWNER = Owner("m0", "sha256:key", DIGEST)
 APPROVE = Judgement(Verdict.APPROVE, 1)
 DENY = Judgement(Verdict.DENY, 900, ("Rule",))
 
@@ -42,7 +43,8 @@ class Panel:
     async def judge(self, request: bytes, left_ms: int) -> Judgement:
         self.asked += 1
         judgement = self.judgement
-        await asyncio.sleep(self.seconds)
+        if self.seconds:
+            await asyncio.sleep(self.seconds)
         if self.error is not None:
             raise self.error
         return judgement
@@ -51,9 +53,13 @@ class Panel:
 class Meter:
     def __init__(self) -> None:
         self.broken = 0
+        self.groups = 0
 
     def voted(self, judgement: Judgement, seconds: float) -> None:
         assert seconds >= 0
+
+    def stored(self, seconds: float) -> None:
+        self.groups += 1
 
     def not_stored(self) -> None:
         self.broken += 1
@@ -69,7 +75,7 @@ class Scene:
         self.panel = Panel()
         self.meter = Meter()
         self.epoch = self.make_epoch(DIGEST)
-        store.init(directory, "m0")
+        store.init(directory, OWNER)
 
     def make_epoch(self, policies: str, number: int = 0) -> Epoch:
         previous, change = (DIGEST, Change.POLICIES) if number else (None, Change.GENESIS)
@@ -88,7 +94,7 @@ class Scene:
     @contextlib.asynccontextmanager
     async def voting(self) -> AsyncIterator[Voting]:
         member = Member("m0", self.epoch, 1, self.delegation(self.epoch), bytes(32))
-        opened = VoteStore(self.directory, "m0")
+        opened = VoteStore(self.directory, OWNER)
         voting = Voting(
             member, opened, self.key, self.panel, SystemClock(), self.meter, time.monotonic
         )
@@ -128,7 +134,7 @@ async def test_an_ask_is_answered_with_a_signed_vote(scene: Scene) -> None:
     async with scene.voting() as voting:
         ballot = scene.read(await voting.ask(scene.ask(), Target({})))
         assert (ballot.verdict, ballot.sequence) == (Verdict.APPROVE, 1)
-        found = VoteStore(scene.directory, "m0")
+        found = VoteStore(scene.directory, OWNER)
         found.open_epoch(scene.epoch.digest)
         assert found.find(scene.epoch.digest, (ballot.request, Tier.STRICT)) == APPROVE
 
@@ -196,6 +202,34 @@ async def test_an_epoch_change_answers_everybody(scene: Scene) -> None:
         assert _reason(await voting.ask(scene.ask(), Target({}))) == "OtherEpoch"
         scene.epoch = later
         assert scene.read(await voting.ask(scene.ask(), Target({}))).sequence == 1
+
+
+async def test_what_is_said_while_an_epoch_opens_is_kept(scene: Scene) -> None:
+    """An ask of the new epoch that comes before the old log is closed goes to the new one."""
+    scene.panel.judgement = DENY
+    later = scene.make_epoch("sha256:" + "1" * 64, number=1)
+    async with scene.voting() as voting:
+        assert scene.read(await voting.ask(scene.ask(), Target({}))).verdict is Verdict.DENY
+        opening = asyncio.create_task(voting.open_epoch(later, scene.delegation(later)))
+        await asyncio.sleep(0)
+        assert not opening.done()
+        scene.epoch = later
+        answers = [voting.ask(scene.ask(), Target({})) for _ in range(3)]
+        async with asyncio.timeout(5):
+            ballots = [scene.read(answer) for answer in await asyncio.gather(*answers)]
+        await opening
+        assert {ballot.epoch for ballot in ballots} == {later.digest}
+        found = VoteStore(scene.directory, OWNER)
+        found.open_epoch(later.digest)
+        assert found.find(later.digest, (ballots[0].request, Tier.STRICT)) == DENY
+
+
+async def test_an_epoch_opens_once(scene: Scene) -> None:
+    """One that was opened, or one before it, changes nothing."""
+    async with scene.voting() as voting:
+        await voting.open_epoch(scene.epoch, scene.delegation(scene.epoch))
+        assert scene.read(await voting.ask(scene.ask(), Target({}))).sequence == 1
+    assert scene.meter.groups == 1
 
 
 async def test_stopping_answers_what_is_under_way(scene: Scene) -> None:
