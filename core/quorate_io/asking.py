@@ -93,6 +93,13 @@ class Asker:
         self._watcher = watcher
         self._monotonic = monotonic
         self._under_way: set[_Ask] = set()
+        self._exchanges: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Wait for nobody any more, and hear nobody who is late."""
+        for task in tuple(self._exchanges):
+            task.cancel()
+        await asyncio.gather(*self._exchanges, return_exceptions=True)
 
     def open_epoch(self, epoch: Epoch, channels: Mapping[str, Channel]) -> None:
         """Ask the members of a later epoch from now on. What was asked before is denied."""
@@ -129,7 +136,14 @@ class Asker:
             budget=question.budget,
             veto=question.veto,
         )
-        one = _Ask(asking, question.targets, self._signatures, self._watcher, self._monotonic)
+        one = _Ask(
+            asking,
+            question.targets,
+            self._exchanges,
+            self._signatures,
+            self._watcher,
+            self._monotonic,
+        )
         self._under_way.add(one)
         try:
             outcome = await one.run(effects, self._channels)
@@ -145,6 +159,7 @@ class _Ask:
         self,
         asking: Asking,
         targets: tuple[Target, ...],
+        exchanges: set[asyncio.Task[None]],
         signatures: Signatures,
         watcher: Watcher,
         monotonic: Callable[[], float],
@@ -155,7 +170,7 @@ class _Ask:
         self._watcher = watcher
         self._monotonic = monotonic
         self._outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._exchanges: set[asyncio.Task[None]] = set()
+        self._exchanges = exchanges
 
     async def run(self, effects: tuple[Effect, ...], channels: Mapping[str, Channel]) -> Outcome:
         loop = asyncio.get_running_loop()

@@ -124,6 +124,8 @@ class Service:
             for task in self._tasks:
                 task.cancel()
             server.stop_listening()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._committee.close()
             await upstream.close()
             await self._health.close()
             self._audit.close()

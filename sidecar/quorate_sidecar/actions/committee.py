@@ -80,6 +80,14 @@ class Committee:
             await self.look()
             await asyncio.sleep(LOOK_SECONDS)
 
+    async def close(self) -> None:
+        """Hear nobody any more."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.wait({self._refreshing})
+        if self._asker is not None:
+            await self._asker.close()
+
     async def look(self, *, newer: bool = False) -> None:
         """Take up what is known of the epochs. Who does not answer changes nothing."""
         try:

@@ -82,7 +82,9 @@ class FreezeKeeper:
                 self._follow(self._source.names())
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
+            asking = tuple(self._asking.values())
             self._follow(())
+            await asyncio.gather(*asking, return_exceptions=True)
 
     def learn(self, orders: Sequence[SignedOrder]) -> bool:
         """Take in what a member told; whether all of it is signed as it must be. The rest is left

@@ -276,9 +276,11 @@ async def stand(
         yield found
     finally:
         following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
         await session.close()
         server.stop_listening()
         await server.shutdown(1.0)
+        await parts.committee.close()
         await parts.upstream.close()
         await runner.cleanup()
         parts.audit.close()
