@@ -6,6 +6,7 @@ ratios hold on a noisy machine, the absolute times only on a quiet one.
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from tests.bench.sidecar import scene
 from tests.bench.sidecar.model_server import EVENTS
 from tests.bench.sidecar.scene import Load
 from tests.bench.usage import cpu_seconds, memory_mib
+from tests.integration.consensus.operating import Operating
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
@@ -88,9 +90,13 @@ async def inside(folder: Path) -> None:
     pod = scene.BenchPod(folder)
     whole = scene.wrk_script(folder, "json", stream=False)
     stream = scene.wrk_script(folder, "stream", stream=True)
-    with pod.member(), scene.model_server(), scene.nginx(folder) as nginx_pid:
-        async with pod.client("operator") as operator:
-            assert (await operator.observe(pod.session())).ready
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(pod.member())
+        stack.enter_context(scene.model_server())
+        nginx_pid = stack.enter_context(scene.nginx(folder))
+        operator = await stack.enter_async_context(Operating(pod))
+        assert (await operator.vouch(pod.session())).ready
+        await stack.enter_async_context(operator.beating())
         assert pod.run_measure() == 0
         with pod.sidecar() as sidecar:
             scene.pin(sidecar.pid, scene.PROXY_CORE)

@@ -1,4 +1,4 @@
-"""A real member process on loopback, with a made-up cluster's keys, tokens and objects."""
+"""Real member processes on loopback, with a made-up cluster's keys, tokens and objects."""
 
 import contextlib
 import os
@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
@@ -25,11 +26,12 @@ from quorate.consensus.thresholds import PRESETS
 from quorate.genesis import encode, first_epoch
 from quorate.keys import LocalSigner
 from quorate_io.member_api import ObservedBatch, ObservedContainer, ObservedPod
-from quorate_io.member_client import MemberClient
 from tests.fakes import vouching
 from tests.fakes.service_account import ISSUER, RsaKey, claims, key_set, operator_claims, token
 
 START_SECONDS = 20.0
+FIRST = "1"
+THRESHOLDS = {preset.n: preset for preset in PRESETS.values()}
 
 
 def free_port() -> int:
@@ -50,10 +52,14 @@ def pem(key: ed25519.Ed25519PrivateKey) -> bytes:
 
 @dataclass
 class Cluster:
-    """Files in ``folder``, and the documents an operator would relay."""
+    """Files in ``folder``, and the documents an operator would relay.
+
+    Its ``n`` members are called ``1``, ``2``, … and serve on 127.0.0.1, 127.0.0.2, …
+    """
 
     folder: Path
-    vote_key: ed25519.Ed25519PrivateKey = field(default_factory=ed25519.Ed25519PrivateKey.generate)
+    n: int = 1
+    keys: dict[str, ed25519.Ed25519PrivateKey] = field(default_factory=dict)
     token_key: RsaKey = field(default_factory=RsaKey)
     owner: LocalSigner = field(default_factory=vouching.signer)
     producer: LocalSigner = field(default_factory=vouching.signer)
@@ -62,8 +68,10 @@ class Cluster:
     health_port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
+        self.keys = {name: ed25519.Ed25519PrivateKey.generate() for name in self.names}
         self.write("genesis.json", encode(self.genesis))
-        self.write("key.pem", pem(self.vote_key))
+        for name, key in self.keys.items():
+            self.write(own(name, "key.pem"), pem(key))
         self.write("jwks.json", key_set(self.token_key))
         now = datetime.now(UTC)
         self.write("operator.token", token(self.token_key, operator_claims(now)).encode())
@@ -80,11 +88,25 @@ class Cluster:
         return token(self.token_key, claims(now=datetime.now(UTC), **details))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The members."""
+        return tuple(str(number + 1) for number in range(self.n))
+
+    @property
+    def vote_key(self) -> ed25519.Ed25519PrivateKey:
+        """The first member's key."""
+        return self.keys[FIRST]
+
+    @property
     def genesis(self) -> Epoch:
-        """The genesis of a committee of this one member."""
-        signer = LocalSigner(self.vote_key)
+        """The genesis of the committee."""
+        seats = vouching.seats([LocalSigner(key) for key in self.keys.values()])
+        named = tuple(
+            msgspec.structs.replace(seat, name=name)
+            for seat, name in zip(seats, self.keys, strict=True)
+        )
         admins = Admins((self.admin.public_key.pem,), 1)
-        return first_epoch("cluster-1", vouching.seats([signer]), PRESETS["dev"], admins)
+        return first_epoch("cluster-1", named, THRESHOLDS[self.n], admins)
 
     @property
     def history(self) -> History:
@@ -93,13 +115,13 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        """Where the member serves."""
-        return f"https://127.0.0.1:{self.port}"
+        """Where the first member serves."""
+        return self.template.replace(names.MEMBER_MARK, FIRST)
 
-    def client(self, who: str = "pod", digest: str | None = None) -> MemberClient:
-        """A client with the token of ``pod`` or ``operator``."""
-        token_file = self.folder / f"{who}.token"
-        return MemberClient([self.url], digest or self.genesis.digest_text, token_file)
+    @property
+    def template(self) -> str:
+        """Where all of them do."""
+        return f"https://127.0.0.{names.MEMBER_MARK}:{self.port}"
 
     def floor(self) -> dict[str, Any]:
         """The platform's policy."""
@@ -153,26 +175,56 @@ class Cluster:
             pods=(self.pod(),),
         )
 
-    def command(self, *extra: str) -> list[str]:
-        """The command line of the member."""
-        files = {"--genesis": "genesis.json", "--key": "key.pem", "--token-keys": "jwks.json"}
+    def command(self, *extra: str, name: str = FIRST) -> list[str]:
+        """The command line of a member."""
+        key = own(name, "key.pem")
+        files = {"--genesis": "genesis.json", "--key": key, "--token-keys": "jwks.json"}
+        host = f"127.0.0.{name}"
         return [
             *(sys.executable, "-P", "-m", "quorate_consensus", "serve"),
-            *(part for option, name in files.items() for part in (option, str(self.folder / name))),
-            *("--issuer", ISSUER, "--tls-name", "127.0.0.1"),
-            *("--listen", f"127.0.0.1:{self.port}", "--health", f"127.0.0.1:{self.health_port}"),
+            *(part for option, file in files.items() for part in (option, str(self.folder / file))),
+            *("--issuer", ISSUER, "--tls-name", host),
+            *("--listen", f"{host}:{self.port}", "--health", f"{host}:{self.health_port}"),
             *extra,
         ]
 
     @contextlib.contextmanager
-    def member(self, *extra: str) -> Iterator["subprocess.Popen[bytes]"]:
-        """Run the member; it has ended when the block has."""
-        with (self.folder / "member.log").open("ab") as log:
-            process = subprocess.Popen(self.command(*extra), stderr=log, env=os.environ)
+    def member(self, *extra: str, name: str = FIRST) -> Iterator["subprocess.Popen[bytes]"]:
+        """Run a member; it has ended when the block has."""
+        with self._process(*extra, name=name) as process:
+            self._await_ready(process, name)
+            yield process
+
+    @contextlib.contextmanager
+    def members(self, *extra: str) -> Iterator[dict[str, "subprocess.Popen[bytes]"]]:
+        """Run all of them."""
+        with contextlib.ExitStack() as stack:
+            running = {
+                name: stack.enter_context(self._process(*extra, name=name)) for name in self.names
+            }
+            for name, process in running.items():
+                self._await_ready(process, name)
+            yield running
+
+    def health(self, path: str, name: str = FIRST) -> str:
+        """What a member's health server says."""
+        url = f"http://127.0.0.{name}:{self.health_port}{path}"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def log(self, name: str = FIRST) -> str:
+        """What a member logged."""
+        return (self.folder / own(name, "member.log")).read_text()
+
+    @contextlib.contextmanager
+    def _process(self, *extra: str, name: str) -> Iterator["subprocess.Popen[bytes]"]:
+        with (self.folder / own(name, "member.log")).open("ab") as log:
+            process = subprocess.Popen(self.command(*extra, name=name), stderr=log, env=os.environ)
         try:
-            self._await_ready(process)
             yield process
         finally:
+            # One that was stopped hears nothing else.
+            process.send_signal(signal.SIGCONT)
             process.send_signal(signal.SIGTERM)
             try:
                 process.wait(15)
@@ -181,21 +233,16 @@ class Cluster:
                 process.wait()
                 raise
 
-    def health(self, path: str) -> str:
-        """What the health server says."""
-        url = f"http://127.0.0.1:{self.health_port}{path}"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return str(answer.read().decode())
-
-    def log(self) -> str:
-        """What the member logged."""
-        return (self.folder / "member.log").read_text()
-
-    def _await_ready(self, process: "subprocess.Popen[bytes]") -> None:
+    def _await_ready(self, process: "subprocess.Popen[bytes]", name: str) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             with contextlib.suppress(OSError):
-                if self.health("/readyz") == "ok\n":
+                if self.health("/readyz", name) == "ok\n":
                     return
             time.sleep(0.05)
-        raise AssertionError(f"the member did not become ready:\n{self.log()}")
+        raise AssertionError(f"the member did not become ready:\n{self.log(name)}")
+
+
+def own(name: str, file: str) -> str:
+    """A file of one member; the first one's has no mark."""
+    return file if name == FIRST else f"{name}-{file}"

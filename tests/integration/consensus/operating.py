@@ -1,13 +1,15 @@
 """What the operator does with members, by hand: it relays, asks for votes, relays what it got."""
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 
+from quorate.errors import Unavailable
 from quorate_io.clock import SystemClock
 from quorate_io.committee_client import CommitteeClient
 from quorate_io.member_api import (
@@ -19,6 +21,8 @@ from quorate_io.member_api import (
 from quorate_io.operator_client import Evaluation, OperatorClient
 from tests.integration.consensus.member_process import Cluster
 
+BEAT_SECONDS = 1.0
+
 
 def now() -> datetime:
     """The whole second that it is."""
@@ -27,18 +31,18 @@ def now() -> datetime:
 
 def pod_client(cluster: Cluster, who: str = "pod", digest: str | None = None) -> CommitteeClient:
     """A pod's client, with this token and pinned digest."""
-    members = [seat.name for seat in cluster.genesis.record.seats]
-    token_file = cluster.folder / f"{who}.token"
-    return CommitteeClient(cluster.url, members, digest or cluster.genesis.digest_text, token_file)
+    pinned, token_file = digest or cluster.genesis.digest_text, cluster.folder / f"{who}.token"
+    return CommitteeClient(cluster.template, cluster.names, pinned, token_file)
 
 
 class Operating:
     """A client with the operator's token. Answers of one member are the first one's."""
 
     def __init__(self, cluster: Cluster, who: str = "operator") -> None:
-        members = [seat.name for seat in cluster.genesis.record.seats]
-        token_file = cluster.folder / f"{who}.token"
-        self.client = OperatorClient(cluster.url, members, cluster.genesis.digest_text, token_file)
+        pinned, token_file = cluster.genesis.digest_text, cluster.folder / f"{who}.token"
+        self.client = OperatorClient(cluster.template, cluster.names, pinned, token_file)
+        self._last = ("", 0)
+        self._telling = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -53,9 +57,34 @@ class Operating:
 
     async def observe(self, batch: ObservedBatch) -> ObservedAnswer:
         """Relay to all members."""
+        self._last = (batch.session, batch.sequence)
         await self.client.history()
         links = self.client.members()
         return (await asyncio.gather(*(link.observe(batch) for link in links)))[0]
+
+    async def tell(self, **changes: Any) -> ObservedAnswer:
+        """The next batch of the session; an empty one says that this is still all."""
+        async with self._telling:
+            session, sequence = self._last
+            return await self.observe(
+                ObservedBatch(session=session, sequence=sequence + 1, **changes)
+            )
+
+    @contextlib.asynccontextmanager
+    async def beating(self) -> AsyncIterator[None]:
+        """Say it again and again: members give receipts only while they hear the operator."""
+
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(BEAT_SECONDS)
+                with contextlib.suppress(Unavailable):
+                    await self.tell()
+
+        task = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            task.cancel()
 
     async def evaluate(self, policy: Mapping[str, Any], model: Mapping[str, Any]) -> Evaluation:
         """Ask for votes as of now."""

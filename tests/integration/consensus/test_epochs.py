@@ -16,7 +16,7 @@ from quorate.keys import LocalSigner
 from quorate_consensus.epochs import ChainFiles, Epochs
 from quorate_io import tls
 from quorate_io.clock import SystemClock
-from tests.integration.consensus.member_process import Cluster, pem
+from tests.integration.consensus.member_process import FIRST, Cluster, pem
 from tests.integration.consensus.operating import Operating, pod_client
 
 UID = "pod-uid-1"
@@ -27,7 +27,7 @@ def certified(
 ) -> CertifiedRecord:
     """The record, by the only member and the administrator."""
     data = RECORD_TAG + epochs.encode(record)
-    by_member = Endorsement("member-0", member.sign(data))
+    by_member = Endorsement(FIRST, member.sign(data))
     by_admin = Endorsement(cluster.admin.public_key.pem, cluster.admin.sign(data))
     return CertifiedRecord(record, (by_member,), (by_admin,))
 

@@ -27,10 +27,10 @@ from quorate.evidence.intoto import Outcome
 from quorate.manifest import Manifest
 from quorate_io.measuring import measure_directory
 from quorate_io.member_api import ObservedBatch, Report
-from quorate_io.member_client import MemberClient
 from quorate_sidecar.audit_writer import audit_files
 from tests.fakes import vouching
 from tests.integration.consensus.member_process import Cluster
+from tests.integration.consensus.operating import Operating
 from tests.integration.sidecar.stand import Script, answers, chat, completion, sends, streamed
 from tests.unit.sidecar import samples
 
@@ -156,9 +156,10 @@ def pod(tmp_path: Path) -> Pod:
 async def vouched(pod: Pod, *extra: str) -> Any:
     """A member that knows the pod and certifies its model."""
     with pod.member(*extra):
-        async with pod.client("operator") as operator:
-            assert (await operator.observe(pod.session())).ready
-            yield operator
+        async with Operating(pod) as operator:
+            assert (await operator.vouch(pod.session())).ready
+            async with operator.beating():
+                yield operator
 
 
 @contextlib.asynccontextmanager
@@ -193,7 +194,7 @@ async def until_status(status: int, code: str = "") -> Any:
     raise AssertionError(f"last answer: {found}")
 
 
-async def reported(operator: MemberClient, rule: Rule, *, ended: bool = False) -> Report:
+async def reported(operator: Operating, rule: Rule, *, ended: bool = False) -> Report:
     """Wait until the operator reads at the member that the rule holds in the pod, or has ended."""
     cursor, give_up = "", time.monotonic() + PATIENCE
     while time.monotonic() < give_up:
@@ -312,7 +313,7 @@ async def test_changed_model_never_starts(pod: Pod, change: str) -> None:
 async def test_unvouched_model_never_starts(pod: Pod) -> None:
     """Without a certificate, and without a member, measuring ends with the reason."""
     with pod.member():
-        async with pod.client("operator") as operator:
+        async with Operating(pod) as operator:
             failed = pod.model(result=Outcome.FAILED)
             session = pod.session()
             await operator.observe(
@@ -412,7 +413,7 @@ async def test_denial_stays_ready_and_ends(pod: Pod) -> None:
         with pod.sidecar():
             assert (await ask())[0] == 200
             failed = pod.model(result=Outcome.FAILED)
-            await operator.observe(ObservedBatch(session="s", sequence=2, models=(failed,)))
+            await operator.tell(models=(failed,))
             answer = await until_status(403, "PolicyDenied")
             assert "ailed" in answer["error"]["message"]
             assert pod.probe("ready") == (0, "ok")
@@ -428,7 +429,7 @@ async def test_absent_control_plane(pod: Pod) -> None:
             sidecar = contextlib.ExitStack()
             sidecar.enter_context(pod.sidecar())
             # Starting took a part of the life: a heartbeat, and the time of a poll.
-            await operator.observe(ObservedBatch(session="s", sequence=2))
+            await operator.tell()
             await asyncio.sleep(2.5)
         with sidecar:
             gone = time.monotonic()

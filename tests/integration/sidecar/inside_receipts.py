@@ -9,8 +9,7 @@ import time
 import msgspec
 
 from quorate.alerts import Rule
-from quorate_io.member_api import ObservedBatch, ObservedPod
-from quorate_io.member_client import MemberClient
+from quorate_io.member_api import ObservedPod
 from quorate_sidecar.audit_writer import audit_files
 from tests.fakes.service_account import claims, token
 from tests.integration.sidecar.inside_pod import (
@@ -45,18 +44,6 @@ def running(pod: Pod, digest: str) -> ObservedPod:
     return msgspec.structs.replace(pod.pod(), containers=(*injected, server))
 
 
-class Heartbeat:
-    """Keeps the member told, as the operator does."""
-
-    def __init__(self, operator: MemberClient) -> None:
-        self._operator, self._sequence = operator, 1
-
-    async def tell(self, *pods: ObservedPod) -> None:
-        """Relay what changed, or nothing."""
-        self._sequence += 1
-        await self._operator.observe(ObservedBatch(session="s", sequence=self._sequence, pods=pods))
-
-
 async def test_receipts_are_renewed_and_withheld(pod: Pod) -> None:
     """Renewed while requests pass; another image than the policies name: told, then unready by the
     end of the receipt; named again: served again. A sidecar that starts again has another."""
@@ -64,17 +51,15 @@ async def test_receipts_are_renewed_and_withheld(pod: Pod) -> None:
         vouched(pod, "--receipt-life", f"{LIFE}") as operator,
         model_server(answers(completion("Hi"))),
     ):
-        heartbeat = Heartbeat(operator)
         assert pod.run_measure() == 0
         with pod.sidecar():
             begin = time.monotonic()
             while len(receipts_of(pod)) < 3:
                 assert time.monotonic() < begin + 2 * LIFE
                 assert (await ask())[0] == 200
-                await heartbeat.tell()
                 await asyncio.sleep(0.5)
             assert len(set(receipts_of(pod))) == 3
-            await heartbeat.tell(running(pod, OTHER))
+            await operator.tell(pods=(running(pod, OTHER),))
             withheld = time.monotonic()
             answer = await until_status(503, "ReceiptExpired")
             assert time.monotonic() - withheld < LIFE + 1
@@ -82,7 +67,7 @@ async def test_receipts_are_renewed_and_withheld(pod: Pod) -> None:
             assert "RunningImageDiffers" in pod.wait_probe("ready", 1)
             assert pod.probe("startup")[0] == 0
             await reported(operator, Rule.RECEIPT_RENEWAL_LATE)
-            await heartbeat.tell(running(pod, pod.pod().containers[-1].asked))
+            await operator.tell(pods=(running(pod, pod.pod().containers[-1].asked),))
             await until_status(200)
             await reported(operator, Rule.RECEIPT_RENEWAL_LATE, ended=True)
             known = set(receipts_of(pod))
