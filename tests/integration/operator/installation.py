@@ -185,7 +185,7 @@ class Installation:
         self.kubectl("apply", "--server-side", "-f", "-", stdin=chart_objects(self.member_names))
         done = self.command("quorate-install", "install", "--timeout", "20")
         assert done.returncode == 0, done.stderr
-        self._write_files()
+        self.write_files()
 
     def kubeconfig(self, account: str) -> Path:
         """Credentials of a service account of quorate-system."""
@@ -219,7 +219,8 @@ class Installation:
         ]
         return {"preset": self.preset, "members": members}
 
-    def _write_files(self) -> None:
+    def write_files(self) -> None:
+        """What pods would mount, as it is in the cluster now."""
         genesis = self.get("configmap", "quorate-genesis")["data"]
         keys = self.get("configmap", "quorate-token-keys")["data"]
         injection = json.loads(self.get("configmap", "quorate-injection")["data"]["injection.json"])
