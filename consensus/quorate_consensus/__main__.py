@@ -1,4 +1,4 @@
-"""``python3 -m quorate_consensus serve``: run a member of the committee."""
+"""``python3 -m quorate_consensus``: ``serve`` runs a member, ``init`` makes its vote store."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from quorate.errors import QuorateError
+from quorate_consensus import store_init
 from quorate_consensus.member import running
 from quorate_consensus.metrics import Metrics
 from quorate_consensus.settings import Settings, parse_arguments
@@ -33,10 +34,13 @@ async def _serve(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Serve until SIGTERM. Exit code 2 if the settings or files cannot be used."""
+    """Serve until SIGTERM, or make a store. Exit code 2 if settings or files cannot be used."""
     logs.set_up("quorate-member")
     try:
-        uvloop.run(_serve(parse_arguments(sys.argv[1:])))
+        if sys.argv[1:2] == [store_init.COMMAND]:
+            store_init.init(store_init.parse(sys.argv[2:]))
+        else:
+            uvloop.run(_serve(parse_arguments(sys.argv[1:])))
     except QuorateError as error:
         logging.getLogger("quorate_consensus").error("cannot start: %s", error)
         return 2

@@ -7,7 +7,7 @@ proves itself: each record is verified again at every start, from the genesis on
 import logging
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -90,6 +90,7 @@ class Epochs:
         """
         self.genesis: Final = genesis
         self._files = files
+        self._opened: list[Callable[[], None]] = []
         self._chain = files.load() if files is not None else []
         self._sizes = [len(_encode(certified)) for certified in self._chain]
         try:
@@ -111,6 +112,10 @@ class Epochs:
         """The epoch in force, in whose name it signs."""
         return self._history.head
 
+    def on_opened(self, told: Callable[[], None]) -> None:
+        """Call ``told`` whenever a later epoch is in force. It must not raise."""
+        self._opened.append(told)
+
     def extend(self, certified: CertifiedRecord) -> Epoch:
         """Take in the next record, and keep it before it counts. Returns the epoch it opens.
 
@@ -130,6 +135,8 @@ class Epochs:
         self._chain.append(certified)
         self._sizes.append(len(data))
         log.info("epoch %d: %s", certified.record.number, certified.record.change)
+        for told in self._opened:
+            told()
         return extended.head
 
     def after(self, number: int) -> Sequence[CertifiedRecord]:

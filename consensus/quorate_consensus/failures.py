@@ -5,6 +5,7 @@ import logging
 from aiohttp import web
 
 from quorate.errors import InvalidInput, LimitExceeded, QuorateError, Unavailable
+from quorate_consensus.freezing import FreezeRefused
 from quorate_consensus.judging import Overloaded
 from quorate_consensus.receipt_service import ReceiptDenied
 from quorate_consensus.relay import ResyncNeeded
@@ -30,6 +31,7 @@ class Forbidden(QuorateError):
 _ANSWERS: tuple[tuple[type[QuorateError], int, Failure], ...] = (
     (Unauthenticated, 401, Failure.UNAUTHENTICATED),
     (Forbidden, 403, Failure.FORBIDDEN),
+    (FreezeRefused, 403, Failure.FORBIDDEN),
     (PodUnknown, 403, Failure.POD_UNKNOWN),
     (ReceiptDenied, 403, Failure.RECEIPT_DENIED),
     (NotFound, 404, Failure.NOT_FOUND),

@@ -28,26 +28,15 @@ from quorate_consensus.relay import Relay
 from quorate_consensus.reports import Reports
 from quorate_consensus.server import MemberServer, Parts
 from quorate_consensus.settings import Settings
+from quorate_consensus.small_file import KEY_FILE_BYTES, read_file
 from quorate_consensus.state_service import States
 from quorate_consensus.vote_key import load_vote_key
+from quorate_consensus.voting_setup import Deciding, Known
 from quorate_sigstore import OfflineSigstore
 
-KEY_FILE_BYTES = 8192
 RELOAD_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
-
-
-def read_file(path: Path, bytes_max: int) -> bytes:
-    """Read a small file. Raises InvalidInput if it cannot be read or is larger."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(bytes_max + 1)
-    except OSError as error:
-        raise InvalidInput(f"cannot be read: {error.strerror}", field=str(path)) from None
-    if len(data) > bytes_max:
-        raise InvalidInput(f"has more than {bytes_max} bytes", field=str(path))
-    return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +86,8 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
         relay, collected = Relay(), Collected(epochs, metrics)
         failed_gates = _failed_gates(settings.failed_gates)
         judge = Judge(committee, clock, judges, metrics, time.thread_time, failed_gates)
+        known = Known(epochs, vote_key, relay, clock, committee.sigstore, failed_gates)
+        deciding = Deciding(settings, known, metrics.voting)
         parts = Parts(
             epochs=epochs,
             authority_pem=leaf.authority_pem,
@@ -107,6 +98,8 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
             states=States(committee, relay, judge, collected, clock),
             receipts=Receipts(committee, relay, judge, collected, clock, metrics),
             reports=Reports(),
+            asks=deciding.asks,
+            freezing=deciding.freezing,
             clock=clock,
             readers=readers,
             meter=metrics,
@@ -114,11 +107,12 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
         )
         app = MemberServer(parts).application()
         listen = settings.listen
-        async with asyncio.TaskGroup() as background:
+        async with deciding.running(), asyncio.TaskGroup() as background:
             tasks = [
                 background.create_task(leaf.renew_for_ever(metrics.leaf_renewed)),
                 background.create_task(parts.judge.sweep_for_ever()),
                 background.create_task(_every(RELOAD_SECONDS, authenticator.reload)),
+                *(background.create_task(job) for job in deciding.jobs()),
             ]
             async with listening(app, listen.host, listen.port, leaf.context):
                 log.info(

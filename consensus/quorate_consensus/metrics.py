@@ -8,6 +8,7 @@ from quorate.alerts import REPORTED
 from quorate.telemetry import names
 from quorate_consensus.relay import Relay
 from quorate_consensus.reports import Reports
+from quorate_consensus.voting_metrics import VotingMetrics
 
 
 class Metrics:
@@ -27,6 +28,7 @@ class Metrics:
         self._objects = _gauge(names.MEMBER_OBJECTS, registry)
         self._reports = _gauge(names.MEMBER_REPORTS, registry)
         self._leaf = _gauge(names.MEMBER_LEAF_EXPIRY, registry)
+        self.voting = VotingMetrics(registry)
 
     def requested(self, route: str, status: int) -> None:
         """A request was answered."""

@@ -13,15 +13,18 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import web
 
+from quorate.consensus import wire
 from quorate.errors import InvalidInput, LimitExceeded, QuorateError
 from quorate.manifest import check_digest
 from quorate.ports import Clock
 from quorate.receipt import REQUEST_BYTES
 from quorate_consensus import evaluations, relay
+from quorate_consensus.asks import Asks
 from quorate_consensus.auth import Authenticator
 from quorate_consensus.collected import Collected
 from quorate_consensus.epochs import Epochs
 from quorate_consensus.failures import SERVER, Forbidden, Unauthenticated, respond
+from quorate_consensus.freezing import Freezing
 from quorate_consensus.judging import Judge
 from quorate_consensus.observed import ObservedModel
 from quorate_consensus.receipt_service import Receipts
@@ -37,6 +40,12 @@ SIDECAR_SECONDS = 4.5
 OPERATOR_SECONDS = 25.0
 """Deadline of an operator's request, which may be the first to need a judgement."""
 PUBLIC_LANE, SIDECAR_LANE, OPERATOR_LANE = 64, 512, 32
+FREEZE_LANE = 8
+FREEZE_WATCHERS, FREEZE_STRANGERS = 8_192, 64
+"""Questions for freezes that are kept waiting: of pods, and of whoever shows no token. Who finds no
+place is answered at once."""
+ADDRESS_REQUESTS = 100
+"""For freezes without a token, from one address in shedding.WINDOW_SECONDS."""
 READER_LANE = 4
 """Questions for reports are kept waiting, and take no place of those that are answered at once."""
 
@@ -71,6 +80,8 @@ class Parts:
     states: States
     receipts: Receipts
     reports: Reports
+    asks: Asks
+    freezing: Freezing
     clock: Clock
     readers: Executor
     meter: Meter
@@ -87,6 +98,10 @@ class MemberServer:
         self._sidecars = Lane("sidecar", SIDECAR_LANE)
         self._operators = Lane("operator", OPERATOR_LANE)
         self._readers = Lane("report reader", READER_LANE)
+        self._freezers = Lane("freeze", FREEZE_LANE)
+        self._watchers = Lane("freeze watcher", FREEZE_WATCHERS)
+        self._strangers = Lane("freeze watcher without a token", FREEZE_STRANGERS)
+        self._addresses = PodRate(parts.monotonic, ADDRESS_REQUESTS)
         self._batches = asyncio.Lock()
         self._genesis: tuple[tuple[bytes, int], bytes] | None = None
         """The last answer and what it is about: nearly everybody asks for the end of the chain."""
@@ -106,11 +121,16 @@ class MemberServer:
         app.router.add_post(member_api.RECEIPTS_PATH, self._post_receipt)
         app.router.add_post(member_api.REPORTS_PATH, self._post_report)
         app.router.add_get(member_api.REPORTS_PATH, self._get_reports, allow_head=False)
+        app.router.add_post(member_api.ASKS_PATH, self._post_ask)
+        app.router.add_post(member_api.FREEZES_PATH, self._post_freeze)
+        app.router.add_get(member_api.FREEZES_PATH, self._get_freezes, allow_head=False)
         app.on_shutdown.append(self._end_waiting)
         return app
 
     async def _end_waiting(self, app: web.Application) -> None:
         self._parts.reports.close()
+        self._parts.freezing.close()
+        self._parts.asks.drain()
 
     @web.middleware
     async def _answer_always(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -231,6 +251,36 @@ class MemberServer:
                 parts.meter.reported(parts.reports)
             return _json(member_api.encode(parts.reports.after(cursor)))
 
+    async def _post_ask(self, request: web.Request) -> web.Response:
+        caller = self._caller(request)
+
+        async def read() -> bytes:
+            return await _body(request, wire.MESSAGE_BYTES, member_api.ASKS_TYPE)
+
+        answer = await self._parts.asks.answer(caller, read)
+        return web.Response(body=answer, content_type=member_api.ASKS_TYPE, headers=SERVER)
+
+    async def _post_freeze(self, request: web.Request) -> web.Response:
+        """Without a token: the order's signatures are its authority, and an administrator reaches
+        a member without the API server."""
+        self._addresses.check(request.remote or "")
+        with self._freezers.enter():
+            async with asyncio.timeout(SIDECAR_SECONDS):
+                body = await _body(request, member_api.FREEZE_BYTES)
+                return _json(member_api.encode(await self._parts.freezing.put(body)))
+
+    async def _get_freezes(self, request: web.Request) -> web.Response:
+        cursor, lane = _cursor(request), self._strangers
+        if "Authorization" in request.headers:
+            self._sidecar(request)
+            lane = self._watchers
+        else:
+            self._addresses.check(request.remote or "")
+        if lane.is_free:
+            with lane.enter():
+                await self._parts.freezing.changed_after(cursor, member_api.FREEZES_WAIT)
+        return _json(member_api.encode(self._parts.freezing.after(cursor)))
+
     async def _read(self, function: Callable[[bytes], Any], body: bytes) -> Any:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._parts.readers, function, body)
@@ -273,9 +323,9 @@ def _cursor(request: web.Request) -> str:
     return given[0][1][:CURSOR_CHARS] if given else ""
 
 
-async def _body(request: web.Request, bytes_max: int) -> bytes:
-    if request.content_type != "application/json" or "Content-Encoding" in request.headers:
-        raise InvalidInput("must be application/json without an encoding", field="Content-Type")
+async def _body(request: web.Request, bytes_max: int, kind: str = "application/json") -> bytes:
+    if request.content_type != kind or "Content-Encoding" in request.headers:
+        raise InvalidInput(f"must be {kind} without an encoding", field="Content-Type")
     if (request.content_length or 0) > bytes_max:
         raise LimitExceeded(f"the body must have at most {bytes_max} bytes")
     body = bytearray()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from quorate import limits, names
 from quorate.errors import InvalidInput
+from quorate_consensus import store_init, voting_settings
+from quorate_consensus.voting_settings import VotingSettings
 
 CERTIFICATE_LIFE_MIN = 20
 STATE_LIFE_MIN = 10
@@ -45,6 +47,10 @@ class Settings:
     """Directory in which failed gates are remembered; None forgets them when the process ends."""
     epochs: Path | None = None
     """Directory in which the epochs after number 0 are kept; None forgets them likewise."""
+    voting: VotingSettings | None = None
+    """None for a member that does not vote."""
+    members_url: str = ""
+    """Where the other members are, by name; empty if there is none to pass freezes on to."""
 
 
 def parse_address(text: str) -> Address:
@@ -74,6 +80,8 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         workers=found.workers,
         epochs=found.epochs,
         failed_gates=found.failed_gates,
+        voting=voting_settings.read(found),
+        members_url=voting_settings.members_url(found),
     )
     _check(settings)
     return settings
@@ -98,7 +106,9 @@ def _check(settings: Settings) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python3 -m quorate_consensus", description="A member of the committee."
+        prog="python3 -m quorate_consensus",
+        description="A member of the committee.",
+        epilog=f"{store_init.COMMAND} makes the vote store of a new member: see its --help.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="serve until SIGTERM")
@@ -140,4 +150,5 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="directory in which failed gates are remembered across restarts",
     )
+    voting_settings.add_arguments(serve)
     return parser

@@ -23,10 +23,15 @@ class Lane:
         self._size = size
         self._busy = 0
 
+    @property
+    def is_free(self) -> bool:
+        """Whether there is a place."""
+        return self._busy < self._size
+
     @contextlib.contextmanager
     def enter(self) -> Iterator[None]:
         """Hold a place. Raises Overloaded if all are taken."""
-        if self._busy >= self._size:
+        if not self.is_free:
             raise Overloaded(f"{self._size} {self._name} requests are in work", fix="ask again")
         self._busy += 1
         try:
@@ -38,8 +43,10 @@ class Lane:
 class PodRate:
     """Counts requests by pod in windows of WINDOW_SECONDS. Memory is bounded by known pods."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], most: int = REQUESTS_PER_WINDOW) -> None:
+        """``most``: requests of one pod in a window."""
         self._monotonic = monotonic
+        self._most = most
         self._window_ends = 0.0
         self._counts: dict[str, int] = {}
 
@@ -50,8 +57,8 @@ class PodRate:
             self._window_ends = now + WINDOW_SECONDS
             self._counts.clear()
         count = self._counts[uid] = self._counts.get(uid, 0) + 1
-        if count > REQUESTS_PER_WINDOW:
+        if count > self._most:
             raise TooManyRequests(
-                f"more than {REQUESTS_PER_WINDOW} requests in {WINDOW_SECONDS:.0f} s from one pod",
+                f"more than {self._most} requests in {WINDOW_SECONDS:.0f} s from one caller",
                 fix="ask again later",
             )

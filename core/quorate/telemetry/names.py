@@ -173,6 +173,42 @@ MEMBER_RECEIPTS: Final = Metric(
     "Requests for a pod's receipt, by outcome (issued, denied) and reason of the denial.",
     ("outcome", "reason"),
 )
+MEMBER_ASKS: Final = Metric(
+    "quorate_member_asks_total",
+    "counter",
+    "Asks of sidecars, by outcome (approved, denied, abstained, refused) and the reason of an "
+    "abstention or refusal; what is shed is abstained from.",
+    ("outcome", "reason"),
+)
+MEMBER_VOTE_SECONDS: Final = Metric(
+    "quorate_member_vote_judge_seconds",
+    "histogram",
+    "Time from a request to the judgement of all judges together, by verdict (approve, deny).",
+    ("verdict",),
+    _SECONDS,
+)
+MEMBER_OPINION_SECONDS: Final = Metric(
+    "quorate_member_opinion_seconds",
+    "histogram",
+    "Time that one judge took for a request, by judge and verdict (approve, deny).",
+    ("judge", "verdict"),
+    _SECONDS,
+)
+MEMBER_STORE_SECONDS: Final = Metric(
+    "quorate_member_store_seconds",
+    "histogram",
+    "Time to write a group of votes and to be certain that they are on disk.",
+    (),
+    _SECONDS,
+)
+MEMBER_STORE_BROKEN: Final = Metric(
+    "quorate_member_store_broken",
+    "gauge",
+    "1 once the disk refused a vote: the member abstains from everything until it starts again.",
+)
+MEMBER_FREEZES: Final = Metric(
+    "quorate_member_freezes", "gauge", "Freezes that are in force as far as the member heard."
+)
 MEMBER_HEARD: Final = Metric(
     "quorate_member_operator_heard_timestamp_seconds",
     "gauge",

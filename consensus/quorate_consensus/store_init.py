@@ -1,0 +1,62 @@
+"""``init``: makes the vote store of a new member, once, by somebody's explicit word.
+
+A member never makes its own: one whose volume was lost would begin anew under the same key, and
+say the opposite of what it said.
+"""
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from quorate.genesis import GENESIS_BYTES_MAX, parse_genesis
+from quorate_consensus.epochs import ChainFiles, Epochs
+from quorate_consensus.small_file import KEY_FILE_BYTES, read_file
+from quorate_consensus.vote_key import load_vote_key
+from quorate_consensus.votes import store
+from quorate_consensus.votes.store import Owner
+
+COMMAND: Final = "init"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class InitSettings:
+    """Whose store to make, and where."""
+
+    genesis: Path
+    key: Path
+    store: Path
+    epochs: Path | None
+
+
+def parse(arguments: Sequence[str]) -> InitSettings:
+    """Read the command line after the command's name; argparse exits for errors."""
+    parser = argparse.ArgumentParser(
+        prog=f"python3 -m quorate_consensus {COMMAND}",
+        description="Make the vote store of a new member, once.",
+    )
+    for option, text, metavar in (
+        ("--genesis", "genesis document", "FILE"),
+        ("--key", "identity key: PEM, Ed25519", "FILE"),
+        ("--store", "directory of the store; empty, or with one of an earlier key", "DIR"),
+    ):
+        parser.add_argument(option, help=text, type=Path, required=True, metavar=metavar)
+    parser.add_argument("--epochs", type=Path, metavar="DIR", help="epochs after number 0, if any")
+    found = parser.parse_args(arguments)
+    return InitSettings(found.genesis, found.key, found.store, found.epochs)
+
+
+def init(settings: InitSettings) -> None:
+    """Make the store. Raises QuorateError if a file cannot be used, or there is a store."""
+    genesis = parse_genesis(read_file(settings.genesis, GENESIS_BYTES_MAX))
+    epochs = Epochs(genesis, ChainFiles(settings.epochs) if settings.epochs is not None else None)
+    identity = load_vote_key(read_file(settings.key, KEY_FILE_BYTES), epochs.head)
+    key_id = identity.signer.public_key.key_id
+    owner = Owner(identity.seat.name, key_id, genesis.digest_text)
+    made = store.init(settings.store, owner)
+    what = "made" if made else "taken over from an earlier key, with what is in it,"
+    log.info("the vote store of %s was %s in %s", owner.member, what, settings.store)
