@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from quorate import signed_state
+from quorate import certificate, receipt, signed_state
 from quorate.certificate import Statement
 from quorate.consensus import history as histories
 from quorate.consensus.epoch import Change
@@ -11,8 +11,10 @@ from quorate.consensus.history import EpochUnknown
 from quorate.consensus.thresholds import Thresholds
 from quorate.errors import SignatureError, SubjectMismatch
 from quorate.evidence import dsse
+from quorate.keys import LocalSigner
 from quorate.receipt import ReceiptStatement
 from quorate.signed_state import PolicyState, StateStatement
+from quorate.vouched import NoQuorum
 from tests.fakes.ballots import Party, digest
 from tests.fakes.signing_epochs import KINDS, POLICY, Cluster, Kind, see_state
 from tests.fakes.vouching import NOW
@@ -207,3 +209,74 @@ def test_a_statement_names_its_epoch() -> None:
         assert "epoch" not in {
             field.name for field in msgspec.structs.fields(kind) if not field.required
         }
+
+
+@by_quorum
+@pytest.mark.requirement("certificates carry q signatures of members: strict, states r + 1")
+def test_signatures_of_single_members_are_put_together(kind: Kind) -> None:
+    """Four envelopes of one signature are one of four, which verifies; three are not enough."""
+    cluster = Cluster()
+    envelopes = [kind.sign(cluster, name) for name in ALL]
+    for some in (envelopes[:4], envelopes, [kind.sign(cluster, *ALL[:3]), envelopes[3]]):
+        whole = combine(kind, some, cluster)
+        kind.see(whole, cluster.history)
+        assert len(dsse.parse(whole).signatures) == min(5, len(some) if len(some) > 2 else 4)
+        assert combine(kind, some[::-1], cluster) == whole
+    for few in ([], envelopes[:3], envelopes[:3] * 3):
+        with pytest.raises(NoQuorum, match=f"{len(set(few))} members signed the same") as error:
+            combine(kind, few, cluster)
+        assert (error.value.said, error.value.needed) == (len(set(few)), 4)
+
+
+@by_quorum
+@pytest.mark.requirement("bad input: a clear error or DENY, no crash")
+def test_what_cannot_be_read_takes_nothing_away(kind: Kind) -> None:
+    """Rubbish, another type, another payload, a stranger: the rest counts as without."""
+    cluster, stranger = Cluster(), Cluster()
+    odd = [b"", b"{}", b"\xff", cluster.state("m4"), kind.sign(stranger, "m0", epoch=cluster.epoch)]
+    odd.append(dsse.sign(b"[]", dsse.parse(kind.sign(cluster, "m4")).payload_type, keys(cluster)))
+    envelopes = [kind.sign(cluster, name) for name in ALL[:4]]
+    assert combine(kind, [*odd, *envelopes], cluster) == combine(kind, envelopes, cluster)
+    with pytest.raises(NoQuorum, match="3 members signed"):
+        combine(kind, [*odd, *envelopes[:3]], cluster)
+
+
+@by_quorum
+def test_a_quarantined_member_is_not_put_in(kind: Kind) -> None:
+    """Its signature is left out, also where there would be enough with it."""
+    cluster = Cluster()
+    envelopes = [kind.sign(cluster, name) for name in ALL]
+    cluster.quarantine("m4")
+    assert len(dsse.parse(combine(kind, envelopes, cluster)).signatures) == 4
+    with pytest.raises(NoQuorum):
+        combine(kind, envelopes[1:], cluster)
+
+
+@by_quorum
+@pytest.mark.requirement("bad input: wrong epoch")
+def test_who_names_an_epoch_that_is_not_known(kind: Kind) -> None:
+    """One that does so may lie; of two one is honest, and the epoch is asked for."""
+    cluster = Cluster()
+    known, old = cluster.history, [kind.sign(cluster, name) for name in ALL[:3]]
+    cluster.change_policies()
+    new = [kind.sign(cluster, name) for name in ALL[3:]]
+    with pytest.raises(NoQuorum):
+        COMBINE[kind.sign]([*old, new[0]], known)
+    with pytest.raises(EpochUnknown):
+        COMBINE[kind.sign]([*old, *new], known)
+
+
+COMBINE = {
+    Cluster.certificate: certificate.combine,
+    Cluster.receipt: receipt.combine,
+}
+
+
+def combine(kind: Kind, envelopes: list[bytes], cluster: Cluster) -> bytes:
+    """What single members signed, put together."""
+    return COMBINE[kind.sign](envelopes, cluster.history)
+
+
+def keys(cluster: Cluster) -> list[LocalSigner]:
+    """Of all members."""
+    return [party.identity for party in cluster.committee.parties.values()]
