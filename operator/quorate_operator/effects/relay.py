@@ -16,10 +16,12 @@ from quorate.ports import Clock
 from quorate_io.member_api import ObservedAnswer
 from quorate_io.member_channel import MemberRefused
 from quorate_io.operator_client import MemberLink
+from quorate_operator.effects.events import Bucket
 from quorate_operator.metrics import Metrics
 from quorate_operator.pending import Pending
 from quorate_operator.reconcile.actions import PutObserved
 from quorate_operator.reconcile.relay import plan_changes, plan_session
+from quorate_operator.reconcile.texts import clipped
 from quorate_operator.world import World
 
 HEARTBEAT = 3.0
@@ -28,9 +30,11 @@ DEBOUNCE = 0.05
 """Seconds in which changes are gathered into one batch."""
 RETRY_FIRST = 0.5
 RETRY_MAX = 5.0
-ANEW_MAX = 60.0
+ANEW_MAX = 30.0
 """Seconds between two sessions at the most, if the member ends each of them. Telling everything
 costs this process time that the other members need."""
+PROBLEMS_RATE, PROBLEMS_BURST = 0.2, 64.0
+"""Objects a member cannot use that are logged, in a second and at once."""
 SETTLED_SECONDS = 60.0
 """A session that held so long was none of those."""
 
@@ -63,6 +67,7 @@ class Relay:
         self._heard_at: float | None = None
         self.on_heard: Callable[[], None] = lambda: None
         self.blind: Callable[[], bool] = lambda: False
+        self._problems = Bucket(PROBLEMS_RATE, PROBLEMS_BURST)
         self.synced = False
         """Whether the member holds everything that was here when its session began."""
         self._metrics = metrics
@@ -153,7 +158,9 @@ class Relay:
 
     def _succeeded(self, answer: ObservedAnswer) -> None:
         for problem in answer.problems:
-            log.warning("%s cannot use %s: %s", self.link.name, problem.object, problem.message)
+            if self._problems.take(self._monotonic()):
+                said = clipped(f"{problem.object}: {problem.message}")
+                log.warning("%s cannot use %s", self.link.name, said)
         self._metrics.member_heard.labels(self.link.name).set(self._clock.now().timestamp())
         self._heard_at = self._monotonic()
         if self._failing_since is not None:

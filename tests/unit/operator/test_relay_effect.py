@@ -2,11 +2,12 @@ import asyncio
 from itertools import pairwise
 from typing import cast
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
 from quorate.errors import QuorateError, Unavailable
-from quorate_io.member_api import ErrorBody, ObservedAnswer, ObservedBatch
+from quorate_io.member_api import ErrorBody, ObservedAnswer, ObservedBatch, Problem
 from quorate_io.member_channel import MemberRefused
 from quorate_io.operator_client import MemberLink
 from quorate_operator.effects import relay as module
@@ -145,13 +146,34 @@ async def test_a_member_that_ends_every_session_is_told_ever_more_rarely(
         slept.append(seconds)
 
     monkeypatch.setattr(module, "RETRY_FIRST", 1.0)
-    monkeypatch.setattr(module, "ANEW_MAX", 60.0)
+    monkeypatch.setattr(module, "ANEW_MAX", 30.0)
     monkeypatch.setattr("quorate_operator.effects.relay.asyncio.sleep", sleep)
     await run(relay(told_by([refusal(409, "ResyncNeeded")] * 9, calls=9), verified_scene()))
     assert len(slept) == 9
-    assert all(later >= min(30.0, earlier) for earlier, later in pairwise(slept))
-    assert max(slept) <= 60.0
-    assert slept[-1] >= 30.0
+    # Chance takes up to half of each away.
+    assert all(later >= min(15.0, earlier) for earlier, later in pairwise(slept))
+    assert max(slept) <= 30.0
+    assert slept[-1] >= 15.0
+
+
+async def test_a_member_that_complains_of_everything_fills_no_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """At every heartbeat it may name 64 objects, in words of its own."""
+    member = told_by([], calls=10)
+    observe = member.observe
+
+    async def observe_and_complain(batch: ObservedBatch) -> ObservedAnswer:
+        answer = await observe(batch)
+        problems = (Problem(object="x", message="y" * 8000),) * 64
+        return msgspec.structs.replace(answer, problems=problems)
+
+    member.observe = observe_and_complain  # type: ignore[method-assign]
+    with caplog.at_level("WARNING"):
+        await run(relay(member, verified_scene()))
+    said = [r.getMessage() for r in caplog.records if "cannot use" in r.getMessage()]
+    assert len(said) == module.PROBLEMS_BURST
+    assert max(map(len, said)) < 1100
 
 
 async def test_what_overflowed_is_told_anew(monkeypatch: pytest.MonkeyPatch) -> None:
