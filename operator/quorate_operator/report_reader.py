@@ -40,13 +40,17 @@ class ReportReader:
 
     async def run(self) -> None:
         """Read for ever. A member that does not answer is somebody else's alert."""
+        failing = False
         while True:
             try:
                 await self.read()
             except QuorateError as error:
-                log.info("no reports are read at %s: %s", self.link.name, error)
+                if not failing:
+                    log.info("no reports are read at %s: %s", self.link.name, error)
+                failing = True
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            failing = False
             if not self._bucket.take(self._monotonic()):
                 await asyncio.sleep(1 / PAGES_RATE)
 
