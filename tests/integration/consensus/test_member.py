@@ -73,6 +73,22 @@ async def test_a_failed_gate_reaches_the_pod(cluster: Cluster) -> None:
             assert "quorate_member_revocations_total 1.0" in cluster.health("/metrics")
 
 
+@pytest.mark.requirement("gate FAILED: denied with its reason; certificates are revoked")
+async def test_a_vote_against_a_model_revokes(cluster: Cluster) -> None:
+    """Before any pod asks: what was relayed for the model, once, and what comes after it."""
+    revoked = "quorate_member_revocations_total"
+    with cluster.member():
+        async with Operating(cluster) as operator:
+            await operator.vouch(cluster.session())
+            await operator.evaluate(cluster.floor(), cluster.model())
+            assert f"{revoked} 0.0" in cluster.health("/metrics")
+            for _ in range(2):
+                await operator.evaluate(cluster.floor(), cluster.model(result=Outcome.FAILED))
+            metrics = cluster.health("/metrics")
+            assert f"{revoked} 1.0" in metrics
+            assert 'relayed_certificates_total{outcome="verified"} 1.0' in metrics
+
+
 @pytest.mark.requirement("key removed from the policy: the condition flips")
 async def test_a_key_removed_from_the_policy(cluster: Cluster) -> None:
     """The same model no longer holds the policy, for the operator and for the pod."""
