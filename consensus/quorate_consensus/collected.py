@@ -134,8 +134,10 @@ def _certificate_for(model: ObservedModel, policy: CompiledPolicy, held: Sequenc
             "was not collected yet",
             fix="the operator collects it from the members; see the AttestedModel's conditions",
         )
-    # Any member that holds the same chooses the same.
-    return max(
-        found,
-        key=lambda one: (one.certificate.statement.expires_at, one.certificate.certificate_id),
-    )
+    return max(found, key=_rank)
+
+
+def _rank(held: Held) -> tuple[datetime, datetime, str]:
+    """The last to expire, of these the last made: members that hold the same choose the same."""
+    said = held.certificate.statement
+    return said.expires_at, said.issued_at, held.certificate.certificate_id
