@@ -18,6 +18,7 @@ _GROUPS = {
     "gate": "safety gates",
     "model": "describe models",
     "audit": "read audit logs",
+    "hold": "decide about actions that are held",
     "exception": "lift one requirement for one workload, for some days",
 }
 

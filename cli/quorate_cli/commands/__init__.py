@@ -3,6 +3,7 @@
 from quorate_cli.command import Command
 from quorate_cli.commands import (
     approve,
+    audit_decisions,
     audit_verify,
     doctor,
     exception_approve,
@@ -14,6 +15,7 @@ from quorate_cli.commands import (
     gate_publish,
     gate_run,
     gate_suites,
+    hold_decide,
     inventory,
     keygen,
     model_manifest,
@@ -47,4 +49,6 @@ COMMANDS: tuple[Command, ...] = (
     status.COMMAND,
     doctor.COMMAND,
     audit_verify.COMMAND,
+    audit_decisions.COMMAND,
+    hold_decide.COMMAND,
 )
