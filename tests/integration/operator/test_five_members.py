@@ -14,12 +14,7 @@ from quorate import certificate, names
 from quorate.admission.injection import parse_config
 from quorate.admission.store import Store
 from quorate.alerts import Rule
-from quorate.consensus import history as histories
-from quorate.consensus.epoch import Seat
-from quorate.consensus.thresholds import PRESETS
 from quorate.errors import QuorateError
-from quorate.genesis import encode, first_epoch
-from quorate.keys import LocalSigner
 from quorate_io.clock import SystemClock
 from quorate_io.committee_client import CommitteeClient
 from quorate_io.member_api import Report
@@ -48,56 +43,28 @@ from quorate_operator.workers import Workers
 from quorate_operator.world import World
 from tests.fakes import vouching
 from tests.integration.consensus.member_process import Cluster
+from tests.integration.consensus.operating import pod_client
 from tests.unit.operator.fake_api import FakeApi, Holding, Marking
 from tests.unit.operator.scene import TEAM, injection_document
 
-SEATS = ("2", "3", "4", "5", "6")
-"""Each listens on 127.0.0.<its name>."""
 SECONDS = 60.0
 Document = dict[str, Any]
-
-
-class Process(Cluster):
-    """One of the members."""
-
-    host = ""
-
-    def command(self, *extra: str) -> list[str]:
-        """The command line of the member, on its own address."""
-        own = {"127.0.0.1": self.host, f"127.0.0.1:{self.port}": f"{self.host}:{self.port}"}
-        return [own.get(part, part) for part in super().command(*extra)]
 
 
 class Five:
     """A committee of five, as many as run of it, and the operator's parts."""
 
     def __init__(self, folder: Path) -> None:
-        self.first = first = Process(folder)
-        self.members = {"2": first}
-        for name in SEATS[1:]:
-            (folder / name).mkdir()
-            self.members[name] = Process(
-                folder / name, owner=first.owner, producer=first.producer, port=first.port
-            )
-        keys = [LocalSigner(member.vote_key) for member in self.members.values()]
-        seats = tuple(
-            Seat(name, key.public_key.pem, name, vouching.JUDGES_DIGEST)
-            for name, key in zip(SEATS, keys, strict=True)
-        )
-        self.genesis = first_epoch("cluster-1", seats, PRESETS["standard"])
-        for name, member in self.members.items():
-            member.host = f"127.0.0.{name}"
-            member.write("genesis.json", encode(self.genesis))
-        self.url = f"https://127.0.0.{names.MEMBER_MARK}:{first.port}"
-        self._stops: dict[str, contextlib.ExitStack] = {}
+        self.members = Cluster(folder, n=5)
+        self._running: dict[str, contextlib.ExitStack] = {}
         self._build()
 
     def _build(self) -> None:
         self.api, holding = FakeApi(), Holding()
         clock, metrics, ticks = SystemClock(), Metrics(CollectorRegistry()), time.monotonic
-        digest, token = self.genesis.digest_text, self.first.folder / "operator.token"
-        self.client = OperatorClient(self.url, SEATS, digest, token)
-        history = histories.begin(self.genesis)
+        members, history = self.members, self.members.history
+        digest, token = members.genesis.digest_text, members.folder / "operator.token"
+        self.client = OperatorClient(members.template, members.names, digest, token)
         store = Store(parse_config(injection_document(digest)), history)
         self.world = world = World(store, history)
         self.queues = queues = Queues()
@@ -120,17 +87,17 @@ class Five:
     def start(self, *members: str) -> None:
         """Run these members."""
         for name in members:
-            self._stops[name] = contextlib.ExitStack()
-            self._stops[name].enter_context(self.members[name].member())
+            running = self._running[name] = contextlib.ExitStack()
+            running.enter_context(self.members.member(name=name))
 
     def stop(self, *members: str) -> None:
         """End these members."""
         for name in members:
-            self._stops.pop(name).close()
+            self._running.pop(name).close()
 
     def close(self) -> None:
         """End all that run."""
-        self.stop(*list(self._stops))
+        self.stop(*list(self._running))
 
     # The operator ----------------------------------------------------------------------------
     @contextlib.asynccontextmanager
@@ -155,7 +122,7 @@ class Five:
     def model(self, version: int) -> None:
         """Put the model, changed."""
         path = ATTESTED_MODEL.path(TEAM, "demo")
-        document = self.first.model()
+        document = self.members.model()
         document["metadata"]["generation"] = version
         document["spec"]["version"] = str(version)
         document["status"] = self.api.objects.get(path, {}).get("status")
@@ -183,7 +150,7 @@ def five(tmp_path: Path) -> Iterator[Five]:
     """Five members that run, and an operator that does not yet."""
     made = Five(tmp_path)
     try:
-        made.start(*SEATS)
+        made.start(*made.members.names)
         yield made
     finally:
         made.close()
@@ -217,19 +184,18 @@ async def test_members_come_and_go_while_a_model_is_certified(
     monkeypatch.setattr(relay, "HEARTBEAT", 0.5)
     labels = {names.MODE_LABEL: "enforce"}
     five.put(NAMESPACE, {"metadata": {"name": TEAM, "uid": "ns", "labels": labels}})
-    five.put(CLUSTER_SAFETY_POLICY, five.first.floor())
-    observed = five.first.pod()
+    five.put(CLUSTER_SAFETY_POLICY, five.members.floor())
+    observed = five.members.pod()
     labels = {names.MODEL_LABEL: "demo"}
     metadata = {"name": observed.name, "namespace": TEAM, "uid": observed.uid, "labels": labels}
     five.put(POD, {"kind": POD.name, "metadata": metadata, "spec": {"containers": []}})
-    digest, token = five.genesis.digest_text, five.first.folder / "pod.token"
-    async with five.operating(), CommitteeClient(five.url, SEATS, digest, token) as pod:
+    async with five.operating(), pod_client(five.members) as pod:
         five.model(1)
         await until(lambda: five.condition(1) == ("True", "Verified"))
         assert five.voters >= 4
         assert await stated(pod, observed.uid) == vouching.model_files().digest
-        five.stop("6")
-        await until(lambda: set(five.committee.silent()) == {"6"})
+        five.stop("5")
+        await until(lambda: set(five.committee.silent()) == {"5"})
         five.model(2)
         await until(lambda: five.condition(2) == ("True", "Verified"))
         assert five.voters == 4
