@@ -185,7 +185,7 @@ def test_starts_that_are_refused(voting: VotingCluster, tmp_path: Path) -> None:
     lost = tmp_path / "lost"
     cases = [
         (["--store", str(lost), "--epochs", str(tmp_path / "e")], "there is no vote store"),
-        ([*voting.voting(), "--judges", "tools-history-rules"], "the seat of member-0 names"),
+        ([*voting.voting(), "--judges", "tools-history-rules"], "the seat of 1 names"),
     ]
     for extra, message in cases:
         with pytest.raises(AssertionError), voting.member(*extra):
@@ -194,7 +194,7 @@ def test_starts_that_are_refused(voting: VotingCluster, tmp_path: Path) -> None:
     assert not lost.exists()
     (tmp_path / "other").mkdir()
     other = VotingCluster(tmp_path / "other")
-    assert other.init("--store", str(voting.store)).returncode == 2
+    assert other.init("--store", str(voting.store())).returncode == 2
     with pytest.raises(AssertionError), other.member(*voting.voting()):
         pass
     assert "is the store of another" in other.log()

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,52 +14,69 @@ import msgspec
 
 from quorate.consensus import judge_sets, signing, wire
 from quorate.consensus import request as requests
-from quorate.consensus.epoch import Admins, Epoch
+from quorate.consensus.epoch import Epoch
 from quorate.consensus.keys import KeySignatures
 from quorate.consensus.request import Band, Message, Principal, Request, Risk
-from quorate.consensus.thresholds import PRESETS, Tier
+from quorate.consensus.thresholds import Tier
 from quorate.consensus.wire import Abstention, Ask, Ballot, Vote
 from quorate.genesis import first_epoch
-from quorate.keys import LocalSigner
+from quorate.names import MEMBER_MARK
 from quorate_consensus.relay import read_policy
 from quorate_io import member_api, tls
 from tests.fakes import vouching
 from tests.fakes.asking import user
-from tests.integration.consensus.member_process import Cluster
+from tests.integration.consensus.member_process import FIRST, Cluster, own
 
 LEFT_MS = 8_000
-SET = judge_sets.ALL
 
 
 @dataclass
 class VotingCluster(Cluster):
-    """One member that votes, by all judges of the release."""
+    """Members that vote: one by all judges of the release, several by a set of their own each."""
 
     @property
     def genesis(self) -> Epoch:
-        """As the base's, with the judges that the member has."""
-        (seat,) = vouching.seats([LocalSigner(self.vote_key)])
-        seat = msgspec.structs.replace(seat, judges=judge_sets.digest_of_set(SET))
-        admins = Admins((self.admin.public_key.pem,), 1)
-        return first_epoch("cluster-1", (seat,), PRESETS["dev"], admins)
+        """As the base's, with the judges that the members have."""
+        record = super().genesis.record
+        seats = tuple(
+            msgspec.structs.replace(seat, judges=judge_sets.digest_of_set(self.set_of(seat.name)))
+            for seat in record.seats
+        )
+        return first_epoch(record.cluster_id, seats, record.thresholds, record.admins)
 
-    @property
-    def store(self) -> Path:
-        """Where the member keeps its votes."""
-        return self.folder / "votes"
+    def set_of(self, name: str) -> str:
+        """The judges of a member."""
+        several = [one for one in judge_sets.shipped().sets if one != judge_sets.ALL]
+        return several[int(name) - 1] if self.n > 1 else judge_sets.ALL
 
-    def voting(self, *extra: str) -> list[str]:
-        """The options of a member that votes."""
-        epochs = str(self.folder / "epochs")
-        return ["--store", str(self.store), "--epochs", epochs, "--judges", SET, *extra]
+    def store(self, name: str = FIRST) -> Path:
+        """Where a member keeps its votes."""
+        return self.folder / f"{name}-votes"
 
-    def init(self, *extra: str) -> "subprocess.CompletedProcess[str]":
-        """Make the member's store."""
+    def voting(self, *extra: str, name: str = FIRST) -> list[str]:
+        """The options of a member that votes, and knows where others are."""
+        others = ("--member-url", self.template) if self.n > 1 else ()
+        epochs = str(self.folder / f"{name}-epochs")
+        judges = self.set_of(name)
+        store = str(self.store(name))
+        return ["--store", store, "--epochs", epochs, "--judges", judges, *others, *extra]
+
+    def init(self, *extra: str, name: str = FIRST) -> "subprocess.CompletedProcess[str]":
+        """Make a member's store."""
         folder = self.folder
         command = [sys.executable, "-P", "-m", "quorate_consensus", "init"]
-        files = ["--genesis", str(folder / "genesis.json"), "--key", str(folder / "key.pem")]
-        whole = [*command, *files, "--store", str(self.store), *extra]
+        files = ["--genesis", str(folder / "genesis.json")]
+        files += ["--key", str(folder / own(name, "key.pem")), "--store", str(self.store(name))]
+        whole = [*command, *files, *extra]
         return subprocess.run(whole, capture_output=True, text=True, check=False, env=os.environ)
+
+    @contextmanager
+    def voters(self, *names: str) -> Iterator[None]:
+        """Run these members, each as its own process."""
+        with ExitStack() as stack:
+            for name in names:
+                stack.enter_context(self.member(*self.voting(name=name), name=name))
+            yield
 
     @contextmanager
     def killed(self, *extra: str) -> Iterator["subprocess.Popen[bytes]"]:
@@ -109,19 +126,23 @@ class VotingCluster(Cluster):
         ballot, _ = signing.verify_vote(answer, epoch or self.genesis, KeySignatures())
         return ballot
 
-    def session_to(self, who: str = "pod") -> aiohttp.ClientSession:
-        """A session of a caller: ``pod``, ``operator`` or nobody (empty)."""
+    def url_of(self, name: str) -> str:
+        """Where a member serves."""
+        return self.template.replace(MEMBER_MARK, name)
+
+    def session_to(self, who: str = "pod", name: str = FIRST) -> aiohttp.ClientSession:
+        """A session of a caller, ``pod``, ``operator`` or nobody (empty), with a member."""
         headers = {}
         if who:
             token = (self.folder / f"{who}.token").read_text()
             headers["Authorization"] = f"Bearer {token}"
         connector = aiohttp.TCPConnector(ssl=tls.unverified_context())
-        return aiohttp.ClientSession(self.url, connector=connector, headers=headers)
+        return aiohttp.ClientSession(self.url_of(name), connector=connector, headers=headers)
 
-    async def observe(self) -> None:
-        """Tell the member what the cluster holds."""
+    async def observe(self, name: str = FIRST) -> None:
+        """Tell a member what the cluster holds."""
         async with (
-            self.session_to("operator") as session,
+            self.session_to("operator", name) as session,
             session.post(
                 member_api.OBSERVED_PATH,
                 data=member_api.encode(self.session()),
