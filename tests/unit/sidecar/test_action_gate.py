@@ -4,7 +4,6 @@ import asyncio
 import base64
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 import pytest
@@ -13,69 +12,27 @@ from quorate import names
 from quorate.consensus import approval, wire
 from quorate.consensus import epoch as epochs
 from quorate.consensus.approval import Subject
-from quorate.consensus.conversation import Said, Wanted
+from quorate.consensus.conversation import Said
 from quorate.consensus.epoch import Change, Epoch
 from quorate.consensus.freeze import Scope
 from quorate.consensus.hold_decision import HoldDecision, statement
 from quorate.consensus.keys import KeySignatures
-from quorate.consensus.request import Band, Role
+from quorate.consensus.request import Role
 from quorate.consensus.thresholds import PRESETS, Tier
 from quorate.evidence import dsse
 from quorate.evidence.intoto.approval import Decision
-from quorate.risk.route import Approvers, Voting
-from quorate.risk.rules import ActionClass, Floor, FloorKind, RiskTable, Tool, Weight
-from quorate_sidecar.exchange import Exchange
+from quorate.risk.route import Voting
 from quorate_sidecar.refusal import Code, Refusal
-from tests.fakes.acting import ADMIN, AUDIENCE, Acting, acting, frozen
-from tests.fakes.committee import APPROVE, DENY, HARD, FakeCommittee
+from tests.fakes.acting import ADMIN, AUDIENCE, Acting, frozen
+from tests.fakes.committee import DENY, HARD, FakeCommittee
 from tests.fakes.vouching import signer
-
-CHIEF = signer()
-TABLE = RiskTable(
-    platform=True,
-    tools=(
-        Tool("lookup", "database", ActionClass.READ),
-        Tool("save", "database", ActionClass.WRITE),
-        Tool("transfer", "payments", ActionClass.PAY),
-        Tool("wire", "payments", ActionClass.PAY),
-    ),
-    floors=(Floor(FloorKind.TOOL, "wire", Band.CRITICAL),),
-    weights=(Weight(ActionClass.READ, 200),),
+from tests.unit.sidecar.acts import (
+    CHIEF,
+    calls,
+    code,
+    decide,
+    gated,
 )
-PEOPLE = Voting(approvers=(Approvers(1, (CHIEF.public_key.pem,)),))
-
-
-def calls(*tools: str, arguments: str = "{}") -> Said:
-    """An answer that calls these tools."""
-    return Said(
-        Role.ASSISTANT,
-        "",
-        tuple(Wanted(f"c{number}", tool, arguments) for number, tool in enumerate(tools)),
-    )
-
-
-async def gated(judgement: Any = APPROVE, **rules: Any) -> Acting:
-    """A gate whose members all say the same."""
-    found = await acting(**{"risk": (TABLE,), "voting": PEOPLE, **rules})
-    for member in found.members.committee.members:
-        member.judgement = judgement
-    return found
-
-
-async def decide(one: Acting, *answers: Said) -> Refusal | None:
-    """Why these choices may not leave, or None."""
-    exchange = Exchange(0.0, state=one.standing.state)
-    try:
-        scene = one.gate.enter(exchange, None)
-        await one.gate.decide(exchange, scene, list(enumerate(answers)), {})
-    except Refusal as refusal:
-        return refusal
-    return None
-
-
-def code(refusal: Refusal | None) -> Code | None:
-    """The code of a refusal, if it is one."""
-    return refusal.code if refusal else None
 
 
 async def test_text_and_mild_calls_are_decided_alone() -> None:
