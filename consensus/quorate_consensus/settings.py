@@ -131,9 +131,13 @@ def _parser() -> argparse.ArgumentParser:
         help="DNS name or IP address clients use; may be repeated",
     )
     for option, default, text in (
-        ("--certificate-life", limits.CERTIFICATE_LIFE, "life of a certificate"),
+        (
+            "--certificate-life",
+            limits.CERTIFICATE_LIFE,
+            "life of a certificate; the same at all members",
+        ),
         ("--state-life", limits.STATE_LIFE, "life of a signed state"),
-        ("--receipt-life", limits.RECEIPT_LIFE, "life of a pod's receipt"),
+        ("--receipt-life", limits.RECEIPT_LIFE, "life of a pod's receipt; the same at all members"),
         ("--leaf-life", LEAF_LIFE, "life of the TLS certificate"),
     ):
         serve.add_argument(option, default=default, help=text, type=int, metavar="SECONDS")
