@@ -131,6 +131,11 @@ def another_genesis(installed: FakeInstallation) -> None:
             args[args.index("--genesis-digest") + 1] = f"sha256:{'0' * 64}"
 
 
+def another_members_set(installed: FakeInstallation) -> None:
+    installed.reader.drop("StatefulSet", "quorate-member-0")
+    installed.reader.put(stateful_set("member-1"))
+
+
 def put(*documents: dict[str, Any]) -> Spoil:
     return lambda i: i.reader.put(*documents)
 
@@ -174,6 +179,10 @@ CASES: list[tuple[str, Spoil, str, str, str, str]] = [
     (
         *("no member", drop("StatefulSet", "quorate-member-0"), "member", "failed"),
         *("not installed", "helm upgrade --install"),
+    ),
+    (
+        *("a seat without a member", another_members_set, "member-0", "failed"),
+        *("nothing runs it", "helm upgrade --install"),
     ),
     (
         *("member not ready", put(stateful_set("member-1", 0)), "member-1", "failed", "0 of 1"),

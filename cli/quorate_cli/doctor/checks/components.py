@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from quorate import names
+from quorate.consensus.epoch import Epoch
 from quorate_cli.doctor.finding import UPGRADE, Finding, failed, notice, ok
 from quorate_cli.doctor.survey import Survey
 
@@ -37,7 +38,16 @@ def components(survey: Survey) -> Iterator[Finding]:
             yield notice(component.name, message, "see why a pod of it is not ready", *look)
         else:
             yield ok(component.name, f"{counts}, {component.version or 'no version label'}")
+    yield from _empty_seats(survey, {component.name for component in survey.components})
     versions = sorted({c.version for c in survey.components if c.present})
     if len(versions) > 1:
         fix = "let the upgrade finish, or run it again"
         yield notice("versions", f"components differ: {', '.join(versions)}", fix, UPGRADE)
+
+
+def _empty_seats(survey: Survey, running: set[str]) -> Iterator[Finding]:
+    """Members of the genesis that nothing runs, where others are run."""
+    if isinstance(survey.genesis, Epoch) and "member" not in running:
+        for name in sorted(set(survey.genesis.members) - running):
+            fix = "set committee.preset and committee.members as at the first installation"
+            yield failed(name, "has a seat in the genesis, and nothing runs it", fix, UPGRADE)
