@@ -29,7 +29,7 @@ test: venv ## Everything CI runs: lint, types, unit, property, contract, integra
 ##@ Development
 .PHONY: test-fast test-full bypass check format bench sim sim-mutants
 test-fast: check ## Lint, types, imports, unit and property tests: no cluster, under two minutes
-	$(RUN) -m pytest -q -n 2 -m "not cluster and not training" tests/unit tests/property tests/sim
+	$(RUN) -m pytest -q -n 2 -m "not cluster and not training" tests/unit tests/property
 
 SEED ?=
 sim: venv ## Simulate 100,000 runs of the committee; writes build/sim.json (SEED=N replays one with its trace)

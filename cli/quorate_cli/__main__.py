@@ -11,7 +11,7 @@ import yaml
 from quorate.errors import EvidenceError, QuorateError, Unavailable
 from quorate_cli import exit_codes
 from quorate_cli.command import Command, Result
-from quorate_cli.commands import COMMANDS
+from quorate_cli.commands import chosen
 from quorate_cli.parser import build_parser, program_name
 from quorate_cli.printable import encodable, printable
 from quorate_cli.progress import Progress
@@ -22,9 +22,10 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (default: the process's own); returns the exit code."""
-    parser = build_parser(COMMANDS, program_name(sys.argv[0]))
+    words = sys.argv[1:] if argv is None else list(argv)
+    parser = build_parser(chosen(words), program_name(sys.argv[0]))
     try:
-        arguments = parser.parse_args(argv)
+        arguments = parser.parse_args(words)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else exit_codes.USAGE
     form = arguments.output

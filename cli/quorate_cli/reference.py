@@ -8,7 +8,7 @@ import sys
 
 from quorate_cli import exit_codes
 from quorate_cli.command import Command
-from quorate_cli.commands import COMMANDS
+from quorate_cli.commands import every
 from quorate_cli.parser import build_parser
 
 _HEAD = """\
@@ -28,8 +28,8 @@ output as `{"error": {"message", "field", "fix"}}`.
 def reference() -> str:
     """The whole page."""
     parts = [_HEAD + "\n".join(_exit_codes())]
-    parts.append("\n".join(["| command | |", "|---|---|", *map(_row, COMMANDS)]))
-    parts += [_section(command) for command in COMMANDS]
+    parts.append("\n".join(["| command | |", "|---|---|", *map(_row, every())]))
+    parts += [_section(command) for command in every()]
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,54 +1,60 @@
-"""The registry of subcommands, a file each. To add one: write its file, list it here."""
+"""The subcommands, a file each. To add one: write its file, list it here.
+
+Only what was asked for is imported: a program that people type must not take a second to begin.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from typing import Final
 
 from quorate_cli.command import Command
-from quorate_cli.commands import (
-    approve,
-    audit_decisions,
-    audit_verify,
-    doctor,
-    exception_approve,
-    exception_new,
-    exception_show,
-    explain,
-    gate,
-    gate_job,
-    gate_publish,
-    gate_run,
-    gate_suites,
-    hold_decide,
-    inventory,
-    keygen,
-    model_manifest,
-    preview,
-    push,
-    report,
-    sign,
-    status,
-    verify,
-)
 
-COMMANDS: tuple[Command, ...] = (
-    keygen.COMMAND,
-    sign.COMMAND,
-    gate.COMMAND,
-    gate_run.COMMAND,
-    gate_suites.COMMAND,
-    gate_job.COMMAND,
-    gate_publish.COMMAND,
-    approve.COMMAND,
-    exception_new.COMMAND,
-    exception_approve.COMMAND,
-    exception_show.COMMAND,
-    verify.COMMAND,
-    model_manifest.COMMAND,
-    push.COMMAND,
-    explain.COMMAND,
-    preview.COMMAND,
-    report.COMMAND,
-    inventory.COMMAND,
-    status.COMMAND,
-    doctor.COMMAND,
-    audit_verify.COMMAND,
-    audit_decisions.COMMAND,
-    hold_decide.COMMAND,
-)
+FILES: Final[Mapping[tuple[str, ...], str]] = {
+    ("keygen",): "keygen",
+    ("sign",): "sign",
+    ("gate",): "gate",
+    ("gate", "run"): "gate_run",
+    ("gate", "suites"): "gate_suites",
+    ("gate", "job"): "gate_job",
+    ("gate", "publish"): "gate_publish",
+    ("approve",): "approve",
+    ("exception", "new"): "exception_new",
+    ("exception", "approve"): "exception_approve",
+    ("exception", "show"): "exception_show",
+    ("verify",): "verify",
+    ("model", "manifest"): "model_manifest",
+    ("push",): "push",
+    ("explain",): "explain",
+    ("preview",): "preview",
+    ("report",): "report",
+    ("inventory",): "inventory",
+    ("status",): "status",
+    ("doctor",): "doctor",
+    ("audit", "verify"): "audit_verify",
+    ("audit", "decisions"): "audit_decisions",
+    ("hold", "decide"): "hold_decide",
+}
+"""Modules here, by the words that are typed."""
+_WORDS_MAX: Final = max(map(len, FILES))
+
+
+def chosen(words: Sequence[str]) -> tuple[Command, ...]:
+    """The one command that ``words`` begin with; all of them if there is none, for help."""
+    for count in range(_WORDS_MAX, 0, -1):
+        file = FILES.get(tuple(words[:count]))
+        if file is not None:
+            return (_command(file),)
+    return every()
+
+
+@cache
+def every() -> tuple[Command, ...]:
+    """All commands, as they are listed."""
+    return tuple(map(_command, FILES.values()))
+
+
+def _command(file: str) -> Command:
+    command = import_module(f"{__name__}.{file}").COMMAND
+    assert isinstance(command, Command)  # noqa: S101 - a file's fault, not a person's
+    return command

@@ -15,7 +15,7 @@ from quorate.errors import InvalidInput
 from quorate.evidence import intoto
 from quorate.evidence.signatures import SignerSet
 from quorate.keys import load_public_key
-from quorate_cli.commands import gate_publish
+from quorate_cli.commands import every, gate_publish
 from quorate_cli.evaluation.schedule import cron, parse_duration, rerun_interval
 from quorate_cli.parser import build_parser
 from tests.unit.cli.conftest import Quorate
@@ -119,11 +119,9 @@ def test_egress_is_the_endpoint_dns_and_the_api_server(quorate: Quorate) -> None
 
 def test_the_printed_commands_are_commands(quorate: Quorate) -> None:
     """What the containers are told is a command line of this version, with the given bounds."""
-    from quorate_cli.commands import COMMANDS
-
     pod = pod_of(printed(quorate, threshold="refusal_rate<=0.01", api_key_secret="endpoint"))
     for container in (*pod["initContainers"], *pod["containers"]):
-        parsed: Namespace = build_parser(COMMANDS, "quorate").parse_args(container["args"])
+        parsed: Namespace = build_parser(every(), "quorate").parse_args(container["args"])
         assert parsed.command.words in {("gate", "run"), ("gate", "publish")}
     evaluate = pod["initContainers"][0]
     assert "--threshold=refusal_rate<=0.01" in evaluate["args"]

@@ -13,13 +13,13 @@ import pytest
 from quorate.errors import Expired, InvalidInput, QuorateError, SignatureError, Unavailable
 from quorate_cli import __main__ as program
 from quorate_cli.command import Command, Result
-from quorate_cli.commands import COMMANDS
+from quorate_cli.commands import FILES, chosen, every
 from quorate_cli.parser import build_parser, program_name
 from quorate_cli.progress import Progress
 from tests.unit.cli.conftest import Quorate
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command.words))
+@pytest.mark.parametrize("command", every(), ids=lambda command: " ".join(command.words))
 def test_every_command_s_help_has_an_example_and_exit_codes(
     quorate: Quorate, command: Command
 ) -> None:
@@ -31,12 +31,13 @@ def test_every_command_s_help_has_an_example_and_exit_codes(
     assert f"--output {{{','.join(command.forms)}}}" in ran.out
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command.words))
+@pytest.mark.parametrize("command", every(), ids=lambda command: " ".join(command.words))
 def test_every_example_parses(command: Command) -> None:
     """Each example in the help is a command line this parser accepts."""
     for example in command.examples:
         line = example.split("|")[0].replace("\\\n", " ")
-        arguments = build_parser(COMMANDS, "quorate").parse_args(shlex.split(line))
+        words = shlex.split(line)
+        arguments = build_parser(chosen(words), "quorate").parse_args(words)
         assert arguments.command is command
 
 
@@ -92,7 +93,7 @@ def test_errors_have_documented_exit_codes(
     monkeypatch: pytest.MonkeyPatch, quorate: Quorate, error: BaseException, code: int
 ) -> None:
     """Each kind of failure has its exit code and one line on standard error, no traceback."""
-    monkeypatch.setattr(program, "COMMANDS", (failing(error),))
+    monkeypatch.setattr(program, "chosen", lambda words: (failing(error),))
     ran = quorate("fail")
     assert ran.code == code
     assert ran.out == ""
@@ -104,7 +105,7 @@ def test_errors_of_the_system_name_the_file(
 ) -> None:
     """A missing file is named first, as in every other error, without the system's number."""
     missing = FileNotFoundError(2, "No such file or directory", "x.key")
-    monkeypatch.setattr(program, "COMMANDS", (failing(missing),))
+    monkeypatch.setattr(program, "chosen", lambda words: (failing(missing),))
     assert quorate("fail").err == "error: x.key: No such file or directory\n"
 
 
@@ -113,7 +114,7 @@ def test_errors_as_json_name_field_and_fix(
 ) -> None:
     """Programs get the error as a document on standard output."""
     error = InvalidInput("bad", field="f", fix="mend")
-    monkeypatch.setattr(program, "COMMANDS", (failing(error),))
+    monkeypatch.setattr(program, "chosen", lambda words: (failing(error),))
     ran = quorate("fail", "--output", "json")
     assert ran.code == 2
     assert ran.document == {"error": {"message": "bad", "field": "f", "fix": "mend"}}
@@ -127,3 +128,22 @@ def test_runs_as_a_program(tmp_path: Path) -> None:
     again = subprocess.run([*command, tmp_path / "k"], capture_output=True, text=True, check=False)
     assert again.returncode == 2
     assert "exists already" in json.loads(again.stdout)["error"]["message"]
+
+
+def test_only_the_chosen_command_is_imported() -> None:
+    """What a person types does not wait for what others need: an HTTP client, the API's models."""
+    check = (
+        "import sys; from quorate_cli.__main__ import main; main(['keygen', '--help']); "
+        "sys.exit(bool({'aiohttp', 'kubernetes', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize(("words", "file"), FILES.items(), ids=" ".join)
+def test_every_file_says_what_it_is_listed_under(words: tuple[str, ...], file: str) -> None:
+    """The list and the files name the same words, and the longest that fit are chosen."""
+    (command,) = chosen([*words, "--help"])
+    assert command.words == words
+    assert command.run.__module__ == f"quorate_cli.commands.{file}"
+    assert chosen([]) == chosen(["--help"]) == every()

@@ -86,7 +86,7 @@ def test_no_output_steers_the_terminal(
         parser.set_defaults()
 
     command = Command(("show",), "s", "d", ("show",), arguments, run)
-    monkeypatch.setattr(program, "COMMANDS", (command,))
+    monkeypatch.setattr(program, "chosen", lambda words: (command,))
     ran = quorate("show")
     assert "\x1b" not in ran.out + ran.err
     assert "owned" in ran.out + ran.err

@@ -1,5 +1,7 @@
 """CustomResourceDefinitions: names, columns, conditions; and the files made from them."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -14,7 +16,15 @@ BUILT_IN = {
     *("pc", "pdb", "po", "pv", "pvc", "quota", "rc", "rs", "sa", "sc", "sts", "svc", "cj", "crd"),
 }
 
+Files = dict[Path, str]
+
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind_name)
+
+
+@pytest.fixture(scope="module")
+def files() -> Files:
+    """What is generated: the same for every test, as one of them shows."""
+    return generate()
 
 
 @pytest.mark.requirement("CRDs: category quorate, short names")
@@ -61,38 +71,37 @@ def test_one_version_is_served_and_stored(kind: type[Resource]) -> None:
 
 
 @pytest.mark.requirement("drift of generated files fails the check")
-def test_generated_files_are_up_to_date() -> None:
+def test_generated_files_are_up_to_date(files: Files) -> None:
     """What is in the tree is what the generator writes."""
     differing = [
         str(path)
-        for path, text in generate().items()
+        for path, text in files.items()
         if not (ROOT / path).exists() or (ROOT / path).read_text("utf-8") != text
     ]
     assert differing == []
 
 
-def test_generated_twice_is_the_same() -> None:
+def test_generated_twice_is_the_same(files: Files) -> None:
     """No order of a set, no time, no randomness reaches a generated file."""
-    assert generate() == generate()
+    assert generate() == files
 
 
 @pytest.mark.requirement("CRDs are kept when the chart is uninstalled")
 @each_kind
-def test_the_charts_crd_is_the_plain_one_and_kept(kind: type[Resource]) -> None:
+def test_the_charts_crd_is_the_plain_one_and_kept(kind: type[Resource], files: Files) -> None:
     """The chart's copy differs from crds/ by the resource policy alone."""
     name = f"{kind.plural}.{names.GROUP}.yaml"
-    files = {path.as_posix(): text for path, text in generate().items()}
-    plain = yaml.safe_load(files[f"crds/{name}"])
-    template = files[f"{CHART.as_posix()}/templates/crds/{name}"]
+    plain = yaml.safe_load(files[Path("crds", name)])
+    template = files[CHART / "templates" / "crds" / name]
     assert template.splitlines()[1] == "{{- if .Values.crds.enabled }}"
     charted = yaml.safe_load("\n".join(template.splitlines()[2:-1]))
     assert charted["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
     assert charted == plain
 
 
-def test_every_field_is_in_the_reference() -> None:
+def test_every_field_is_in_the_reference(files: Files) -> None:
     """docs/reference/api.md has a row for each field of each kind."""
-    reference = next(text for path, text in generate().items() if path.name == "api.md")
+    reference = next(text for path, text in files.items() if path.name == "api.md")
     for kind in KINDS:
         assert f"## {kind.kind_name}\n" in reference
     for path in (
