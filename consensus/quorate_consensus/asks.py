@@ -131,11 +131,14 @@ class Asks:
         relay: Relay,
         meter: Meter,
         monotonic: Callable[[], float],
+        parse: Callable[[bytes], Request] = requests.parse,
     ) -> None:
-        """``voter`` None: this member does not vote, and abstains from everything."""
+        """``voter`` None: this member does not vote, and abstains from everything. ``parse`` reads
+        a request."""
         self._voter = voter
         self._relay = relay
         self._meter = meter
+        self._parse = parse
         self._rate = PodRate(monotonic, ASKS_PER_WINDOW)
         self._busy: Counter[str] = Counter()
 
@@ -188,7 +191,7 @@ class Asks:
         if ask.epoch != voter.epoch.digest:
             return _abstain(Abstain.OTHER_EPOCH)
         try:
-            request = requests.parse(ask.request)
+            request = self._parse(ask.request)
         except QuorateError:
             return _abstain(Declined.REQUEST)
         # Again: the pod may have gone while the body came.

@@ -3,12 +3,15 @@
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
+from quorate.consensus import request as requests
 from quorate.consensus.member import Member
+from quorate.consensus.request import Request
 from quorate.errors import InvalidInput
 from quorate.ports import Clock, Sigstore
 from quorate_consensus.asks import Asks
@@ -33,8 +36,13 @@ from quorate_consensus.voting import Voting
 from quorate_consensus.voting_metrics import VotingMetrics
 from quorate_consensus.voting_settings import VotingSettings
 
+Parse = Callable[[bytes], Request]
 FREEZES: Final = "freezes"
 """In the store: what is frozen."""
+
+PARSED_MAX: Final = 16
+"""Requests that are remembered as they were read: who may ask about one, and what judges say of it,
+are decided one after the other, and a large one takes milliseconds to read."""
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +65,13 @@ def owner(epochs: Epochs, identity: VoteKey) -> Owner:
     return Owner(identity.seat.name, key_id, epochs.genesis.digest_text)
 
 
-def panel(settings: VotingSettings, known: Known, workers: Executor, meter: VotingMetrics) -> Panel:
+def panel(
+    settings: VotingSettings,
+    known: Known,
+    workers: Executor,
+    meter: VotingMetrics,
+    parse: Parse = requests.parse,
+) -> Panel:
     """The judges of the set. Raises QuorateError if their release cannot be used."""
     if settings.release is None:
         release = releases.open_built_in()
@@ -73,7 +87,7 @@ def panel(settings: VotingSettings, known: Known, workers: Executor, meter: Voti
     )
     found = readers(release, SETS[settings.judges])
     warm(found)
-    return Panel([evidence, *on_threads(found, workers)], meter)
+    return Panel([evidence, *on_threads(found, workers)], meter, parse=parse)
 
 
 class Deciding:
@@ -83,19 +97,20 @@ class Deciding:
         """Raises QuorateError if there is no store of this member, or the seat names other judges:
         a member must not vote then. Without a store it abstains."""
         voting = settings.voting
+        parse = lru_cache(maxsize=PARSED_MAX)(requests.parse)
         self._workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="vote")
         self._room: Voting | None = None
         self.voter: Voter | None = None
         if voting is None:
             log.warning("without --store this member does not vote, and forgets freezes")
         else:
-            self._room, self.voter = _voter(voting, known, self._workers, meter)
+            self._room, self.voter = _voter(voting, known, self._workers, meter, parse)
         freezes = FreezeFiles(voting.store / FREEZES) if voting is not None else None
         self.freezing = Freezing(known.epochs, known.clock, freezes)
         self.freezing.on_changed(lambda found: meter.frozen(len(found.orders)))
         if self.voter is not None:
             self.freezing.on_changed(self.voter.freeze)
-        self.asks = Asks(self.voter, known.relay, meter, time.monotonic)
+        self.asks = Asks(self.voter, known.relay, meter, time.monotonic, parse)
         self._peers = (
             FreezePeers(settings.members_url, known.identity.seat.name, known.epochs, self.freezing)
             if settings.members_url
@@ -128,9 +143,13 @@ class Deciding:
 
 
 def _voter(
-    settings: VotingSettings, known: Known, workers: Executor, meter: VotingMetrics
+    settings: VotingSettings,
+    known: Known,
+    workers: Executor,
+    meter: VotingMetrics,
+    parse: Parse,
 ) -> tuple[Voting, Voter]:
-    judges = panel(settings, known, workers, meter)
+    judges = panel(settings, known, workers, meter, parse)
     epoch, identity = known.epochs.head, known.identity
     check_judges(identity.seat, judges.digest)
     store = VoteStore(settings.store, owner(known.epochs, identity))

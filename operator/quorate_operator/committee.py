@@ -92,7 +92,8 @@ class Committee:
 
     def words(self) -> Iterable[Words]:
         """What each of them says that pods reported."""
-        return [m.reader.words for name, m in self._members.items() if name in self.standing]
+        standing = self.standing
+        return [m.reader.words for name, m in self._members.items() if name in standing]
 
     def silent(self) -> dict[str, float]:
         """Members whose word counts and that do not answer, and for how many seconds."""

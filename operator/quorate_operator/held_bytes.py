@@ -1,4 +1,4 @@
-"""How much of what models hold inside themselves is kept here, and told to the member. Pure.
+"""How much of what models hold inside themselves is kept here, and told to members. Pure.
 
 Any tenant may write models of 1.5 MiB each, as many as etcd takes. What does not fit into the
 budget of its namespace, or of all, is not taken in; its model is one that cannot be read, and

@@ -17,7 +17,7 @@ from quorate_operator.reconcile.actions import EmitEvent, Target
 from quorate_operator.reconcile.member_rollout import MemberPod, Plan, Seen, plan_rollout
 from quorate_operator.world import World
 
-LOOK_SECONDS = 10.0
+LOOK_SECONDS = 5.0
 FRESH_SECONDS = 10.0
 """How long ago a member may have answered; it is told something every three seconds."""
 STUCK_SECONDS = 300.0

@@ -95,6 +95,6 @@ def _attached(model: AttestedModel, history: History, now: datetime) -> dict[Pol
         try:
             verified = certificate.verify(entry.envelope.encode("utf-8"), history, now)
         except QuorateError:
-            continue  # as good as absent: the member is asked for another
+            continue  # as good as absent: members are asked for another
         found[ref] = Attached(verified, entry.envelope)
     return found

@@ -1,7 +1,7 @@
 """What members are told of an object: identity and spec, in a form it is sure to read.
 
 Kubernetes accepts documents that a strict parser refuses, such as labels that differ only in case.
-One of them would make the member refuse a whole batch, and so let one tenant stop all others. Each
+One of them would make members refuse a whole batch, and so let one tenant stop all others. Each
 object is therefore read strictly here; what fails is relayed as something that denies.
 """
 
@@ -42,7 +42,7 @@ def without_spec(document: Mapping[str, Any], kind: str) -> Document:
 def measured(document: Mapping[str, Any], kind: str) -> tuple[Document, int]:
     """Identity and spec of a policy or model, and how many bytes they have as JSON text.
 
-    The spec is empty if the member would not read it: an empty policy does not compile and denies
+    The spec is empty if a member would not read it: an empty policy does not compile and denies
     what it may have been about, an empty model cannot be read and so is not there.
     """
     identity = without_spec(document, kind)
@@ -84,7 +84,7 @@ def without_certificates(model: Document) -> Document:
 def relayed_pod(pod: KnownPod, namespace: str, name: str) -> ObservedPod | None:
     """What members are told of a pod; None if its labels could not be relayed.
 
-    A pod the member does not know is denied by it.
+    A pod a member does not know is denied by it.
     """
     labels = dict(pod.labels)
     if len(labels) > member_api.LABELS_MAX or len({k.casefold() for k in labels}) != len(labels):

@@ -14,7 +14,7 @@ from quorate_operator.workqueue import WorkQueue
 from quorate_operator.world import World
 
 WORKERS = {"policies": 2, "models": 16, "pods": 8}
-"""Looks at once, by queue. The member lets 32 of the operator's requests in."""
+"""Looks at once, by queue. A member lets 32 of the operator's requests in."""
 
 log = logging.getLogger(__name__)
 

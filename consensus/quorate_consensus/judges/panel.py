@@ -69,14 +69,19 @@ class Panel:
         judges: Sequence[Judge],
         meter: Meter | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        parse: Callable[[bytes], Request] = requests.parse,
     ) -> None:
-        """Raises InvalidInput without a judge, with too many, or with two of one name."""
+        """``parse`` reads a request; one that remembers spares reading it twice.
+
+        Raises InvalidInput without a judge, with too many, or with two of one name.
+        """
         names = [judge.identity.name for judge in judges]
         if not 1 <= len(names) <= JUDGES_MAX or len(set(names)) != len(names):
             raise InvalidInput(f"must be 1 to {JUDGES_MAX}, each once", field="judges")
         self._judges = tuple(judges)
         self._meter = meter or Unmetered()
         self._monotonic = monotonic
+        self._parse = parse
         self._abandoned: set[asyncio.Task[Opinion]] = set()
         self.digest = judges_digest([judge.identity for judge in judges])
         """What a member's ballots name as its judges."""
@@ -84,7 +89,7 @@ class Panel:
     async def judge(self, request: bytes, left_ms: int) -> Judgement:
         """Judge the bytes of an ask, within ``left_ms``. Raises nothing but being cancelled."""
         try:
-            parsed = requests.parse(request)
+            parsed = self._parse(request)
         except QuorateError:
             return Judgement(Verdict.DENY, SCORE_MAX, (MALFORMED,))
         if left_ms <= GUARD_MS:

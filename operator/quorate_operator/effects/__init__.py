@@ -1,1 +1,1 @@
-"""Doing what was planned: calls to the API server and the member, bounded and retried."""
+"""Doing what was planned: calls to the API server and members, bounded and retried."""

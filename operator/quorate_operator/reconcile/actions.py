@@ -21,7 +21,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """Have the member judge a model under a policy."""
+    """Have the members judge a model under a policy."""
 
     model: Key
     policy: PolicyRef
@@ -111,7 +111,7 @@ class CordonNode:
 
 @dataclass(frozen=True, slots=True)
 class PutObserved:
-    """Relay what was observed to the member."""
+    """Relay what was observed to a member."""
 
     batch: ObservedBatch
 

@@ -1,6 +1,6 @@
 """What to do about an AttestedModel: have it judged, and write how it stands. Pure.
 
-One look either asks the member or writes the status, so that a status is never half of two looks.
+One look either asks the members or writes the status, so that a status is never half of two looks.
 A model is not judged while nobody knows what its sources hold: what is missing may be what it
 needs, and a denial revokes. Its certificates count until they expire.
 """

@@ -28,7 +28,7 @@ from quorate_operator.sources.gathered import version
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Requirements and certificate under one policy, and when to ask the member again."""
+    """Requirements and certificate under one policy, and when to ask the members again."""
 
     policy: CompiledPolicy
     requirements: tuple[RequirementStatus, ...]
@@ -36,7 +36,7 @@ class Standing:
     envelope: str
     ask_at: datetime
     failure: str = ""
-    """Why the last question to the member was not answered; empty if it was."""
+    """Why the last question to the members was not answered; empty if it was."""
 
     @property
     def status(self) -> PolicyStatus:
@@ -67,7 +67,7 @@ class Standing:
 
 
 def stand(question: Question, outcome: Outcome | None, now: datetime) -> Standing:
-    """Put together what the member said, what the status still proves, and what is missing."""
+    """Put together what the members said, what the status still proves, and what is missing."""
     policy = question.policy
     if outcome is not None and not outcome.is_about(question):
         outcome = None
@@ -136,7 +136,7 @@ def _report(status: AttestedModelStatus | None, question: Question) -> PolicySta
     ref = question.policy.ref
     for entry in status.policies:
         if (entry.kind, entry.name, entry.digest) == (ref.kind, ref.name, question.policy.digest):
-            # What was lifted then may not be now: the member is asked.
+            # What was lifted then may not be now: the members are asked.
             return None if any(r.reason == EXCEPTED for r in entry.requirements) else entry
     return None
 

@@ -30,7 +30,7 @@ RETRY_FIRST = 2.0
 RETRY_MAX = 120.0
 JITTER = 0.1
 HELD_BYTES = 96 * limits.MIB
-"""Fetched documents held for all objects, and relayed to the member."""
+"""Fetched documents held for all objects, and relayed to members."""
 HELD_BYTES_PER_NAMESPACE = 16 * limits.MIB
 
 log = logging.getLogger(__name__)

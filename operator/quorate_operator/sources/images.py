@@ -1,4 +1,4 @@
-"""Server images of a policy as sources of signatures, and what the member is told of them. Pure."""
+"""Server images of a policy as sources of signatures, and what members are told of them. Pure."""
 
 from collections.abc import Mapping
 from typing import Any

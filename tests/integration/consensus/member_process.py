@@ -29,7 +29,7 @@ from quorate_io.member_api import ObservedBatch, ObservedContainer, ObservedPod
 from tests.fakes import vouching
 from tests.fakes.service_account import ISSUER, RsaKey, claims, key_set, operator_claims, token
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 FIRST = "1"
 THRESHOLDS = {preset.n: preset for preset in PRESETS.values()}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from types import TracebackType
@@ -42,7 +43,8 @@ class Operating:
         pinned, token_file = cluster.genesis.digest_text, cluster.folder / f"{who}.token"
         self.client = OperatorClient(cluster.template, cluster.names, pinned, token_file)
         self._last = ("", 0)
-        self._telling = asyncio.Lock()
+        self._telling = threading.Lock()
+        self._cluster = cluster
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,34 +59,46 @@ class Operating:
 
     async def observe(self, batch: ObservedBatch) -> ObservedAnswer:
         """Relay to all members."""
-        self._last = (batch.session, batch.sequence)
-        await self.client.history()
-        links = self.client.members()
-        return (await asyncio.gather(*(link.observe(batch) for link in links)))[0]
+        return await self._observe(self.client, batch)
 
     async def tell(self, **changes: Any) -> ObservedAnswer:
         """The next batch of the session; an empty one says that this is still all."""
-        async with self._telling:
+        return await self._tell(self.client, changes)
+
+    async def _tell(self, client: OperatorClient, changes: dict[str, Any]) -> ObservedAnswer:
+        await asyncio.to_thread(self._telling.acquire)
+        try:
             session, sequence = self._last
-            return await self.observe(
-                ObservedBatch(session=session, sequence=sequence + 1, **changes)
-            )
+            batch = ObservedBatch(session=session, sequence=sequence + 1, **changes)
+            return await self._observe(client, batch)
+        finally:
+            self._telling.release()
+
+    async def _observe(self, client: OperatorClient, batch: ObservedBatch) -> ObservedAnswer:
+        self._last = (batch.session, batch.sequence)
+        await client.history()
+        links = client.members()
+        return (await asyncio.gather(*(link.observe(batch) for link in links)))[0]
 
     @contextlib.asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
-        """Say it again and again: members give receipts only while they hear the operator."""
-
-        async def beat() -> None:
-            while True:
-                await asyncio.sleep(BEAT_SECONDS)
-                with contextlib.suppress(Unavailable):
-                    await self.tell()
-
-        task = asyncio.create_task(beat())
+        """Say it again and again, also while the test waits for a process: states and receipts end
+        some time after the operator was heard last."""
+        ending = threading.Event()
+        thread = threading.Thread(target=lambda: asyncio.run(self._beat(ending)))
+        thread.start()
         try:
             yield
         finally:
-            task.cancel()
+            ending.set()
+            await asyncio.to_thread(thread.join)
+
+    async def _beat(self, ending: threading.Event) -> None:
+        async with Operating(self._cluster) as beside:
+            while not ending.is_set():
+                await asyncio.sleep(BEAT_SECONDS)
+                with contextlib.suppress(Unavailable):
+                    await self._tell(beside.client, {})
 
     async def evaluate(self, policy: Mapping[str, Any], model: Mapping[str, Any]) -> Evaluation:
         """Ask for votes as of now."""
