@@ -26,6 +26,7 @@ from quorate_consensus.epochs import Epochs
 from quorate_consensus.failures import SERVER, Forbidden, Unauthenticated, respond
 from quorate_consensus.freezing import Freezing
 from quorate_consensus.judging import Judge
+from quorate_consensus.listening import CONNECTIONS_MAX
 from quorate_consensus.observed import ObservedModel
 from quorate_consensus.receipt_service import Receipts
 from quorate_consensus.reports import CURSOR_CHARS, Reports
@@ -41,9 +42,11 @@ OPERATOR_SECONDS = 25.0
 """Deadline of an operator's request, which may be the first to need a judgement."""
 PUBLIC_LANE, SIDECAR_LANE, OPERATOR_LANE = 64, 512, 32
 FREEZE_LANE = 8
-FREEZE_WATCHERS, FREEZE_STRANGERS = 8_192, 64
-"""Questions for freezes that are kept waiting: of pods, and of whoever shows no token. Who finds no
-place is answered at once."""
+FREEZE_WATCHERS, FREEZE_STRANGERS = CONNECTIONS_MAX, 64
+"""Questions for freezes that are kept waiting: of pods as many as may be connected, and of whoever
+shows no token. Who finds no place is answered at once."""
+WATCHER_REQUESTS = 100
+"""For freezes by one pod in shedding.WINDOW_SECONDS: an order at a time, ten a second."""
 ADDRESS_REQUESTS = 100
 """For freezes without a token, from one address in shedding.WINDOW_SECONDS."""
 READER_LANE = 4
@@ -101,6 +104,7 @@ class MemberServer:
         self._freezers = Lane("freeze", FREEZE_LANE)
         self._watchers = Lane("freeze watcher", FREEZE_WATCHERS)
         self._strangers = Lane("freeze watcher without a token", FREEZE_STRANGERS)
+        self._watching = PodRate(parts.monotonic, WATCHER_REQUESTS)
         self._addresses = PodRate(parts.monotonic, ADDRESS_REQUESTS)
         self._batches = asyncio.Lock()
         self._genesis: tuple[tuple[bytes, int], bytes] | None = None
@@ -272,7 +276,8 @@ class MemberServer:
     async def _get_freezes(self, request: web.Request) -> web.Response:
         cursor, lane = _cursor(request), self._strangers
         if "Authorization" in request.headers:
-            self._sidecar(request)
+            # Counted by itself: news that come fast must keep no pod from its state.
+            self._watching.check(self._caller(request).pod_uid)
             lane = self._watchers
         else:
             self._addresses.check(request.remote or "")
