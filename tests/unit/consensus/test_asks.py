@@ -10,13 +10,16 @@ import pytest
 from quorate import names
 from quorate.consensus import request as requests
 from quorate.consensus import wire
+from quorate.consensus.conversation import Said, Wanted
 from quorate.consensus.epoch import Epoch
 from quorate.consensus.freeze import Scope, Target
 from quorate.consensus.member import Abstain
-from quorate.consensus.request import Band, Principal, Request, Risk
+from quorate.consensus.request import Band, Principal, Request, Risk, Role
 from quorate.consensus.thresholds import Tier
 from quorate.consensus.wire import Abstention, Ask
 from quorate.errors import LimitExceeded, Unavailable
+from quorate.policy.intersect import runtime_rules
+from quorate.risk.actions import Action, actions, draft
 from quorate_consensus import asks as room
 from quorate_consensus.asks import Asks, Declined
 from quorate_consensus.relay import Relay, read_policy
@@ -171,6 +174,46 @@ async def test_an_ask_of_an_undeclared_tool_passes(desk: Desk) -> None:
     """With the capability and class that tools have of which nobody said anything."""
     made = request(tool="shell", capability="undeclared", action_class="unknown")
     assert await desk.answer(ask(made)) == "vote"
+
+
+RISK = {
+    "tools": [
+        {"name": "send_mail", "capability": "mail", "actionClass": "send"},
+        {"name": "files_*", "capability": "files", "actionClass": "write"},
+    ],
+    "floors": [{"kind": "capability", "name": "mail", "band": "critical"}],
+}
+CALLS = (
+    Wanted("c1", "send_mail", '{"to": "a@example.com"}'),
+    Wanted("c2", "files_remove", '{"path": "/a", "force": true}'),
+    Wanted("c3", "nobody_declared", "{}"),
+)
+
+
+@pytest.mark.requirement("run-time votes: what a sidecar asks about its pod, members judge")
+async def test_what_a_sidecar_drafts_is_what_members_take() -> None:
+    """Of a policy's declared tools, of one that nobody declared, and of an answer: by the tables of
+    the same policy both come to one capability and class; without them the member abstains."""
+    floor = SCENE.floor(risk=RISK)
+    compiled = read_policy(floor)
+    principal = msgspec.structs.replace(PRINCIPAL, policy_digests=(compiled.digest,))
+    tables = runtime_rules((compiled,)).risk
+    said = Said(Role.ASSISTANT, "I will do it.", CALLS)
+    history = (Said(Role.USER, "Tidy up, and tell them."),)
+    desk = Desk(relayed(SCENE.batch(policies=(floor,))))
+    other = Desk(relayed(SCENE.batch()))
+    drafted = [
+        draft(one, history, said, principal)
+        for one in actions(history, said, tables, frozenset({"pii"}))
+        if isinstance(one, Action)
+    ]
+    assert len(drafted) == 4
+    for made in drafted:
+        assert isinstance(made, bytes)
+        assert await desk.answer(ask(made)) == "vote"
+        assert await other.answer(ask(made)) == Declined.POLICIES
+    found = [target.names[Scope.CAPABILITY] for target in desk.votes.targets]
+    assert found == [frozenset({name}) for name in ("chat", "mail", "files", "undeclared")]
 
 
 @pytest.mark.parametrize(
