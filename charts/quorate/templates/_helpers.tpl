@@ -54,14 +54,15 @@ tolerations:
 {{- end }}
 {{- end }}
 
-{{/* Probes on the port for health and metrics. Ready is a matter of seconds, alive of minutes. */}}
+{{/* Probes on the port for health and metrics. Ready is a matter of seconds, alive of minutes; a
+start is one of seconds too, but for eight processes at once on two busy cores. */}}
 {{- define "quorate.probes" -}}
 startupProbe:
   httpGet:
     path: /healthz
     port: health
   periodSeconds: 1
-  failureThreshold: 60
+  failureThreshold: 120
 readinessProbe:
   httpGet:
     path: /readyz
