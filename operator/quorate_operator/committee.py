@@ -35,8 +35,9 @@ class _Member:
 
 
 class Committee:
-    """All members. ``on_heard`` is called when one answers again, ``on_news`` when one has told
-    what pods report."""
+    """All members. ``on_heard`` is called when one answers again and enough do, ``on_news`` when
+    one has told what pods report.
+    """
 
     def __init__(
         self,
@@ -117,13 +118,17 @@ class Committee:
         away = f"; {', '.join(silent)} did not" if silent else ""
         return f"{there} of {self._size} members answered the operator; {needed} must sign{away}"
 
+    def _heard(self) -> None:
+        if not self.hopeless():
+            self.on_heard()
+
     @property
     def _size(self) -> int:
         return self._world.history.head.record.thresholds.n
 
     def _begin(self, link: MemberLink) -> _Member:
         relay = Relay(link, self._world, self._clock, self._metrics, self._monotonic)
-        relay.on_heard = lambda: self.on_heard()
+        relay.on_heard = self._heard
         relay.blind = lambda: self.blind()
         reader = ReportReader(link, self._world, self._monotonic)
         reader.on_news = lambda: self.on_news()

@@ -119,7 +119,7 @@ class Operator:
             place, committee, alerts, ages, queues, lease, scan, metrics
         )
         questions.hopeless = committee.hopeless
-        committee.on_heard = lambda: queues.add(questions.unanswered())
+        committee.on_heard = lambda: queues.add(questions.retry())
         committee.on_news = reports.noticed
         committee.blind = lambda: bool(ages.silent())
         self._synced = False

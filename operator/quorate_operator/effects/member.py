@@ -3,7 +3,8 @@
 import logging
 import random
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from quorate import certificate
 from quorate.certificate import PolicyRef
@@ -27,6 +28,7 @@ from quorate_operator.relayed import without_certificates
 from quorate_operator.world import World
 
 Outcomes = dict[PolicyRef, Outcome]
+RETRY_SPACING = timedelta(seconds=10)
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Questions:
         self._clock = clock
         self._metrics = metrics
         self._outcomes: dict[Key, Outcomes] = {}
+        self._retried_at: datetime | None = None
         self.hopeless: Callable[[], str] = lambda: ""
         """Why no call is made: too few members are there, as far as anybody knows. Empty if not."""
         self.followed: Callable[[History], None] = lambda history: None
@@ -68,6 +71,20 @@ class Questions:
             for model, outcomes in self._outcomes.items()
             if any(outcome.failure for outcome in outcomes.values())
         }
+
+    def retry(self) -> set[Key]:
+        """Have asked now what was not answered, however long it was to wait; returns its models.
+
+        Not more often than every RETRY_SPACING: a member that comes and goes hurries nobody.
+        """
+        now = self._clock.now()
+        if self._retried_at is None or now - self._retried_at >= RETRY_SPACING:
+            self._retried_at = now
+            for outcomes in self._outcomes.values():
+                for ref, outcome in outcomes.items():
+                    if outcome.failure:
+                        outcomes[ref] = replace(outcome, ask_at=min(now, outcome.ask_at))
+        return self.unanswered()
 
     def reconsider(self, history: History) -> set[Key]:
         """Forget answers whose certificates have lost their quorum; returns their models."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -56,7 +57,7 @@ class Five:
 
     def __init__(self, folder: Path) -> None:
         self.members = Cluster(folder, n=5)
-        self._running: dict[str, contextlib.ExitStack] = {}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
         self._build()
 
     def _build(self) -> None:
@@ -72,7 +73,7 @@ class Five:
         self.committee = committee = Committee(self.client, world, clock, metrics, ticks)
         questions = Questions(self.client, world, clock, metrics)
         questions.hopeless = committee.hopeless
-        committee.on_heard = lambda: queues.add(questions.unanswered())
+        committee.on_heard = lambda: queues.add(questions.retry())
         self.events = events = Events(self.api, holding, "op-0", clock, ticks, metrics)
         alerts = Alerts(self.api, holding, events, clock, ticks, metrics)
         gates = Gates(self.api, holding, Marking(), clock, metrics)
@@ -83,21 +84,10 @@ class Five:
         self.reports = ReportResponse(committee.words, world, alerts, removals, clock, ticks)
         committee.on_news = self.reports.noticed
 
-    # Members --------------------------------------------------------------------------------
-    def start(self, *members: str) -> None:
-        """Run these members."""
-        for name in members:
-            running = self._running[name] = contextlib.ExitStack()
-            running.enter_context(self.members.member(name=name))
-
-    def stop(self, *members: str) -> None:
-        """End these members."""
-        for name in members:
-            self._running.pop(name).close()
-
-    def close(self) -> None:
-        """End all that run."""
-        self.stop(*list(self._running))
+    def stop(self, name: str) -> None:
+        """End this member."""
+        self.running[name].terminate()
+        self.running[name].wait(15)
 
     # The operator ----------------------------------------------------------------------------
     @contextlib.asynccontextmanager
@@ -149,11 +139,9 @@ class Five:
 def five(tmp_path: Path) -> Iterator[Five]:
     """Five members that run, and an operator that does not yet."""
     made = Five(tmp_path)
-    try:
-        made.start(*made.members.names)
+    with made.members.members() as running:
+        made.running = running
         yield made
-    finally:
-        made.close()
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -205,12 +193,12 @@ async def test_members_come_and_go_while_a_model_is_certified(
         await until(lambda: five.condition(3) == ("Unknown", "MemberUnavailable"))
         # What was certified before counts on: it is about the same files.
         assert five.voters == 4
-        five.start("4")
-        await until(lambda: five.condition(3) == ("True", "Verified"))
-        report = Report(rule=Rule.FOREIGN_LISTENER, message=":9000", since=SystemClock().now())
-        await stated(pod, observed.uid)
-        await pod.report([report])
-        await until(lambda: POD.path(TEAM, observed.name) not in five.api.objects)
-        prefix = SAFETY_INCIDENT.path(TEAM)
-        (incident,) = [d for p, d in five.api.objects.items() if p.startswith(prefix)]
-        assert incident["spec"]["rule"] == Rule.FOREIGN_LISTENER
+        with five.members.member(name="4"):
+            await until(lambda: five.condition(3) == ("True", "Verified"))
+            report = Report(rule=Rule.FOREIGN_LISTENER, message=":9000", since=SystemClock().now())
+            await stated(pod, observed.uid)
+            await pod.report([report])
+            await until(lambda: POD.path(TEAM, observed.name) not in five.api.objects)
+            prefix = SAFETY_INCIDENT.path(TEAM)
+            (incident,) = [d for p, d in five.api.objects.items() if p.startswith(prefix)]
+            assert incident["spec"]["rule"] == Rule.FOREIGN_LISTENER

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from quorate.consensus.thresholds import PRESETS
+from quorate_io.member_api import ObservedAnswer
 from quorate_operator.committee import Committee
 from quorate_operator.effects import relay as relays
 from quorate_operator.metrics import Metrics
@@ -54,6 +55,17 @@ def test_asking_makes_sense_while_enough_members_answer() -> None:
     assert stand.committee.hopeless() == (
         "3 of 5 members answered the operator; 4 must sign; member-1, member-3 did not"
     )
+
+
+def test_who_waits_is_told_when_enough_members_are_back() -> None:
+    """The third of five that answers makes nothing possible; the fourth does."""
+    stand, told = Stand(), list[str]()
+    stand.committee.on_heard = lambda: told.append("enough")
+    stand.away(*FIVE[:3])
+    for name, expected in (("member-0", 0), ("member-1", 1), ("member-2", 2)):
+        relay = stand.committee.relays[name]
+        relay._succeeded(ObservedAnswer(session="s", sequence=1, ready=True))
+        assert len(told) == expected
 
 
 def test_who_was_found_lying_counts_for_nothing() -> None:

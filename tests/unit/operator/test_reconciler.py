@@ -27,7 +27,7 @@ from quorate_operator.effects.dispatch import Effects
 from quorate_operator.effects.events import Events
 from quorate_operator.effects.fence import NotHolding
 from quorate_operator.effects.gate import Gates
-from quorate_operator.effects.member import Questions
+from quorate_operator.effects.member import RETRY_SPACING, Questions
 from quorate_operator.intake import Intake, Queues
 from quorate_operator.kinds import ATTESTED_MODEL, CLUSTER_SAFETY_POLICY, POD, Key, Kind
 from quorate_operator.metrics import Metrics
@@ -224,6 +224,28 @@ async def test_silent_member_is_asked_again_when_it_is_there() -> None:
     await bench.work()
     assert bench.questions.unanswered() == set()
     assert {c["status"] for c in bench.status["conditions"]} == {"True"}
+
+
+async def test_what_waits_is_asked_when_enough_members_are_back() -> None:
+    """At once, and not when its wait is over; but a member that comes and goes hurries nothing."""
+    bench = Bench()
+    bench.good()
+    bench.questions.hopeless = lambda: "0 of 1 members answered"
+    await bench.work()
+    bench.questions.hopeless = lambda: ""
+    bench.members.failure = "still no quorum"
+    bench.queues.add(bench.questions.retry())
+    await bench.work()
+    assert bench.members.asked == 1
+    for _ in range(3):
+        bench.queues.add(bench.questions.retry())
+        await bench.work()
+    assert bench.members.asked == 1
+    bench.clock.time += RETRY_SPACING
+    bench.members.failure = ""
+    bench.queues.add(bench.questions.retry())
+    await bench.work()
+    assert bench.questions.unanswered() == set()
 
 
 @pytest.mark.parametrize("reason", ["MemberUnavailable", "MembersDisagree", "Malformed"])
