@@ -69,6 +69,10 @@ def figures(found: Measurements, memory: dict[str, float]) -> list[Figure]:
         for target in ("sidecar", "nginx")
         for share in ("p50", "p99")
     }
+    call = {
+        share: found.latency("call-1", "sidecar", share) - found.latency("call-1", "direct", share)
+        for share in ("p50", "p99")
+    }
     return [
         Figure("CPU per request, 32 connections", cpu, "us", "<=250", nginx_cpu, 200),
         Figure("CPU per request, 1 connection", found.cpu("json-1", "sidecar"), "us", None,
@@ -78,6 +82,12 @@ def figures(found: Measurements, memory: dict[str, float]) -> list[Figure]:
                added["nginx", "p50"]),
         Figure("added latency p99, 1 connection", added["sidecar", "p99"], "ms", "<=10",
                added["nginx", "p99"]),
+        Figure("added latency p50, a call decided alone", call["p50"], "ms", None,
+               added["sidecar", "p50"]),
+        Figure("added latency p99, a call decided alone", call["p99"], "ms", "<=10",
+               added["sidecar", "p99"]),
+        Figure("CPU per request, a call decided alone", found.cpu("call-1", "sidecar"), "us", None,
+               found.cpu("json-1", "sidecar")),
         Figure("CPU per streamed event", per_event, "us", None,
                found.cpu("stream", "nginx") / EVENTS),
         Figure("resident memory after load", memory["sidecar"], "MiB", "<=80",
@@ -88,8 +98,9 @@ def figures(found: Measurements, memory: dict[str, float]) -> list[Figure]:
 async def inside(folder: Path) -> None:
     """Everything, in the namespace."""
     pod = scene.BenchPod(folder)
-    whole = scene.wrk_script(folder, "json", stream=False)
-    stream = scene.wrk_script(folder, "stream", stream=True)
+    whole = scene.wrk_script(folder, "json")
+    stream = scene.wrk_script(folder, "stream", ',"stream":true')
+    call = scene.wrk_script(folder, "call", scene.TOOLS)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(pod.member())
         stack.enter_context(scene.model_server())
@@ -108,6 +119,7 @@ async def inside(folder: Path) -> None:
                     found.run("json-1", target, whole, 1)
                     found.run("json-32", target, whole, 32)
                     found.run("stream", target, stream, 8)
+                    found.run("call-1", target, call, 1)
             memory = {target: memory_mib(pid) for target, pid in pids.items()}
     publish("sidecar", figures(found, memory))
 

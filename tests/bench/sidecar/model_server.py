@@ -6,7 +6,7 @@ Run with a port: ``python -m tests.bench.sidecar.model_server 8000``.
 import asyncio
 import json
 import sys
-from typing import cast
+from typing import Any, cast
 
 import uvloop
 
@@ -17,8 +17,14 @@ TEXT = "The quick brown fox jumps over the lazy dog. " * 8
 _HEAD = {"id": "chatcmpl-1", "created": 1, "model": "demo"}
 
 
-def _answer() -> bytes:
-    message = {"role": "assistant", "content": TEXT}
+CALL = {
+    "id": "call-1",
+    "type": "function",
+    "function": {"name": "lookup", "arguments": '{"topic": "foxes", "limit": 5}'},
+}
+
+
+def _answer(message: dict[str, Any]) -> bytes:
     choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
     body = json.dumps({**_HEAD, "object": "chat.completion", "choices": [choice]}).encode()
     head = (
@@ -35,7 +41,8 @@ def _event(delta: dict[str, str], reason: str | None = None) -> bytes:
 
 
 _WORDS = TEXT.split()
-WHOLE = _answer()
+WHOLE = _answer({"role": "assistant", "content": TEXT})
+CALLING = _answer({"role": "assistant", "content": None, "tool_calls": [CALL]})
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
@@ -67,7 +74,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(STREAM_HEAD)
             self._stream(0)
         else:
-            self._transport.write(WHOLE)
+            self._transport.write(CALLING if b'"tools":' in body else WHOLE)
 
     def _stream(self, number: int) -> None:
         if self._transport.is_closing():

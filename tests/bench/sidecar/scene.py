@@ -25,11 +25,15 @@ TARGETS = {
 
 
 class BenchPod(Pod):
-    """A pod whose policy does not limit the rate."""
+    """A pod whose policy does not limit the rate, and leaves look-ups to the sidecar."""
 
     def floor(self) -> dict[str, Any]:
         document = super().floor()
         document["spec"]["runtime"]["limits"] = {"requestsPerMinute": 1_000_000}
+        document["spec"]["runtime"]["risk"] = {
+            "tools": [{"name": "lookup", "capability": "facts", "actionClass": "read"}],
+            "weights": [{"actionClass": "read", "score": 200}],
+        }
         return document
 
 
@@ -81,11 +85,13 @@ def _latency(text: str, share: str) -> float:
     return float(match[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[match[2]]
 
 
-def wrk_script(folder: Path, name: str, *, stream: bool) -> Path:
-    """A script that posts one chat request of about 860 bytes again and again."""
+TOOLS = ',"tools":[{"type":"function","function":{"name":"lookup"}}]'
+
+
+def wrk_script(folder: Path, name: str, fields: str = "") -> Path:
+    """A script that posts one chat request of about 860 bytes, and ``fields``, again and again."""
     text = "Tell me a story about a fox and a dog, please. " * 16
-    flag = ',"stream":true' if stream else ""
-    body = f'{{"model":"demo","messages":[{{"role":"user","content":"{text}"}}]{flag}}}'
+    body = f'{{"model":"demo","messages":[{{"role":"user","content":"{text}"}}]{fields}}}'
     path = folder / f"{name}.lua"
     path.write_text(
         'wrk.method = "POST"\n'
