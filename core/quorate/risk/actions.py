@@ -81,21 +81,26 @@ def actions(
     ``found``: content checks that found something in either. Never raises.
     """
     calls = answer.calls if answer else ()
-    outside = any(one.role is Role.TOOL for one in history)
-    long = len(history) > MESSAGES_MAX or sum(map(_length, history)) > REQUEST_BYTES // 2
+    said = signals_of(history, found)
     acts: list[Action | Unjudgeable] = []
     if answer is None or answer.text or not calls:
-        signals = Signals("", outside=outside, long=long, found=found)
-        acts.append(Action("", {}, 0, assess(signals, tables)))
+        acts.append(Action("", {}, 0, assess(said, tables)))
     for place, call in enumerate(calls):
         arguments = _arguments(call, place)
         if isinstance(arguments, Unjudgeable):
             acts.append(arguments)
             continue
         size = len(call.arguments.encode("utf-8", "replace"))
-        signals = Signals(call.tool, size, outside, long, found)
+        signals = Signals(call.tool, size, said.outside, said.long, found)
         acts.append(Action(call.tool, arguments, place, assess(signals, tables)))
     return tuple(acts)
+
+
+def signals_of(history: Sequence[Said], found: frozenset[str] = frozenset()) -> Signals:
+    """What is known of answering ``history``, whatever the answer says."""
+    outside = any(one.role is Role.TOOL for one in history)
+    long = len(history) > MESSAGES_MAX or sum(map(_length, history)) > REQUEST_BYTES // 2
+    return Signals("", outside=outside, long=long, found=found)
 
 
 def _length(one: Said) -> int:

@@ -16,6 +16,7 @@ from quorate.audit.records import Body, HoldDecided
 from quorate.consensus import hold
 from quorate.consensus.ask import Cause, Decision
 from quorate.consensus.conversation import Said
+from quorate.consensus.request import Band
 from quorate.errors import InvalidInput, QuorateError
 from quorate_io.asking import Question
 from quorate_sidecar.actions import denials
@@ -27,10 +28,11 @@ from quorate_sidecar.actions.scene import (
     Impossible,
     Planned,
     Scene,
+    Scenes,
     is_long,
+    is_plain,
     names_of,
     plan,
-    scene_of,
 )
 from quorate_sidecar.checks.lane import Tally
 from quorate_sidecar.exchange import Exchange
@@ -62,7 +64,7 @@ class ActionGate:
         write: Callable[[Body], None],
         metrics: Metrics,
     ) -> None:
-        self._pod = pod
+        self._scenes = Scenes(pod)
         self._standing = standing
         self._committee = committee
         self._freezes = freezes
@@ -76,7 +78,7 @@ class ActionGate:
         if exchange.state is None:
             raise denials.undecided("no signed state")
         try:
-            scene = scene_of(conversation, exchange.state, self._pod, exchange.request_tally)
+            scene = self._scenes.of(conversation, exchange.state, exchange.request_tally)
         except InvalidInput as error:
             raise denials.undecided(str(error)) from None
         self.check_frozen(scene)
@@ -113,6 +115,11 @@ class ActionGate:
         answers: Sequence[tuple[int, Said]],
         found: frozenset[str],
     ) -> None:
+        if is_plain(scene, answers):
+            self._check_standing()
+            self.check_frozen(scene)
+            self._metrics.action(Band.LOCAL.value, "approve", ALONE, "sidecar", 0.0)
+            return
         now = asyncio.get_running_loop().time
         began = now()
         if is_long(scene, answers):
@@ -143,10 +150,7 @@ class ActionGate:
 
     def _check(self, exchange: Exchange, decided: Sequence[Decided]) -> None:
         """Raise Refusal if any of it is frozen, or the pod may not serve any more."""
-        refusal = self._standing.refusal()
-        # What is under way while the pod drains may end.
-        if refusal is not None and refusal.code is not Code.DRAINING:
-            raise refusal
+        self._check_standing()
         for one in decided:
             for target in one.planned.targets:
                 order = self._freezes.covering(target)
@@ -154,6 +158,12 @@ class ActionGate:
                     frozen = replace(one, decision=Decision.DENY, cause=Cause.FROZEN.value)
                     self._note(exchange, frozen)
                     raise denials.frozen(order)
+
+    def _check_standing(self) -> None:
+        refusal = self._standing.refusal()
+        # What is under way while the pod drains may end.
+        if refusal is not None and refusal.code is not Code.DRAINING:
+            raise refusal
 
     async def _ask(self, planned: Planned) -> Decided:
         """What became of it without people."""

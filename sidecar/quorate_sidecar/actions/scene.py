@@ -10,9 +10,17 @@ from quorate.consensus.freeze import Target
 from quorate.consensus.request import Band, Principal
 from quorate.limits import KIB
 from quorate.policy.runtime import RuntimeRules
-from quorate.risk.actions import Action, Unjudgeable, actions, draft, principal_of
+from quorate.risk.actions import (
+    Action,
+    Unjudgeable,
+    actions,
+    draft,
+    principal_of,
+    signals_of,
+)
 from quorate.risk.route import Route, route
 from quorate.risk.rules import CHAT
+from quorate.risk.score import Signals, assess
 from quorate.signed_state import PodState
 from quorate_sidecar.checks.lane import Tally
 from quorate_sidecar.openai.conversation import Conversation, asked
@@ -60,32 +68,50 @@ class Impossible:
     why: Unjudgeable
 
 
-def scene_of(
-    conversation: Conversation | None, state: PodState, pod: PodFacts, tally: Tally
-) -> Scene:
-    """The scene of a request. Raises InvalidInput if the pod is none that members could know."""
-    principal = principal_of(
-        namespace=pod.namespace,
-        workload=pod.name,
-        model=pod.model,
-        manifest_digest=state.manifest_digest,
-        policies=state.policy_digests,
-    )
-    history = asked(conversation) if conversation is not None else ()
-    found, rules = names_of(tally), state.rules
-    possible = found | {rule.name for rule in rules.checks if rule.action != "deny"}
-    return Scene(
-        history,
-        principal,
-        rules,
-        found,
-        target(principal, OTHER if conversation is None else CHAT),
-        all(_is_local(one) for one in actions(history, None, rules.risk, possible)),
-    )
+class Scenes:
+    """Makes scenes of one pod. What depends on its state alone is made once for each state."""
 
+    def __init__(self, pod: PodFacts) -> None:
+        self._pod = pod
+        self._state: PodState | None = None
+        self._local: dict[Signals, bool] = {}
 
-def _is_local(one: Action | Unjudgeable) -> bool:
-    return isinstance(one, Action) and one.assessment.risk.band is Band.LOCAL
+    def of(self, conversation: Conversation | None, state: PodState, tally: Tally) -> Scene:
+        """The scene of a request. Raises InvalidInput if the pod is none members could know."""
+        if state is not self._state:
+            self._follow(state)
+        history = asked(conversation) if conversation is not None else ()
+        found = names_of(tally)
+        return Scene(
+            history,
+            self._principal,
+            state.rules,
+            found,
+            self._other if conversation is None else self._chat,
+            self._is_local(signals_of(history, found | self._possible)),
+        )
+
+    def _follow(self, state: PodState) -> None:
+        self._principal = principal_of(
+            namespace=self._pod.namespace,
+            workload=self._pod.name,
+            model=self._pod.model,
+            manifest_digest=state.manifest_digest,
+            policies=state.policy_digests,
+        )
+        self._chat, self._other = target(self._principal, CHAT), target(self._principal, OTHER)
+        rules = state.rules
+        self._possible = frozenset(rule.name for rule in rules.checks if rule.action != "deny")
+        self._tables = rules.risk
+        self._local, self._state = {}, state
+
+    def _is_local(self, signals: Signals) -> bool:
+        # As few as there are checks, twice each for what else there may be to know.
+        known = self._local.get(signals)
+        if known is None:
+            known = assess(signals, self._tables).risk.band is Band.LOCAL
+            self._local[signals] = known
+        return known
 
 
 def names_of(tally: Tally) -> frozenset[str]:
@@ -120,10 +146,13 @@ def _planned(
     return Planned(choice, one, way, request, targets)
 
 
+def is_plain(scene: Scene, answers: Iterable[tuple[int, Said]]) -> bool:
+    """Whether all of it is text that the sidecar lets pass alone, whatever was found in it."""
+    return scene.streams_prose and not any(answer.calls for _, answer in answers)
+
+
 def is_long(scene: Scene, answers: Iterable[tuple[int, Said]]) -> bool:
     """Whether planning may take longer than others should wait for."""
-    if scene.streams_prose and not any(answer.calls for _, answer in answers):
-        return False
     said = [*scene.history, *(answer for _, answer in answers)]
     return sum(_length(one) for one in said) > LONG_BYTES or len(said) > 64
 
