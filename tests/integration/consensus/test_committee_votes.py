@@ -1,11 +1,10 @@
-"""Five real members with five sets of judges, asked at once: the protocol over TLS and disk."""
+"""Five real members with five sets of judges, asked by a sidecar's client over TLS."""
 
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from quorate.consensus import approval, wire
@@ -14,29 +13,14 @@ from quorate.consensus.approval import Subject
 from quorate.consensus.ask import Cause, Decision, Heard, Outcome, Refused
 from quorate.consensus.keys import KeySignatures
 from quorate.consensus.thresholds import Tier
-from quorate_io import member_api
 from quorate_io.asking import Asker, Question
+from quorate_io.committee_client import CommitteeClient
 from tests.fakes.asking import user
 from tests.integration.consensus.test_asks import HARMLESS, SENT
 from tests.integration.consensus.voting_cluster import VotingCluster
 
 AUDIENCE = b"a" * wire.DIGEST_BYTES
 BUDGET = 8.0
-
-
-class OverTls:
-    """A channel to one member, as a sidecar has it."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-
-    async def exchange(self, message: bytes) -> bytes:
-        headers = {"Content-Type": member_api.ASKS_TYPE}
-        async with self._session.post(
-            member_api.ASKS_PATH, data=message, headers=headers
-        ) as response:
-            assert response.status == 200
-            return await response.read()
 
 
 class Watcher:
@@ -88,14 +72,20 @@ async def test_five_members_decide(tmp_path: Path) -> None:
             name: stack.enter_context(cluster.member(*cluster.voting(name=name), name=name))
             for name in cluster.names
         }
-        channels = {
-            name: OverTls(await stack.enter_async_context(cluster.session_to("pod", name)))
-            for name in cluster.names
-        }
         for name in cluster.names:
             await cluster.observe(name)
-        signatures, monotonic = KeySignatures(), time.monotonic
-        asker = Asker(cluster.genesis, channels, AUDIENCE, signatures, Watcher(), monotonic)
+        client = await stack.enter_async_context(
+            CommitteeClient(
+                cluster.template,
+                cluster.names,
+                cluster.genesis.digest_text,
+                cluster.folder / "pod.token",
+            )
+        )
+        epoch = (await client.history()).head
+        asker = Asker(
+            epoch, client.channels(epoch), AUDIENCE, KeySignatures(), Watcher(), time.monotonic
+        )
 
         _, outcome = await asked(asker, cluster, Tier.STRICT, "What does it say?", **SENT)
         assert outcome.decision is not Decision.APPROVE
