@@ -43,6 +43,7 @@ from quorate_operator.report_response import ReportResponse
 from quorate_operator.workers import Workers
 from quorate_operator.world import World
 from tests.fakes import vouching
+from tests.integration.consensus import member_process
 from tests.integration.consensus.member_process import Cluster
 from tests.integration.consensus.operating import pod_client
 from tests.unit.operator.fake_api import FakeApi, Holding, Marking
@@ -136,8 +137,10 @@ class Five:
 
 
 @pytest.fixture
-def five(tmp_path: Path) -> Iterator[Five]:
+def five(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Five]:
     """Five members that run, and an operator that does not yet."""
+    # They begin at once, on as many processors as there are.
+    monkeypatch.setattr(member_process, "START_SECONDS", SECONDS)
     made = Five(tmp_path)
     with made.members.members() as running:
         made.running = running
