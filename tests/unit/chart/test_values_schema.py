@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from quorate import limits
+from quorate import limits, names
+from quorate.consensus import judge_sets
+from quorate.consensus.thresholds import MEMBERS_MAX, PRESETS
+from tools.gen.committee_template import presets
 
 CHART = Path(__file__).resolve().parents[3] / "charts/quorate"
 
@@ -75,3 +78,28 @@ def test_lives_stay_inside_the_projects_bounds() -> None:
     assert member["receiptLifeSeconds"]["minimum"] <= limits.RECEIPT_LIFE // 10
     assert member["certificateLifeSeconds"]["minimum"] <= limits.CERTIFICATE_LIFE // 10
     assert member["stateLifeSeconds"]["minimum"] <= limits.STATE_LIFE // 10
+
+
+@pytest.mark.requirement("chart presets committee.preset: dev, standard, ha")
+def test_the_committee_is_the_librarys() -> None:
+    """Presets and judge sets to choose from are those there are; names fit hosts and labels."""
+    committee = schema()["properties"]["committee"]["properties"]
+    assert committee["preset"]["enum"] == list(PRESETS)
+    member = committee["members"]["items"]["properties"]
+    assert member["judges"]["enum"] == list(judge_sets.shipped().sets)
+    assert committee["members"]["maxItems"] == MEMBERS_MAX
+    # Of a pod's labels one is its set's name with eleven characters more, and they have 63.
+    longest = "x" * member["name"]["maxLength"]
+    assert len(names.member_object(longest)) + 11 <= 63
+
+
+@pytest.mark.requirement("chart presets committee.preset: dev, standard, ha")
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_the_thresholds(preset: str) -> None:
+    """As many members as the thresholds count, judged apart; what may be away leaves a quorum."""
+    found, thresholds = presets()[preset], PRESETS[preset]
+    assert len(found["members"]) == thresholds.n
+    assert len({member["judges"] for member in found["members"]}) == thresholds.n
+    assert found["maxUnavailable"] == max(thresholds.n - thresholds.strict, 1)
+    if thresholds.n > 1:
+        assert thresholds.n - found["maxUnavailable"] >= thresholds.strict
