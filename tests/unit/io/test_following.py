@@ -179,6 +179,21 @@ async def test_a_member_that_hides_what_is_new_is_not_the_only_one_asked(
         assert (await client.history(newer=True)).head == world.committee.epoch
 
 
+@pytest.mark.requirement("a member that lies cannot hide an epoch from whoever asks others too")
+async def test_who_hides_what_is_new_does_not_win_by_being_fast(token_file: Path) -> None:
+    """One of five may lie: until two have told, the slower one is waited for."""
+    world = World()
+    honest = Dribbling(**vars(world.member("12")))
+    async with (
+        world.member("11", epochs=None).serving(),
+        honest.serving(),
+        world.client(token_file, world.template, "11", "12") as client,
+    ):
+        await client.history()
+        world.follow()
+        assert (await client.history(newer=True)).head == world.committee.epoch
+
+
 async def test_a_client_is_not_led_back(token_file: Path) -> None:
     """A member that is behind, asked later, takes away nothing that is known."""
     world = World()
