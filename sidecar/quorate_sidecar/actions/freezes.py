@@ -19,8 +19,9 @@ from quorate.errors import QuorateError
 from quorate.ports import Clock
 from quorate_io.member_api import FreezesAnswer
 
-RETRY_SECONDS: Final = 0.5
-"""Before a member that failed is asked again: within the 2 s that a freeze may take."""
+RETRY_SECONDS: Final = (0.25, 0.5, 1.5)
+"""Before a member that failed once, twice … is asked again, the last for any further time: within
+the 2 s that a freeze may take."""
 PAUSE_SECONDS: Final = 0.05
 """Between an answer and the next question, if there was news."""
 DISTRUST_SECONDS: Final = 1.5
@@ -140,21 +141,29 @@ class FreezeKeeper:
 
     async def _ask(self, name: str) -> None:
         """Ask one member again and again."""
-        cursor = ""
+        cursor, failures = "", 0
         while True:
-            try:
-                answer = await self._source.freezes(name, cursor)
-            except QuorateError as error:
-                log.debug("%s does not say what is frozen: %s", name, error)
-                await asyncio.sleep(RETRY_SECONDS)
+            answer = await self._answer(name, cursor)
+            if answer is None or self._epoch() is None:
+                # Before an epoch is known nothing can be verified: it is asked for once more.
+                failures += answer is None
+                await asyncio.sleep(_retry(failures))
                 continue
-            except Exception:
-                log.exception("asking %s what is frozen failed", name)
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            if self._epoch() is None:
-                # Nothing can be verified yet: it is asked for once more.
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
+            failures = 0
             genuine, cursor = self.learn(answer.orders), answer.cursor
             await asyncio.sleep(PAUSE_SECONDS if genuine else DISTRUST_SECONDS)
+
+    async def _answer(self, name: str, cursor: str) -> FreezesAnswer | None:
+        """What one member answers, if anything."""
+        try:
+            return await self._source.freezes(name, cursor)
+        except QuorateError as error:
+            log.debug("%s does not say what is frozen: %s", name, error)
+        except Exception:
+            log.exception("asking %s what is frozen failed", name)
+        return None
+
+
+def _retry(failures: int) -> float:
+    """Seconds before a member is asked again that failed so often in a row."""
+    return RETRY_SECONDS[min(max(failures, 1), len(RETRY_SECONDS)) - 1]
