@@ -5,9 +5,7 @@ import pytest
 from tests.integration.sidecar.test_pod import passed, run_inside
 
 
-@pytest.mark.requirement(
-    "run-time votes: members judge, the sidecar acts on their certificate"
-)
+@pytest.mark.requirement("run-time votes: members judge, the sidecar acts on their certificate")
 def test_a_members_judges_decide_about_a_call() -> None:
     """A harmless call passes, one that a page wants made is denied."""
     passed(
