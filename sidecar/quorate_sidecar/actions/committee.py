@@ -28,6 +28,10 @@ LOOK_SECONDS: Final = 1.0
 the source thinks that it is time."""
 NEWER_SECONDS: Final = 1.0
 """Between two times that members are asked for newer epochs because some say that there are."""
+AT_ONCE_MAX: Final = 32
+"""Asks under way. A member answers no more of one pod at a time; the next wait, in their budget."""
+WAITING_MAX: Final = 256
+"""Asks that wait. More are refused: they could not end in time."""
 LEFT_SECONDS: Final = 0.02
 """With less time than this left, an ask is not put again."""
 
@@ -61,6 +65,8 @@ class Committee:
         self._asker: Asker | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._newer_at = float("-inf")
+        self._slots = asyncio.Semaphore(AT_ONCE_MAX)
+        self._waiting = 0
         self._other_epoch = 0
         """How often a member said that it votes in another epoch."""
 
@@ -98,16 +104,39 @@ class Committee:
     async def ask(self, question: Question) -> Asked:
         """The outcome, within the budget. Raises Unavailable if nobody can be asked, or too much
         is under way."""
+        until = self._monotonic() + question.budget
+        await self._enter(question.budget)
+        try:
+            return await self._ask(question, until)
+        finally:
+            self._slots.release()
+
+    async def _enter(self, seconds: float) -> None:
+        """Wait for one's turn. Raises Unavailable if that takes too long."""
+        if self._waiting >= WAITING_MAX:
+            raise Unavailable(f"{WAITING_MAX} asks wait already", fix="ask again later")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(seconds - LEFT_SECONDS):
+                await self._slots.acquire()
+        except TimeoutError:
+            message = f"{AT_ONCE_MAX} asks were under way all the time there was"
+            raise Unavailable(message, fix="ask again later") from None
+        finally:
+            self._waiting -= 1
+
+    async def _ask(self, question: Question, until: float) -> Asked:
         if self._asker is None:
             raise Unavailable("no epoch of the committee is known yet")
-        began, other = self._monotonic(), self._other_epoch
-        asked = await self._asker.put(question)
+        other = self._other_epoch
+        left = until - self._monotonic()
+        asked = await self._asker.put(replace(question, budget=left))
         cause = asked.outcome.cause
         if cause is Cause.NO_QUORUM and self._other_epoch > other:
-            await self._newer(began + question.budget)
+            await self._newer(until)
         elif cause is not Cause.EPOCH_SUPERSEDED:
             return asked
-        left = question.budget - (self._monotonic() - began)
+        left = until - self._monotonic()
         if self._asker.epoch is asked.epoch or left < LEFT_SECONDS:
             return asked
         return await self._asker.put(replace(question, budget=left))

@@ -22,6 +22,7 @@ from quorate.consensus.thresholds import PRESETS, Tier
 from quorate.evidence import dsse
 from quorate.evidence.intoto.approval import Decision
 from quorate.risk.route import Voting
+from quorate_sidecar.actions.committee import AT_ONCE_MAX
 from quorate_sidecar.refusal import Code, Refusal
 from tests.fakes.acting import ADMIN, AUDIENCE, Acting, frozen
 from tests.fakes.committee import DENY, HARD, FakeCommittee
@@ -179,7 +180,7 @@ async def test_everything_that_fails_denies(monkeypatch: pytest.MonkeyPatch) -> 
     assert code(await decide(one, calls("save"))) is Code.UNDECIDED
 
     one = await gated()
-    monkeypatch.setattr("quorate_io.asking.UNDER_WAY_MAX", 0)
+    monkeypatch.setattr("quorate_sidecar.actions.committee.WAITING_MAX", 0)
     assert code(await decide(one, calls("save"))) is Code.UNDECIDED
     assert [(record.decision, record.cause) for record in one.actions] == [
         ("deny", "CommitteeNotAsked")
@@ -192,6 +193,23 @@ async def test_everything_that_fails_denies(monkeypatch: pytest.MonkeyPatch) -> 
     one = await gated()
     one.gate._write = full
     assert code(await decide(one, calls("save"))) is Code.AUDIT
+
+
+async def test_calls_wait_for_their_turn() -> None:
+    """A member takes so many asks of one pod at a time: the rest come after them, in their budget,
+    and are denied if there is no time left."""
+    one = await gated()
+    for line in one.members.lines.values():
+        line.seconds = 0.05
+    many = calls(*["save"] * 20)
+    assert set(await asyncio.gather(decide(one, many), decide(one, many))) == {None}
+    assert len(one.actions) == 40
+    one = await gated(voting=Voting(fast_ms=60))
+    for line in one.members.lines.values():
+        line.seconds = 0.05
+    denied = await asyncio.gather(*(decide(one, many) for _ in range(4)))
+    assert Code.UNDECIDED in {code(refusal) for refusal in denied}
+    assert one.committee._slots._value == AT_ONCE_MAX
 
 
 async def test_a_pod_that_may_not_serve_any_more_does_nothing() -> None:
