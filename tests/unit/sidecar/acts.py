@@ -38,7 +38,7 @@ TABLE = RiskTable(
     floors=(Floor(FloorKind.TOOL, "wire", Band.CRITICAL),),
     weights=(Weight(ActionClass.READ, 200),),
 )
-PEOPLE = Voting(approvers=(Approvers(1, (CHIEF.public_key.pem,)),))
+PEOPLE = Voting(fast_ms=2000, strict_ms=3000, approvers=(Approvers(1, (CHIEF.public_key.pem,)),))
 
 
 def calls(*tools: str, arguments: str = "{}") -> Said:

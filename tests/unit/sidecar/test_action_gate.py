@@ -131,7 +131,7 @@ async def test_time_is_the_bands() -> None:
 async def test_one_veto_denies() -> None:
     """In the fast tier too; without a veto the same member is outvoted."""
     for veto, expected in ((False, None), (True, Code.ACTION)):
-        one = await gated(voting=Voting(veto=veto))
+        one = await gated(voting=Voting(fast_ms=2000, veto=veto))
         next(iter(one.members.lines.values())).member.judgement = DENY
         assert code(await decide(one, calls("save"))) is expected
 
@@ -198,7 +198,7 @@ async def test_everything_that_fails_denies(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_calls_wait_for_their_turn() -> None:
     """A member takes so many asks of one pod at a time: the rest come after them, in their budget,
     and are denied if there is no time left."""
-    one = await gated()
+    one = await gated(voting=Voting(fast_ms=5000))
     for line in one.members.lines.values():
         line.seconds = 0.05
     many = calls(*["save"] * 20)
