@@ -118,6 +118,8 @@ class Voting:
             return
         path = self._store.open_epoch(epoch.digest)
         writing, writer = self._writing, self._writer
+        if writer is not None:
+            writer.retire()
         # Nothing is awaited until the state machine has moved, too: what it hands over belongs into
         # the log of the epoch that it is in.
         self._write_to(path)

@@ -138,6 +138,8 @@ class VoteStore:
         for other in self._directory.glob(f"*{_LOG_SUFFIX}"):
             if other != path:
                 other.unlink()
+        for stray in self._directory.glob(f"*{durable.TEMPORARY}"):
+            stray.unlink()
         return path
 
     def _recover(self, path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -222,6 +223,32 @@ async def test_what_is_said_while_an_epoch_opens_is_kept(scene: Scene) -> None:
         found = VoteStore(scene.directory, OWNER)
         found.open_epoch(later.digest)
         assert found.find(later.digest, (ballots[0].request, Tier.STRICT)) == DENY
+
+
+async def test_what_fails_in_a_log_that_is_over_breaks_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that refuses the log of the epoch before says nothing about the next."""
+    scene.panel.judgement = DENY
+    later = scene.make_epoch("sha256:" + "1" * 64, number=1)
+    async with scene.voting() as voting:
+        slow = threading.Event()
+
+        def refused(descriptor: int) -> None:
+            slow.wait(5)
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(os, "fdatasync", refused)
+        waiting = asyncio.create_task(voting.ask(scene.ask(), Target({})))
+        await asyncio.sleep(0.05)
+        opening = asyncio.create_task(voting.open_epoch(later, scene.delegation(later)))
+        slow.set()
+        assert _reason(await waiting) == "OtherEpoch"
+        await opening
+        monkeypatch.undo()
+        scene.epoch = later
+        assert scene.read(await voting.ask(scene.ask(), Target({}))).verdict is Verdict.DENY
+    assert scene.meter.broken == 0
 
 
 async def test_an_epoch_opens_once(scene: Scene) -> None:
