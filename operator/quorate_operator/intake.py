@@ -9,13 +9,21 @@ from quorate_operator.kinds import ATTESTED_MODEL, POD, SOURCED_KINDS, Key, Kind
 from quorate_operator.workqueue import WorkQueue
 from quorate_operator.world import World
 
+MODELS_PER_NAMESPACE = 8
+"""Of one namespace, looked at at once: half of the workers."""
+
 
 class Queues:
     """One queue for each kind of work, so that a storm of one does not hold up the others."""
 
     def __init__(self) -> None:
         self.policies = WorkQueue("policies", keys_max=limits.MODELS_PER_CLUSTER, min_interval=0.1)
-        self.models = WorkQueue("models", keys_max=limits.MODELS_PER_CLUSTER, min_interval=0.1)
+        self.models = WorkQueue(
+            "models",
+            keys_max=limits.MODELS_PER_CLUSTER,
+            min_interval=0.1,
+            at_once=MODELS_PER_NAMESPACE,
+        )
         self.pods = WorkQueue("pods", keys_max=limits.PODS_PER_CLUSTER, min_interval=0.02)
 
     def all(self) -> tuple[WorkQueue, ...]:

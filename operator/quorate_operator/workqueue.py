@@ -8,10 +8,10 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections import deque
 from collections.abc import Callable
 
 from quorate_operator.kinds import Key
+from quorate_operator.turns import Turns
 
 BACKOFF_FIRST = 0.1
 BACKOFF_MAX = 30.0
@@ -21,6 +21,7 @@ BACKOFF_MAX = 30.0
 class WorkQueue:
     """Keys to look at. Times are those of ``clock``, in seconds; a running loop's by default.
 
+    At most ``at_once`` keys of one namespace are worked on at a time; without it, any number.
     At most ``keys_max`` wait. Beyond that keys are dropped and :attr:`overflowed` is set: whoever
     drains the queue must then add everything there is again.
     """
@@ -31,6 +32,7 @@ class WorkQueue:
         *,
         keys_max: int,
         min_interval: float,
+        at_once: int | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self.name = name
@@ -38,7 +40,7 @@ class WorkQueue:
         self._keys_max = keys_max
         self._min_interval = min_interval
         self._clock = clock
-        self._ready: deque[Key] = deque()
+        self._ready = Turns(at_once or keys_max)
         self._waiting: set[Key] = set()
         self._working: set[Key] = set()
         self._again: set[Key] = set()
@@ -51,7 +53,7 @@ class WorkQueue:
 
     def __len__(self) -> int:
         """Keys that are ready or being worked on."""
-        return len(self._ready) + len(self._working)
+        return len(self._waiting) + len(self._working)
 
     def add(self, key: Key) -> None:
         """Look at ``key`` as soon as its interval allows."""
@@ -91,8 +93,8 @@ class WorkQueue:
         """Wait for the next key. The caller ends with :meth:`done` or :meth:`failed`."""
         while True:
             self._promote()
-            if self._ready:
-                key = self._ready.popleft()
+            key = self._ready.take()
+            if key is not None:
                 self._waiting.discard(key)
                 self._working.add(key)
                 return key
@@ -113,6 +115,8 @@ class WorkQueue:
 
     def _finish(self, key: Key) -> None:
         self._working.discard(key)
+        self._ready.back(key)
+        self._wake.set()
         self._last.pop(key, None)
         self._last[key] = self._now()
         self._forget_old()
@@ -126,7 +130,7 @@ class WorkQueue:
             return
         self._later_at.pop(key, None)
         self._waiting.add(key)
-        self._ready.append(key)
+        self._ready.add(key)
         self._wake.set()
 
     def _promote(self) -> None:

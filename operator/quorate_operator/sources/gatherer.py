@@ -24,6 +24,8 @@ from quorate_operator.world import Known, World
 
 LOOKS = 32
 """Objects whose sources are read at once."""
+LOOKS_PER_NAMESPACE = 8
+"""Of these, in one namespace: registries that never end an answer hold up their own tenant."""
 REFRESH_CONFIG_MAPS_SECONDS = 60.0
 """Between two readings of an object's sources if a ConfigMap is among them, at most."""
 RETRY_FIRST = 2.0
@@ -67,7 +69,12 @@ class Gatherer:
         self._clock = clock
         self._metrics = metrics
         self._refresh = refresh
-        self._queue = WorkQueue("sources", keys_max=limits.MODELS_PER_CLUSTER, min_interval=1.0)
+        self._queue = WorkQueue(
+            "sources",
+            keys_max=limits.MODELS_PER_CLUSTER,
+            min_interval=1.0,
+            at_once=LOOKS_PER_NAMESPACE,
+        )
         self._failures: dict[Key, int] = {}
         self._held: dict[Key, int] = {}
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quorate_operator.kinds import Key
+from quorate_operator.turns import Turns
 from quorate_operator.workqueue import BACKOFF_MAX, WorkQueue
 from tests.unit.operator.fake_api import Monotonic
 
@@ -207,3 +208,53 @@ def test_no_added_key_is_ever_lost(operations: list[tuple[str, str, float]]) -> 
         assert driver.owed == set()
 
     asyncio.run(run())
+
+
+async def test_namespaces_take_turns_and_none_takes_all_workers() -> None:
+    """A tenant with a thousand models holds up itself, not the one with one model."""
+    queue_ = WorkQueue("test", keys_max=100, min_interval=0.0, at_once=2, clock=Monotonic())
+    for number in range(10):
+        queue_.add(Key("AttestedModel", "greedy", str(number)))
+    queue_.add(Key("AttestedModel", "modest", "only"))
+    first = [await queue_.get() for _ in range(3)]
+    assert [(key.namespace, key.name) for key in first] == [
+        ("greedy", "0"),
+        ("modest", "only"),
+        ("greedy", "1"),
+    ]
+    # Two of it are out: another waits until one of them comes back, and is woken by that.
+    waiting = asyncio.create_task(queue_.get())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    queue_.done(first[1])
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    queue_.failed(first[0])
+    assert (await waiting).name == "2"
+    assert len(queue_) == 9
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 20)), unique=True, max_size=40),
+    st.integers(1, 4),
+)
+@settings(deadline=None)
+def test_every_key_has_its_turn(keys: list[tuple[str, int]], at_once: int) -> None:
+    """All come, once each, a namespace's own in order, never more than so many at a time."""
+    turns = Turns(at_once)
+    for namespace, number in keys:
+        turns.add(Key("AttestedModel", namespace, str(number)))
+    came: list[Key] = []
+    out: list[Key] = []
+    while len(came) < len(keys):
+        found = turns.take()
+        if found is None:
+            turns.back(out.pop(0))
+            continue
+        came.append(found)
+        out.append(found)
+        assert sum(key.namespace == found.namespace for key in out) <= at_once
+    assert turns.take() is None
+    for namespace in "abc":
+        own = [int(key.name) for key in came if key.namespace == namespace]
+        assert own == [number for name, number in keys if name == namespace]
