@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--judges-release-digest", default="", metavar="DIGEST", help="sha256:… of its list"
     )
+    add_members_url(parser)
+
+
+def add_members_url(parser: argparse.ArgumentParser) -> None:
+    """The option that says where the other members are."""
     parser.add_argument(
         "--member-url",
         default="",
