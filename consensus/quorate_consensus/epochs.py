@@ -16,11 +16,12 @@ import msgspec
 from quorate.canonical import canonical
 from quorate.consensus import history as histories
 from quorate.consensus import succession
-from quorate.consensus.epoch import RECORD_BYTES, Epoch
+from quorate.consensus.epoch import RECORD_BYTES, Epoch, EpochRecord
 from quorate.consensus.history import History
 from quorate.consensus.keys import KeySignatures
 from quorate.consensus.succession import CertifiedRecord
 from quorate.errors import InvalidInput, LimitExceeded, QuorateError
+from quorate_consensus import durable
 from quorate_io import member_api
 
 CHAIN_MAX: Final = 65_536
@@ -66,18 +67,7 @@ class ChainFiles:
 
     def keep(self, number: int, data: bytes) -> None:
         """Write record ``number``, on disk for certain. Raises OSError."""
-        path = self._directory / _name(number)
-        temporary = path.with_suffix(".new")
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        durable.replace(self._directory / _name(number), data)
 
 
 class Epochs:
@@ -138,6 +128,10 @@ class Epochs:
         for told in self._opened:
             told()
         return extended.head
+
+    def record(self, number: int) -> EpochRecord:
+        """The record of an epoch up to the one in force."""
+        return self._chain[number - 1].record if number else self.genesis.record
 
     def after(self, number: int) -> Sequence[CertifiedRecord]:
         """The records after ``number``, as many as one answer holds; at least one if there is."""

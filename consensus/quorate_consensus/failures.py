@@ -5,6 +5,7 @@ import logging
 from aiohttp import web
 
 from quorate.errors import InvalidInput, LimitExceeded, QuorateError, Unavailable
+from quorate_consensus.endorsing import EpochRefused
 from quorate_consensus.freezing import FreezeRefused
 from quorate_consensus.judging import Overloaded
 from quorate_consensus.receipt_service import ReceiptDenied
@@ -36,6 +37,7 @@ _ANSWERS: tuple[tuple[type[QuorateError], int, Failure], ...] = (
     (ReceiptDenied, 403, Failure.RECEIPT_DENIED),
     (NotFound, 404, Failure.NOT_FOUND),
     (ResyncNeeded, 409, Failure.RESYNC_NEEDED),
+    (EpochRefused, 409, Failure.EPOCH_REFUSED),
     (LimitExceeded, 413, Failure.TOO_LARGE),
     (InvalidInput, 400, Failure.MALFORMED),
     (TooManyRequests, 429, Failure.TOO_MANY_REQUESTS),

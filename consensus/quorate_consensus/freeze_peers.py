@@ -7,17 +7,15 @@ channel need not be trusted, and no token is shown.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 import aiohttp
 
-from quorate.errors import QuorateError, Unavailable
+from quorate.errors import QuorateError
 from quorate_consensus.epochs import Epochs
 from quorate_consensus.freezing import Freezing
-from quorate_consensus.voting_settings import url_of
-from quorate_io import member_api, tls
+from quorate_consensus.peer_session import FAILURES, PeerSession, peer_session
+from quorate_io import member_api
 from quorate_io.freeze_feed import FreezeFeed
 
 PAUSE_SECONDS: Final = 0.2
@@ -44,7 +42,7 @@ class FreezePeers:
 
     async def follow_for_ever(self) -> None:
         """Follow whoever is a member, until cancelled."""
-        async with _session() as session:
+        async with peer_session(self._template, TIMEOUT) as session:
             try:
                 while True:
                     self._adjust(session)
@@ -55,25 +53,24 @@ class FreezePeers:
                     task.cancel()
                 await asyncio.gather(*self._following.values(), return_exceptions=True)
 
-    def _adjust(self, session: aiohttp.ClientSession) -> None:
+    def _adjust(self, session: PeerSession) -> None:
         others = set(self._epochs.head.members) - {self._member}
         for name in self._following.keys() - others:
             self._following.pop(name).cancel()
         for name in others - self._following.keys():
             self._following[name] = asyncio.create_task(self._follow(session, name))
 
-    async def _follow(self, session: aiohttp.ClientSession, name: str) -> None:
+    async def _follow(self, session: PeerSession, name: str) -> None:
         async def fetch(query: tuple[tuple[str, str], ...]) -> bytes:
-            url = url_of(self._template, name).with_path(member_api.FREEZES_PATH)
-            async with session.get(url.with_query(query or None), allow_redirects=False) as answer:
-                return await _read(answer)
+            path, bytes_max = member_api.FREEZES_PATH, member_api.FREEZES_BYTES
+            return await session.get(name, path, query, bytes_max)
 
         feed = FreezeFeed(fetch)
         failed = False
         while True:
             try:
                 await self._freezing.merge(await feed.next())
-            except (QuorateError, aiohttp.ClientError, OSError, TimeoutError) as error:
+            except (QuorateError, *FAILURES) as error:
                 # Told once: a member that is down is told of elsewhere.
                 if not failed:
                     log.warning("freezes of %s are not heard: %s", name, error)
@@ -82,26 +79,3 @@ class FreezePeers:
             else:
                 failed = False
                 await asyncio.sleep(PAUSE_SECONDS)
-
-
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    if answer.status != 200:
-        raise Unavailable(f"it answered {answer.status}")
-    body = bytearray()
-    async for chunk in answer.content.iter_any():
-        body += chunk
-        if len(body) > member_api.FREEZES_BYTES:
-            raise Unavailable("its answer is too large")
-    return bytes(body)
-
-
-@asynccontextmanager
-async def _session() -> AsyncIterator[aiohttp.ClientSession]:
-    connector = aiohttp.TCPConnector(ssl=tls.unverified_context(), limit=0)
-    async with aiohttp.ClientSession(
-        connector=connector,
-        auto_decompress=False,
-        headers={"Accept-Encoding": "identity"},
-        timeout=TIMEOUT,
-    ) as session:
-        yield session

@@ -54,6 +54,8 @@ class Freezing:
         self._changed = asyncio.Event()
         self._closed = False
         self._told: list[Callable[[Freezes], None]] = []
+        # What an epoch releases ends with it, not with the next sweep.
+        epochs.on_opened(self._forget)
 
     @property
     def freezes(self) -> Freezes:

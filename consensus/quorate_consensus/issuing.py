@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from quorate import certificate, limits
-from quorate.errors import InvalidInput
+from quorate.consensus.epoch import Epoch, material_of
+from quorate.errors import InvalidInput, Unavailable
 from quorate.evidence.intoto import Document
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.evaluate import Evaluation, evaluate
@@ -45,6 +46,22 @@ class Committee:
             raise InvalidInput(f"must be 1 to {limits.STATE_LIFE}", field="state life")
         if not 1 <= self.receipt_life <= limits.RECEIPT_LIFE:
             raise InvalidInput(f"must be 1 to {limits.RECEIPT_LIFE}", field="receipt life")
+
+    def signing_epoch(self) -> Epoch:
+        """The epoch in force, in whose name this member signs.
+
+        Raises Unavailable if its word counts for nothing in it: with another key in its seat, or
+        none, or under quarantine.
+        """
+        head, key_id = self.epochs.head, self.signer.public_key.key_id
+        seat = next((one for one in head.record.seats if material_of(one.key) == key_id), None)
+        if seat is None or seat.quarantined:
+            why = "no seat with this member's key" if seat is None else "it under quarantine"
+            raise Unavailable(
+                f"epoch {head.record.number} has {why}: nobody would believe what it signs",
+                fix="ask the other members; start this one with the key that its seat names",
+            )
+        return head
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +143,7 @@ def vote(
 
     ``remembered``, ``servers``: as for :func:`judge`; ``servers`` were judged at ``issued_at``.
     """
-    epoch, life = committee.epochs.head, committee.certificate_life
+    epoch, life = committee.signing_epoch(), committee.certificate_life
     evaluation = evaluated(
         epoch.cluster_id, committee.sigstore, policy, model, issued_at, remembered, servers
     )

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from quorate.errors import InvalidInput
+from quorate.errors import InvalidInput, Unavailable
 from quorate.genesis import GENESIS_BYTES_MAX, parse_genesis
 from quorate.ports import Clock
+from quorate_consensus import chain_peers
 from quorate_consensus.auth import Authenticator
+from quorate_consensus.chain_setup import Following
 from quorate_consensus.collected import Collected
 from quorate_consensus.epochs import ChainFiles, Epochs
 from quorate_consensus.failed_gate_files import FailedGateFiles
@@ -30,7 +32,7 @@ from quorate_consensus.server import MemberServer, Parts
 from quorate_consensus.settings import Settings
 from quorate_consensus.small_file import KEY_FILE_BYTES, read_file
 from quorate_consensus.state_service import States
-from quorate_consensus.vote_key import load_vote_key
+from quorate_consensus.vote_key import VoteKey, is_seated, load_vote_key
 from quorate_consensus.voting_setup import Deciding, Known
 from quorate_sigstore import OfflineSigstore
 
@@ -45,6 +47,7 @@ class Serving:
 
     leaf: MemberCertificate
     clock: Clock
+    committee: Committee
 
     def not_ready(self) -> list[str]:
         """Reasons why no client can be served.
@@ -52,9 +55,14 @@ class Serving:
         That the operator was not heard yet is none: it reaches the member through the Service,
         which leads to ready members only.
         """
-        if self.clock.now() < self.leaf.not_after:
-            return []
-        return [f"the TLS certificate expired at {self.leaf.not_after.isoformat()}"]
+        found = []
+        if self.clock.now() >= self.leaf.not_after:
+            found.append(f"the TLS certificate expired at {self.leaf.not_after.isoformat()}")
+        try:
+            self.committee.signing_epoch()
+        except Unavailable as error:
+            found.append(str(error))
+        return found
 
 
 @contextlib.asynccontextmanager
@@ -64,9 +72,7 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
     Raises QuorateError before it listens if a file cannot be used, or the vote key is no member's
     of the epoch in force. A background task that fails ends the block.
     """
-    genesis = parse_genesis(read_file(settings.genesis, GENESIS_BYTES_MAX))
-    epochs = Epochs(genesis, _chain_files(settings.epochs))
-    vote_key = load_vote_key(read_file(settings.key, KEY_FILE_BYTES), epochs.head)
+    epochs, vote_key = await _seated(settings)
     authenticator = Authenticator(settings.token_keys, settings.issuer, clock)
     life = timedelta(seconds=settings.leaf_life)
     leaf = MemberCertificate(vote_key, settings.tls_names, clock, life)
@@ -88,6 +94,7 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
         judge = Judge(committee, clock, judges, metrics, time.thread_time, failed_gates)
         known = Known(epochs, vote_key, relay, clock, committee.sigstore, failed_gates)
         deciding = Deciding(settings, known, metrics.voting)
+        following = Following(settings, known, metrics)
         parts = Parts(
             epochs=epochs,
             authority_pem=leaf.authority_pem,
@@ -100,6 +107,7 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
             reports=Reports(),
             asks=deciding.asks,
             freezing=deciding.freezing,
+            endorsing=following.endorsing,
             clock=clock,
             readers=readers,
             meter=metrics,
@@ -107,27 +115,36 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
         )
         app = MemberServer(parts).application()
         listen = settings.listen
-        async with deciding.running(), asyncio.TaskGroup() as background:
+        async with deciding.running(), following.running(), asyncio.TaskGroup() as background:
             tasks = [
                 background.create_task(leaf.renew_for_ever(metrics.leaf_renewed)),
                 background.create_task(parts.judge.sweep_for_ever()),
                 background.create_task(_every(RELOAD_SECONDS, authenticator.reload)),
-                *(background.create_task(job) for job in deciding.jobs()),
+                *(background.create_task(job) for job in (*deciding.jobs(), *following.jobs())),
             ]
             async with listening(app, listen.host, listen.port, leaf.context):
                 log.info(
                     "member %s of cluster %s serves on port %d, genesis %s, epoch %d",
                     vote_key.seat.name,
-                    genesis.cluster_id,
+                    epochs.genesis.cluster_id,
                     listen.port,
-                    genesis.digest_text,
+                    epochs.genesis.digest_text,
                     epochs.head.record.number,
                 )
                 try:
-                    yield Serving(leaf, clock)
+                    yield Serving(leaf, clock, committee)
                 finally:
                     for task in tasks:
                         task.cancel()
+
+
+async def _seated(settings: Settings) -> tuple[Epochs, VoteKey]:
+    """The newest epoch that can be known now, and this member's seat in it."""
+    genesis = parse_genesis(read_file(settings.genesis, GENESIS_BYTES_MAX))
+    epochs = Epochs(genesis, _chain_files(settings.epochs))
+    pem = read_file(settings.key, KEY_FILE_BYTES)
+    await chain_peers.begin(settings.members_url, epochs, lambda: is_seated(pem, epochs.head))
+    return epochs, load_vote_key(pem, epochs.head)
 
 
 def _chain_files(directory: Path | None) -> ChainFiles | None:

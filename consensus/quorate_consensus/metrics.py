@@ -28,6 +28,8 @@ class Metrics:
         self._objects = _gauge(names.MEMBER_OBJECTS, registry)
         self._reports = _gauge(names.MEMBER_REPORTS, registry)
         self._leaf = _gauge(names.MEMBER_LEAF_EXPIRY, registry)
+        self._epoch = _gauge(names.MEMBER_EPOCH, registry)
+        self._proposals = _counter(names.MEMBER_PROPOSALS, registry)
         self.voting = VotingMetrics(registry)
 
     def requested(self, route: str, status: int) -> None:
@@ -64,6 +66,14 @@ class Metrics:
         counts = reports.counts()
         for rule in REPORTED:
             self._reports.labels(rule.value).set(counts[rule])
+
+    def epoch(self, number: int) -> None:
+        """The newest epoch that is known."""
+        self._epoch.set(number)
+
+    def proposed(self, outcome: str, reason: str) -> None:
+        """An epoch record was endorsed, or declined for a reason."""
+        self._proposals.labels(outcome, reason).inc()
 
     def leaf_renewed(self, not_after: datetime) -> None:
         """A TLS certificate is served from now on, until ``not_after``."""

@@ -95,7 +95,7 @@ class Receipts:
             pod,
             asked,
             certificates,
-            epoch=self._committee.epochs.head,
+            epoch=self._committee.signing_epoch(),
             now=now,
             heard_at=heard_at,
             signed_until=first_end(pod, question.policies, certificates, now),

@@ -22,6 +22,7 @@ from quorate_consensus import evaluations, relay
 from quorate_consensus.asks import Asks
 from quorate_consensus.auth import Authenticator
 from quorate_consensus.collected import Collected
+from quorate_consensus.endorsing import Endorsing
 from quorate_consensus.epochs import Epochs
 from quorate_consensus.failures import SERVER, Forbidden, Unauthenticated, respond
 from quorate_consensus.freezing import Freezing
@@ -34,7 +35,13 @@ from quorate_consensus.shedding import Lane, PodRate
 from quorate_consensus.state_service import States, protected_pod
 from quorate_consensus.tokens import Caller
 from quorate_io import member_api
-from quorate_io.member_api import EVALUATE_PATH, GenesisAnswer, ObservedAnswer, ReportHeard
+from quorate_io.member_api import (
+    EVALUATE_PATH,
+    EpochsRequest,
+    GenesisAnswer,
+    ObservedAnswer,
+    ReportHeard,
+)
 
 SIDECAR_SECONDS = 4.5
 """Deadline of a sidecar's request; its client waits five."""
@@ -49,6 +56,8 @@ WATCHER_REQUESTS = 100
 """For freezes by one pod in shedding.WINDOW_SECONDS: an order at a time, ten a second."""
 ADDRESS_REQUESTS = 100
 """For freezes without a token, from one address in shedding.WINDOW_SECONDS."""
+CERTIFIED_LANE, ADDRESS_CERTIFIED = 4, 20
+"""Certified records that somebody without a token shows: at once, and from one address."""
 READER_LANE = 4
 """Questions for reports are kept waiting, and take no place of those that are answered at once."""
 
@@ -85,6 +94,7 @@ class Parts:
     reports: Reports
     asks: Asks
     freezing: Freezing
+    endorsing: Endorsing
     clock: Clock
     readers: Executor
     meter: Meter
@@ -106,6 +116,8 @@ class MemberServer:
         self._strangers = Lane("freeze watcher without a token", FREEZE_STRANGERS)
         self._watching = PodRate(parts.monotonic, WATCHER_REQUESTS)
         self._addresses = PodRate(parts.monotonic, ADDRESS_REQUESTS)
+        self._certified = Lane("certified record", CERTIFIED_LANE)
+        self._showing = PodRate(parts.monotonic, ADDRESS_CERTIFIED)
         self._batches = asyncio.Lock()
         self._genesis: tuple[tuple[bytes, int], bytes] | None = None
         """The last answer and what it is about: nearly everybody asks for the end of the chain."""
@@ -118,6 +130,7 @@ class MemberServer:
         app.router.add_get(
             member_api.MANIFEST_PATH + "{digest}", self._get_manifest, allow_head=False
         )
+        app.router.add_post(member_api.EPOCHS_PATH, self._post_epochs)
         app.router.add_post(EVALUATE_PATH, self._post_evaluate)
         app.router.add_post(member_api.EVALUATE_PATH_BEFORE, self._post_evaluate_before)
         app.router.add_post(member_api.OBSERVED_PATH, self._post_observed)
@@ -286,6 +299,30 @@ class MemberServer:
                 await self._parts.freezing.changed_after(cursor, member_api.FREEZES_WAIT)
         return _json(member_api.encode(self._parts.freezing.after(cursor)))
 
+    async def _post_epochs(self, request: web.Request) -> web.Response:
+        """Proposals come from the operator; what is certified proves itself, whoever shows it."""
+        if "Authorization" in request.headers:
+            self._operator(request)
+            with self._operators.enter():
+                async with asyncio.timeout(OPERATOR_SECONDS):
+                    body = await _body(request, member_api.PROPOSAL_BYTES)
+                    return await self._epochs(await self._read(_proposal_or_certified, body))
+        self._showing.check(request.remote or "")
+        with self._certified.enter():
+            async with asyncio.timeout(SIDECAR_SECONDS):
+                body = await _body(request, member_api.CERTIFIED_BYTES)
+                found = await self._read(_proposal_or_certified, body)
+                if found.certified is None:
+                    raise Unauthenticated("a proposal must carry the operator's token")
+                return await self._epochs(found)
+
+    async def _epochs(self, found: EpochsRequest) -> web.Response:
+        endorsing = self._parts.endorsing
+        if found.certified is not None:
+            return _json(member_api.encode(await endorsing.show(found.certified)))
+        assert found.propose is not None  # noqa: S101 - one of the two, as it was read
+        return _json(member_api.encode(await endorsing.propose(found.propose)))
+
     async def _read(self, function: Callable[[bytes], Any], body: bytes) -> Any:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._parts.readers, function, body)
@@ -309,6 +346,10 @@ class MemberServer:
             return self._parts.authenticator.caller(token)
         except QuorateError as error:
             raise Unauthenticated(error.message, field=error.field, fix=error.fix) from error
+
+
+def _proposal_or_certified(body: bytes) -> EpochsRequest:
+    return member_api.read_epochs_request(body, member_api.PROPOSAL_BYTES)
 
 
 def _number(request: web.Request) -> int:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from quorate import signed_state
 from quorate.canonical import canonical
+from quorate.consensus.epoch import Epoch
 from quorate.errors import EvidenceError, Unavailable
 from quorate.ports import Clock
 from quorate.verdict import Verdict
@@ -37,13 +38,15 @@ class NotFound(EvidenceError):
 @dataclass(frozen=True, slots=True)
 class _Signed:
     content: Content
+    epoch: Epoch
     signed_at: datetime
     envelope: bytes
 
-    def counts(self, content: Content, now: datetime) -> bool:
+    def counts(self, content: Content, epoch: Epoch, now: datetime) -> bool:
         """Whether it may be served again."""
         age = now - self.signed_at
-        return self.content == content and timedelta(0) <= age < _REMEMBERED
+        same = self.epoch is epoch and self.content == content
+        return same and timedelta(0) <= age < _REMEMBERED
 
 
 class States:
@@ -71,19 +74,19 @@ class States:
         if heard_at is None:
             raise _not_ready()
         content = await self._content(observed, pod)
-        now = self._clock.now()
+        now, epoch = self._clock.now(), self._committee.signing_epoch()
         known = self._remembered.get(pod.uid)
-        if known is not None and known.counts(content, now):
+        if known is not None and known.counts(content, epoch, now):
             return known.envelope
         statement = state_content.statement(
             content,
-            self._committee.epochs.head,
+            epoch,
             now=now,
             heard_at=heard_at,
             life=self._committee.state_life,
         )
         envelope = signed_state.issue(statement, [self._committee.signer])
-        self._remember(pod.uid, _Signed(content, now, envelope))
+        self._remember(pod.uid, _Signed(content, epoch, now, envelope))
         return envelope
 
     async def manifest(self, caller: Caller, digest: str) -> bytes:

@@ -24,6 +24,15 @@ class VoteKey:
     signer: LocalSigner
 
 
+def is_seated(pem: bytes, epoch: Epoch) -> bool:
+    """Whether ``epoch`` has a member with this key. Raises InvalidInput unless it is one."""
+    try:
+        load_vote_key(pem, epoch)
+    except SubjectMismatch:
+        return False
+    return True
+
+
 def load_vote_key(pem: bytes, epoch: Epoch) -> VoteKey:
     """Read a PEM private key.
 

@@ -24,12 +24,20 @@ class VotingSettings:
     release: Path | None = None
     """Directory of the judges' release; None is the one that comes with the program."""
     release_digest: str = ""
+    make_store: bool = False
+    """Whether to make a store where there is none."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.add_argument(
         "--store", type=Path, metavar="DIR", help="directory of the vote store; without it no votes"
+    )
+    parser.add_argument(
+        "--make-store",
+        action="store_true",
+        help="make the store if there is none, as init does: a member that lost its own forgets "
+        "what it said, and may contradict it",
     )
     parser.add_argument(
         "--judges", metavar="SET", default=judge_sets.ALL, help="set of judges, as in the seat"
@@ -40,6 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--judges-release-digest", default="", metavar="DIGEST", help="sha256:… of its list"
     )
+    add_members_url(parser)
+
+
+def add_members_url(parser: argparse.ArgumentParser) -> None:
+    """The option that says where the other members are."""
     parser.add_argument(
         "--member-url",
         default="",
@@ -62,7 +75,11 @@ def read(found: argparse.Namespace) -> VotingSettings | None:
             field="--epochs",
         )
     return VotingSettings(
-        found.store, found.judges, found.judges_release, found.judges_release_digest
+        found.store,
+        found.judges,
+        found.judges_release,
+        found.judges_release_digest,
+        found.make_store,
     )
 
 

@@ -31,6 +31,7 @@ from quorate_consensus.relay import Relay
 from quorate_consensus.settings import Settings
 from quorate_consensus.vote_key import VoteKey
 from quorate_consensus.voter import Delegating, Voter, check_judges
+from quorate_consensus.votes import store as stores
 from quorate_consensus.votes.store import Owner, VoteStore
 from quorate_consensus.voting import Voting
 from quorate_consensus.voting_metrics import VotingMetrics
@@ -152,7 +153,11 @@ def _voter(
     judges = panel(settings, known, workers, meter, parse)
     epoch, identity = known.epochs.head, known.identity
     check_judges(identity.seat, judges.digest)
-    store = VoteStore(settings.store, owner(known.epochs, identity))
+    whose = owner(known.epochs, identity)
+    if settings.make_store and not VoteStore.is_there(settings.store):
+        log.warning("a vote store is made: what this member said before is not known to it")
+        stores.init(settings.store, whose)
+    store = VoteStore(settings.store, whose)
     try:
         store.reach(epoch.record.number)
         incarnation = store.begin_incarnation()

@@ -13,8 +13,10 @@ import msgspec
 from quorate import limits
 from quorate.alerts import REPORTED, Rule
 from quorate.canonical import parse_object
+from quorate.consensus.epoch import ADMINS_MAX, RECORD_BYTES, EpochRecord
 from quorate.consensus.freeze import SignedOrder
-from quorate.consensus.succession import CertifiedRecord
+from quorate.consensus.quarantine import EVIDENCE_BYTES
+from quorate.consensus.succession import CertifiedRecord, Endorsement
 from quorate.errors import InvalidInput
 from quorate.genesis import GENESIS_BYTES_MAX
 from quorate.statements import DigestText, Identifier, Instant, convert
@@ -36,6 +38,8 @@ ASKS_PATH: Final = "/v1/asks"
 ASKS_TYPE: Final = "application/msgpack"
 """Of both bodies: an ask and its answer are messages of :mod:`quorate.consensus.wire`."""
 FREEZES_PATH: Final = "/v1/freezes"
+EPOCHS_PATH: Final = "/v1/epochs"
+"""A record to be signed, or one that is certified."""
 
 EVALUATE_BYTES: Final = 2 * limits.OBJECT_BYTES + 2 * limits.FETCHED_BYTES + 64 * limits.KIB
 """A policy and a model, each with what its sources hold."""
@@ -68,6 +72,11 @@ FREEZES_BYTES: Final = FREEZES_PAGE * FREEZE_BYTES + 4 * limits.KIB
 FREEZES_WAIT: Final = 10.0
 """Seconds for which a member keeps the question for freezes if there is nothing new."""
 
+CERTIFIED_BYTES: Final = RECORD_BYTES + 4 * limits.KIB
+"""A certified record, from anybody."""
+PROPOSAL_BYTES: Final = EVIDENCE_BYTES * 4 // 3 + 2 * RECORD_BYTES
+"""A record with the evidence it rests on, in base64."""
+
 Text = Annotated[str, msgspec.Meta(max_length=8192)]
 LABELS_MAX: Final = 512
 _LabelKey = Annotated[str, msgspec.Meta(min_length=1, max_length=317)]
@@ -91,6 +100,7 @@ class Failure(StrEnum):
     TOO_MANY_REQUESTS = "TooManyRequests"
     OVERLOADED = "Overloaded"
     NOT_READY = "NotReady"
+    EPOCH_REFUSED = "EpochRefused"
     DEADLINE = "DeadlineExceeded"
     INTERNAL = "InternalError"
 
@@ -330,6 +340,54 @@ class FreezesAnswer(Body, frozen=True):
     cursor: Identifier
     more: bool
     orders: Annotated[tuple[SignedOrder, ...], msgspec.Meta(max_length=FREEZES_PAGE)]
+
+
+class Proposal(Body, frozen=True, omit_defaults=True):
+    """A record that members are to sign: signed by the administrators before, where it needs them.
+
+    ``evidence``: what a quarantine rests on, whose digest the record names.
+    """
+
+    record: EpochRecord
+    admins: Annotated[tuple[Endorsement, ...], msgspec.Meta(max_length=ADMINS_MAX)] = ()
+    evidence: Annotated[bytes, msgspec.Meta(max_length=EVIDENCE_BYTES)] = b""
+
+
+class EpochsRequest(Body, frozen=True, omit_defaults=True):
+    """One of the two: the operator proposes, and anybody shows what is certified."""
+
+    propose: Proposal | None = None
+    certified: CertifiedRecord | None = None
+
+
+class EpochDeclined(Body, frozen=True):
+    """Why a member does not sign a record; ``reason`` is a stable word."""
+
+    reason: str
+    message: Text
+    fix: Text = ""
+
+
+class ProposeAnswer(Body, frozen=True, omit_defaults=True):
+    """One of the two."""
+
+    endorsement: Endorsement | None = None
+    declined: EpochDeclined | None = None
+
+
+class EpochTaken(Body, frozen=True):
+    """The record is part of the member's chain, and will be after a restart."""
+
+    number: int
+    """Of the newest epoch that the member knows: the record's, or a later one."""
+
+
+def read_epochs_request(body: bytes, bytes_max: int) -> EpochsRequest:
+    """Read a proposal or a certified record. Raises InvalidInput, or LimitExceeded."""
+    request = decode(body, EpochsRequest, bytes_max=bytes_max, what="epochs request")
+    if (request.propose is None) == (request.certified is None):
+        raise InvalidInput("must have one of propose and certified", field="epochs request")
+    return request
 
 
 def read_freezes(body: bytes) -> FreezesAnswer:

@@ -83,6 +83,16 @@ class VoteStore:
         self._denials: dict[Key, Judgement] = {}
         self._approvals: OrderedDict[Key, Judgement] = OrderedDict()
 
+    @staticmethod
+    def is_there(directory: Path) -> bool:
+        """Whether ``directory`` holds anything at all: a damaged store is none that may be made."""
+        try:
+            return any(directory.iterdir())
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+
     def reach(self, number: int) -> None:
         """Vote in epoch ``number`` from now on, and in none before it: their votes are forgotten.
 

@@ -6,6 +6,7 @@ and the administrators can move it on.
 """
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Protocol
 
 from quorate.consensus import epoch as epochs
@@ -13,7 +14,7 @@ from quorate.consensus import succession
 from quorate.consensus.epoch import RECORD_TAG, Change, Epoch, EpochRecord
 from quorate.consensus.signing import Signatures
 from quorate.consensus.succession import CertifiedRecord, Endorsement
-from quorate.errors import EvidenceError, QuorateError
+from quorate.errors import EvidenceError, QuorateError, SubjectMismatch
 
 
 class Identity(Protocol):
@@ -87,12 +88,27 @@ class Endorsed:
     endorsement: Endorsement
 
 
+class Objection(StrEnum):
+    """Why a record is not signed. Stable words, for programs."""
+
+    BROKEN = "ChoiceNotKept"
+    OTHER_PLACE = "DoesNotFollow"
+    NOT_ALLOWED = "ChangeNotAllowed"
+    NO_SAY = "NoSay"
+    RECOVERY = "RecoveryIsAdministrators"
+    DOUBTED = "Doubted"
+    CHOSEN = "AnotherChosen"
+    WAITING = "TooManyWait"
+    DECIDED = "Decided"
+
+
 @dataclass(frozen=True, slots=True)
 class Declined:
     """Answer ``reply`` with the reason why not."""
 
     reply: int
     error: QuorateError
+    objection: Objection
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +140,17 @@ def step(
             return _kept(link, digest, identity)
         case KeepFailed():
             failed = EvidenceError("the choice could not be kept")
-            declined = tuple(Declined(reply, failed) for reply, _ in link.waiting)
+            declined = tuple(Declined(reply, failed, Objection.BROKEN) for reply, _ in link.waiting)
             return replace(link, waiting=(), broken=True), declined
         case Certified(certified):
             return _certified(link, certified, signatures)
 
 
 def _proposed(link: Link, event: Proposed, identity: Identity) -> tuple[Link, tuple[Effect, ...]]:
-    error = _objection(link, event)
-    if error is not None:
-        return link, (Declined(event.reply, error),)
+    found = _objection(link, event)
+    if found is not None:
+        objection, error = found
+        return link, (Declined(event.reply, error, objection),)
     digest = _digest(event.record)
     if link.chosen is None:
         link = replace(link, chosen=digest, waiting=((event.reply, event.record),))
@@ -143,27 +160,32 @@ def _proposed(link: Link, event: Proposed, identity: Identity) -> tuple[Link, tu
     return link, (_endorsed(link, event.reply, event.record, identity),)
 
 
-def _objection(link: Link, event: Proposed) -> QuorateError | None:
+def _objection(link: Link, event: Proposed) -> tuple[Objection, QuorateError] | None:
     if link.broken:
-        return EvidenceError("this member could not keep a choice; it must start again")
+        broken = EvidenceError("this member could not keep a choice; it must start again")
+        return Objection.BROKEN, broken
     try:
         succession.check(link.head, event.record)
+    except SubjectMismatch as error:
+        return Objection.OTHER_PLACE, error
     except QuorateError as error:
-        return error
+        return Objection.NOT_ALLOWED, error
     seat = link.head.seat(link.name)
     if seat is None or seat.quarantined:
-        return EvidenceError(f"{link.name} has no say in epoch {link.head.record.number}")
+        silent = EvidenceError(f"{link.name} has no say in epoch {link.head.record.number}")
+        return Objection.NO_SAY, silent
     if event.record.change is Change.RECOVERY:
-        return EvidenceError("a recovery is the administrators' to sign")
+        return Objection.RECOVERY, EvidenceError("a recovery is the administrators' to sign")
     if event.doubt is not None:
-        return event.doubt
+        return Objection.DOUBTED, event.doubt
     if link.chosen not in (None, _digest(event.record)):
-        return EvidenceError(
+        chosen = EvidenceError(
             f"another record was chosen as number {event.record.number}",
             fix="propose that one again, or recover with the administrators' keys",
         )
+        return Objection.CHOSEN, chosen
     if len(link.waiting) >= WAITING_MAX:
-        return EvidenceError("too many wait for the same choice")
+        return Objection.WAITING, EvidenceError("too many wait for the same choice")
     return None
 
 
@@ -189,7 +211,7 @@ def _certified(
     except QuorateError as error:
         return link, (Ignored(error),)
     gone = EvidenceError(f"epoch {certified.record.number} is decided")
-    declined = tuple(Declined(reply, gone) for reply, _ in link.waiting)
+    declined = tuple(Declined(reply, gone, Objection.DECIDED) for reply, _ in link.waiting)
     link = replace(link, head=opened, chosen=None, waiting=())
     return link, (Opened(opened, certified), *declined)
 

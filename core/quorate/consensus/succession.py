@@ -4,6 +4,7 @@ What tightens, the members decide alone; what loosens (who is a member, who admi
 readmission, the end of a freeze, policies, canaries) also needs the administrators' signatures.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -132,6 +133,24 @@ def _readmitted(before: Epoch, after: Epoch) -> None:
         raise InvalidInput("changes nothing", field="epoch.seats")
 
 
+def check_admins(
+    before: Epoch, record: EpochRecord, signed: Iterable[Endorsement], signatures: Signatures
+) -> None:
+    """Raise SignatureError unless as many administrators of ``before`` as ``record`` needs signed
+    it, each counted once."""
+    known = set(before.record.admins.keys)
+    data = RECORD_TAG + epochs.encode(record)
+    admins = {
+        endorsement.signer
+        for endorsement in signed
+        if endorsement.signer in known
+        and signatures.by_identity(endorsement.signer, endorsement.signature, data)
+    }
+    needed = required(before, record).admins
+    if len(admins) < needed:
+        raise SignatureError(f"epoch {record.number} has {len(admins)} of {needed} administrators")
+
+
 def verify(before: Epoch, certified: CertifiedRecord, signatures: Signatures) -> Epoch:
     """The epoch after ``before``. Raises as :func:`check`, or SignatureError with the count."""
     after = check(before, certified.record)
@@ -144,18 +163,10 @@ def verify(before: Epoch, certified: CertifiedRecord, signatures: Signatures) ->
         and not seat.quarantined
         and signatures.by_identity(seat.key, endorsement.signature, data)
     }
-    known = set(before.record.admins.keys)
-    admins = {
-        endorsement.signer
-        for endorsement in certified.admins
-        if endorsement.signer in known
-        and signatures.by_identity(endorsement.signer, endorsement.signature, data)
-    }
     number = certified.record.number
     if len(members) < need.members:
         raise SignatureError(f"epoch {number} has {len(members)} of {need.members} members")
-    if len(admins) < need.admins:
-        raise SignatureError(f"epoch {number} has {len(admins)} of {need.admins} administrators")
+    check_admins(before, certified.record, certified.admins, signatures)
     return after
 
 

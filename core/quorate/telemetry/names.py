@@ -209,6 +209,16 @@ MEMBER_STORE_BROKEN: Final = Metric(
 MEMBER_FREEZES: Final = Metric(
     "quorate_member_freezes", "gauge", "Freezes that are in force as far as the member heard."
 )
+MEMBER_EPOCH: Final = Metric(
+    "quorate_member_epoch_number", "gauge", "Number of the newest epoch that the member knows."
+)
+MEMBER_PROPOSALS: Final = Metric(
+    "quorate_member_epoch_proposals_total",
+    "counter",
+    "Epoch records that the member was asked to sign, by outcome (endorsed, declined) and the "
+    "reason why not.",
+    ("outcome", "reason"),
+)
 MEMBER_HEARD: Final = Metric(
     "quorate_member_operator_heard_timestamp_seconds",
     "gauge",

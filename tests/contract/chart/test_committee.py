@@ -148,6 +148,24 @@ def test_members_may_be_named_judged_and_placed() -> None:
     assert "quorate-member-0-key" not in named_secrets
 
 
+@pytest.mark.requirement("a vote store of each member: made where the values say so, else needed")
+@pytest.mark.parametrize("preset", PRESETS)
+def test_members_vote_by_the_judges_of_their_seats(preset: str) -> None:
+    """From a store among what they remember, and they know where the others are."""
+    for settings, make in (((), True), (("member.makeVoteStores=false",), False)):
+        documents = of_preset(preset, *settings)
+        judges = {member.name: member.judges for member in planned(documents).members}
+        for document in members(documents):
+            name = document["metadata"]["labels"][names.MEMBER_LABEL]
+            (container,) = document["spec"]["template"]["spec"]["containers"]
+            found = parse_arguments(container["args"])
+            assert found.voting is not None
+            assert (found.voting.judges, found.voting.make_store) == (judges[name], make)
+            assert found.members_url == names.MEMBER_URL
+            mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+            assert str(found.voting.store.parent) in mounts
+
+
 def test_each_member_has_a_claim_of_its_own() -> None:
     """One that two wrote would be neither's memory."""
     found = pods(rendered('member.memoryClaim="memory"'))
@@ -181,7 +199,7 @@ def test_five_members_fit_on_a_laptop() -> None:
     """Together they ask for less than a GiB and half a CPU; each may take what was measured."""
     resources = defaults()["member"]["resources"]
     assert resources["requests"] == {"cpu": "50m", "memory": "128Mi"}
-    assert resources["limits"] == {"memory": "256Mi"}
+    assert resources["limits"] == {"memory": "384Mi"}
 
 
 def test_notes_tell_of_a_committee_of_one() -> None:

@@ -222,7 +222,7 @@ def test_the_webhook_outlives_a_node() -> None:
 
 @pytest.mark.requirement("NetworkPolicies")
 def test_every_pod_has_its_network_policy() -> None:
-    """Each pod is selected by one; members reach nobody; the webhook's port is open."""
+    """Each pod is selected by one; members reach each other only; the webhook's port is open."""
     documents = rendered()
     policies = [d for d in documents if d["kind"] == "NetworkPolicy"]
     for document in documents:
@@ -237,7 +237,12 @@ def test_every_pod_has_its_network_policy() -> None:
         ]
         assert len(chosen) == 1, document["metadata"]["name"]
     member = named(documents, "NetworkPolicy", "quorate-member")["spec"]
-    assert member["egress"] == []
+    names, others = member["egress"]
+    assert {port["port"] for port in names["ports"]} == {53}
+    assert others == {
+        "to": [{"podSelector": member["podSelector"]}],
+        "ports": [{"protocol": "TCP", "port": "https"}],
+    }
     webhook = named(documents, "NetworkPolicy", "quorate-webhook")["spec"]
     assert {"ports": [{"protocol": "TCP", "port": "https"}]} in webhook["ingress"]
     assert [

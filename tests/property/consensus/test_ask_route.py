@@ -85,6 +85,7 @@ class Member:
             collected=nothing,
             asks=deciding.asks,
             freezing=deciding.freezing,
+            endorsing=nothing,
             clock=SystemClock(),
             readers=readers,
             meter=self.metrics,

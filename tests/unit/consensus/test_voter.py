@@ -209,6 +209,18 @@ async def test_starts_that_are_refused(tmp_path: Path) -> None:
         other.build()
 
 
+async def test_a_store_is_made_where_that_was_said(tmp_path: Path) -> None:
+    """Once; what is there is used, and never made over."""
+    room = Room(tmp_path / "votes")
+    room.build("--make-store")
+    before = sorted(tmp_path.joinpath("votes").iterdir())
+    room.build("--make-store")
+    assert set(before) <= set(tmp_path.joinpath("votes").iterdir())
+    (room.directory / "member").unlink()
+    with pytest.raises(InvalidInput, match="there is no vote store"):
+        room.build("--make-store")
+
+
 async def test_a_damaged_log_starts_nothing(room: Room) -> None:
     """What it said is not known, so it says nothing more."""
     (room.directory / f"{room.committee.epoch.digest.hex()}.votes").write_bytes(b"x" * 300_000)
