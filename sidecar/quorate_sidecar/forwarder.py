@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -149,16 +150,20 @@ class Forwarder:
                     digest.update(out)
                     exchange.released += len(out)
                     await response.write(out)
-                if (pending := guard.pending) is None:
+                if not (pending := guard.pending):
                     break
                 out = guard.decided(await self._judged(exchange, scene, guard, pending))
 
     async def _judged(
-        self, exchange: Exchange, scene: Scene, guard: StreamGuard, pending: tuple[int, Said]
+        self,
+        exchange: Exchange,
+        scene: Scene,
+        guard: StreamGuard,
+        pending: Sequence[tuple[int, Said]],
     ) -> Refusal | None:
-        """Why a choice that ended may not leave, or None."""
+        """Why choices that ended may not leave, or None."""
         try:
-            await self._gate.decide(exchange, scene, [pending], guard.tally)
+            await self._gate.decide(exchange, scene, pending, guard.tally)
         except Refusal as refusal:
             return refusal
         return None

@@ -89,9 +89,10 @@ def run(
         size = sizes[number % len(sizes)]
         out += guard.feed(stream[at : at + size])
         at, number = at + size, number + 1
-        while (pending := guard.pending) is not None:
+        while pending := guard.pending:
             before.append(out)
-            asked.append(pending)
+            (one,) = pending
+            asked.append(one)
             out += guard.decided(DENIED if len(asked) - 1 == denied else None)
     guard.end()
     return asked, out, before

@@ -47,6 +47,9 @@ ALONE: Final = "Local"
 PERSON: Final = "PersonApproved"
 WAITING: Final = "PersonNeeded"
 UNDECIDED: Final = "CommitteeNotAsked"
+WITH_OTHERS: Final = "AnswerNotReleased"
+"""The cause of what was kept back for another action of the same answer."""
+_WORST_FIRST: Final = (Decision.DENY, Decision.HOLD, Decision.APPROVE)
 
 log = logging.getLogger(__name__)
 
@@ -129,14 +132,20 @@ class ActionGate:
         planned = self._possible(exchange, plans)
         self._check(exchange, [Decided(one, Decision.APPROVE, ALONE) for one in planned])
         members = await asyncio.gather(*(self._ask(one) for one in planned))
+        if any(self._is_past(one) for one in members):
+            # The committee changed while the others were waited for.
+            spent = now() - began
+            members = await asyncio.gather(*(self._again(one, spent) for one in members))
         # From here to the release nothing is waited for.
         seconds = now() - began
         decided = [replace(one, seconds=seconds) for one in members]
         self._check(exchange, decided)
         decided = self._settled(scene, decided)
-        for one in decided:
+        refusal = _refusal(decided, exchange.id)
+        for one in _kept_back(decided):
             self._note(exchange, one)
-        _raise_worst(decided, exchange.id)
+        if refusal is not None:
+            raise refusal
 
     def _possible(self, exchange: Exchange, plans: Sequence[Planned | Impossible]) -> list[Planned]:
         planned: list[Planned] = []
@@ -165,12 +174,28 @@ class ActionGate:
         if refusal is not None and refusal.code is not Code.DRAINING:
             raise refusal
 
-    async def _ask(self, planned: Planned) -> Decided:
-        """What became of it without people."""
+    def _is_past(self, decided: Decided) -> bool:
+        """Whether members of an earlier epoch said what would let it pass."""
+        if decided.asked is None or decided.decision is Decision.DENY:
+            return False
+        return decided.asked.epoch is not self._committee.epoch
+
+    async def _again(self, decided: Decided, spent: float) -> Decided:
+        """What members of the epoch in force say, in the time that is left."""
+        if self._is_past(decided):
+            decided = await self._ask(decided.planned, spent)
+        if self._is_past(decided):
+            past = Cause.EPOCH_SUPERSEDED.value
+            return replace(decided, decision=Decision.DENY, cause=past)
+        return decided
+
+    async def _ask(self, planned: Planned, spent: float = 0.0) -> Decided:
+        """What became of it without people. ``spent`` of its budget is gone, in seconds."""
         way = planned.route
         if way.tier is None:
             return Decided(planned, Decision.APPROVE, ALONE)
-        question = Question(way.tier, planned.request, way.budget, way.veto, planned.targets)
+        left = max(0.0, way.budget - spent)
+        question = Question(way.tier, planned.request, left, way.veto, planned.targets)
         try:
             asked = await self._committee.ask(question)
         except QuorateError as error:
@@ -247,13 +272,26 @@ def _by_people(decided: Decided, settled: hold.Settled) -> Decided:
     )
 
 
-def _raise_worst(decided: Sequence[Decided], exchange_id: str) -> None:
-    """Raise Refusal for the first that was denied, or else is held."""
+def _refusal(decided: Sequence[Decided], exchange_id: str) -> Refusal | None:
+    """Why none of it may leave: the first that was denied, or else the first that is held."""
     for one in decided:
         if one.cause == UNDECIDED:
-            raise denials.undecided(one.detail)
+            return denials.undecided(one.detail)
         if one.decision is Decision.DENY:
-            raise denials.denied(one, exchange_id)
+            return denials.denied(one, exchange_id)
     for one in decided:
         if one.decision is not Decision.APPROVE:
-            raise denials.held(one, exchange_id)
+            return denials.held(one, exchange_id)
+    return None
+
+
+def _kept_back(decided: Sequence[Decided]) -> list[Decided]:
+    """What became of each in the end: what others kept back did not pass, whoever approved it."""
+    decisions = {one.decision for one in decided}
+    worst = next((one for one in _WORST_FIRST if one in decisions), Decision.APPROVE)
+    return [
+        one
+        if one.decision is worst
+        else replace(one, decision=Decision.DENY, cause=WITH_OTHERS, hold_id="")
+        for one in decided
+    ]

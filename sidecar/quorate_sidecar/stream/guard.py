@@ -74,7 +74,6 @@ class StreamGuard:
         self._kept: dict[int, Withheld] = {}
         self._queue: deque[bytes] = deque()
         self._ending: _Ending | None = None
-        self._undecided: list[int] = []
         self._finished: set[int] = set()
         self._names: tuple[Any, ...] = ()
         self._envelopes = 0
@@ -102,12 +101,11 @@ class StreamGuard:
         return self._taken()
 
     @property
-    def pending(self) -> tuple[int, Said] | None:
-        """The choice that must be decided about now, and all that it says and does."""
-        if self.refusal is not None or not self._undecided:
-            return None
-        index = self._undecided[0]
-        return index, self._kept[index].said()
+    def pending(self) -> tuple[tuple[int, Said], ...]:
+        """The choices that must be decided about now, with all that each says and does."""
+        if self.refusal is not None or self._ending is None:
+            return ()
+        return tuple((index, self._kept[index].said()) for index in self._ending.indices)
 
     def decided(self, refusal: Refusal | None = None) -> bytes:
         """What was decided of ``pending``: nothing against it, or why it must not leave. Returns
@@ -115,11 +113,9 @@ class StreamGuard:
         self.refusal = refusal
         if refusal is not None:
             return b""
-        self._undecided.pop(0)
         try:
-            if not self._undecided:
-                self._release()
-                self._work()
+            self._release()
+            self._work()
         except Refusal as found:
             self.refusal = found
         return self._taken()
@@ -197,9 +193,9 @@ class StreamGuard:
             self._await(_Ending(chunk, indices, tuple(ends), usage, last=False))
 
     def _await(self, ending: _Ending) -> None:
-        """Stop until all of ``ending`` is decided."""
-        self._ending, self._undecided = ending, list(ending.indices)
-        if not self._undecided:
+        """Stop until ``ending`` is decided."""
+        self._ending = ending
+        if not ending.indices:
             self._release()
 
     def _release(self) -> None:

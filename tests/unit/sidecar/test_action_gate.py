@@ -164,7 +164,11 @@ async def test_an_answer_leaves_as_a_whole_or_not_at_all() -> None:
     for member in one.members.committee.members[:2]:
         member.judgement = DENY
     assert code(await decide(one, calls("save", "transfer"))) is Code.ACTION
-    assert [record.decision for record in one.actions] == ["approve", "deny"]
+    assert [(record.decision, record.cause) for record in one.actions] == [
+        ("deny", "AnswerNotReleased"),
+        ("deny", "QuorumUnreachable"),
+    ]
+    assert one.actions[0].approvals == 3
     assert code(await decide(one, calls("save"), calls("transfer"))) is Code.ACTION
     assert await decide(one, calls("save"), calls("lookup")) is None
 
@@ -410,6 +414,24 @@ async def test_an_ask_survives_a_change_of_epoch(sidecar_first: bool) -> None:
         assert await decide(one, calls("transfer")) is None
         assert one.members.asked_newer == 1
     assert one.actions[-1].epoch == epoch.digest_text
+
+
+async def test_what_an_earlier_epoch_approved_does_not_pass() -> None:
+    """One call is approved, and before the other is the committee changes: both are asked about
+    again, and the records name the epoch in force."""
+    one = await gated(voting=Voting(fast_ms=2000, strict_ms=3000))
+    waiting = asyncio.ensure_future(decide(one, calls("save", "transfer")))
+    for number, line in enumerate(one.members.lines.values()):
+        # Three approve the fast one at once; the strict one waits for the fourth.
+        line.seconds = 0.0 if number < 3 else 0.4
+    await asyncio.sleep(0.2)
+    epoch = later(one.members.committee)
+    for member in one.members.committee.members:
+        member.join(epoch)
+    one.members.found = replace(one.members.found, recent=(*one.members.found.recent, epoch))
+    await one.committee.look()
+    assert await waiting is None
+    assert {record.epoch for record in one.actions} == {epoch.digest_text}
 
 
 async def test_members_of_another_epoch_are_not_asked_for_news_all_the_time() -> None:

@@ -145,13 +145,13 @@ def test_nothing_of_a_call_leaves_before_it_is_decided() -> None:
         )
     )
     said = Said(Role.ASSISTANT, "one moment ", (Wanted("c1", "f", '{"city": "Paris"}'),))
-    assert guard.pending == (0, said)
+    assert guard.pending == ((0, said),)
     assert b"one moment" in out
     assert b"tool_calls" not in out
     assert b"c1" not in out
     assert not guard.done
     assert guard.decided(Refusal(403, Code.ACTION, "no")) == b""
-    assert guard.pending is None
+    assert not guard.pending
     assert not guard.done
     assert guard.feed(DONE) == b""
 
@@ -163,30 +163,28 @@ def test_prose_that_is_an_action_waits_too() -> None:
     assert b"one" not in out
     out = guard.feed(chunk({}, "stop"))
     assert out == b""
-    assert guard.pending == (0, Said(Role.ASSISTANT, "one two"))
+    assert guard.pending == ((0, Said(Role.ASSISTANT, "one two")),)
     assert b"one two" in guard.decided()
 
 
 def test_choices_that_end_together_leave_together() -> None:
-    """Each is decided about by itself; if one must not leave, the call of none of them does."""
+    """They are decided about together; if one must not leave, the call of none of them does."""
     both = [
         {"index": index, "delta": {"tool_calls": [FIRST]}, "finish_reason": "tool_calls"}
         for index in (0, 1)
     ]
     guard = StreamGuard(CHAT_CHUNK, SCANNER, "req_1", 10_000)
     assert guard.feed(wrapped(choices=both)) == b""
-    assert guard.pending is not None
-    assert guard.decided() == b""
-    assert guard.pending is not None
-    assert guard.pending[0] == 1
+    assert [index for index, _ in guard.pending] == [0, 1]
     assert guard.decided(Refusal(403, Code.ACTION, "no")) == b""
+    assert not guard.pending
 
 
 def test_choices_without_a_reason_are_decided_at_the_end_mark() -> None:
     """A server that never says why a choice ended gets no call past anybody."""
     guard = StreamGuard(CHAT_CHUNK, SCANNER, "req_1", 10_000)
     assert guard.feed(chunk({"tool_calls": [FIRST]}) + DONE) == b""
-    assert guard.pending is not None
+    assert guard.pending
     out = guard.decided()
     assert b'"name":"f"' in out
     assert out.endswith(DONE)
@@ -351,7 +349,7 @@ def test_completions_stream_the_same_way() -> None:
     for text, reason in ((f"mail {samples.PII['email']} ok", None), ("", "stop")):
         choice = {"index": 0, "text": text, "finish_reason": reason, "logprobs": None}
         out += guard.feed(b"data: " + json.dumps({**head, "choices": [choice]}).encode() + b"\n\n")
-    assert guard.pending == (0, Said(Role.ASSISTANT, "mail [masked:pii] ok"))
+    assert guard.pending == ((0, Said(Role.ASSISTANT, "mail [masked:pii] ok")),)
     out += guard.decided()
     out += guard.feed(DONE)
     assert guard.done
