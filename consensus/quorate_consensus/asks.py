@@ -34,12 +34,12 @@ from quorate_io.member_api import ObservedPod
 
 ASKS_PER_WINDOW: Final = 600
 """Of one pod, in shedding.WINDOW_SECONDS. A model's answer makes a few calls."""
-ASKS_MAX: Final = 256
+ASKS_MAX: Final = 512
 """In work at once. More are answered with an abstention, unread."""
 ASKS_PER_POD: Final = 32
-"""Of these, of one pod: one that asks too much waits for nobody but itself."""
-BODY_SECONDS: Final = 4.5
-"""For the body of an ask."""
+"""Of these, of one pod: as many as one answer of a model makes calls."""
+BODY_SECONDS: Final = 1.0
+"""For the body of an ask. Who dribbles it holds a place that others need, and has no time left."""
 LATE_SECONDS: Final = 0.5
 """How long after the asker's time an answer is still waited for, and then given up."""
 

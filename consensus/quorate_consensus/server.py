@@ -31,7 +31,7 @@ from quorate_consensus.listening import CONNECTIONS_MAX
 from quorate_consensus.observed import ObservedModel
 from quorate_consensus.receipt_service import Receipts
 from quorate_consensus.reports import CURSOR_CHARS, Reports
-from quorate_consensus.shedding import Lane, PodRate
+from quorate_consensus.shedding import Lane, PodRate, Share
 from quorate_consensus.state_service import States, protected_pod
 from quorate_consensus.tokens import Caller
 from quorate_io import member_api
@@ -48,7 +48,8 @@ SIDECAR_SECONDS = 4.5
 OPERATOR_SECONDS = 25.0
 """Deadline of an operator's request, which may be the first to need a judgement."""
 PUBLIC_LANE, SIDECAR_LANE, OPERATOR_LANE = 64, 512, 32
-FREEZE_LANE = 8
+FREEZE_LANE, FREEZE_EACH = 256, 2
+"""Orders in work, and of these of one address."""
 FREEZE_WATCHERS, FREEZE_STRANGERS = CONNECTIONS_MAX, 64
 """Questions for freezes that are kept waiting: of pods as many as may be connected, and of whoever
 shows no token. Who finds no place is answered at once."""
@@ -111,7 +112,7 @@ class MemberServer:
         self._sidecars = Lane("sidecar", SIDECAR_LANE)
         self._operators = Lane("operator", OPERATOR_LANE)
         self._readers = Lane("report reader", READER_LANE)
-        self._freezers = Lane("freeze", FREEZE_LANE)
+        self._freezers = Share("freeze", FREEZE_LANE, FREEZE_EACH)
         self._watchers = Lane("freeze watcher", FREEZE_WATCHERS)
         self._strangers = Lane("freeze watcher without a token", FREEZE_STRANGERS)
         self._watching = PodRate(parts.monotonic, WATCHER_REQUESTS)
@@ -280,8 +281,9 @@ class MemberServer:
     async def _post_freeze(self, request: web.Request) -> web.Response:
         """Without a token: the order's signatures are its authority, and an administrator reaches
         a member without the API server."""
-        self._addresses.check(request.remote or "")
-        with self._freezers.enter():
+        address = request.remote or ""
+        self._addresses.check(address)
+        with self._freezers.enter(address):
             async with asyncio.timeout(SIDECAR_SECONDS):
                 body = await _body(request, member_api.FREEZE_BYTES)
                 return _json(member_api.encode(await self._parts.freezing.put(body)))

@@ -1,6 +1,7 @@
 """Bounds on what is in work at once and on how often one pod may ask: shed, never queue."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from quorate.errors import QuorateError
@@ -38,6 +39,33 @@ class Lane:
             yield
         finally:
             self._busy -= 1
+
+
+class Share:
+    """At most ``size`` requests at once, of these ``each`` of one caller.
+
+    For what needs no token: who sends slowly holds its own places, and nobody else's.
+    """
+
+    def __init__(self, name: str, size: int, each: int) -> None:
+        self._lane = Lane(name, size)
+        self._name = name
+        self._each = each
+        self._busy: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def enter(self, caller: str) -> Iterator[None]:
+        """Hold a place. Raises Overloaded if all are taken, or all of this caller's."""
+        if self._busy[caller] >= self._each:
+            raise Overloaded(f"{self._each} {self._name} requests of one caller are in work")
+        with self._lane.enter():
+            self._busy[caller] += 1
+            try:
+                yield
+            finally:
+                self._busy[caller] -= 1
+                if not self._busy[caller]:
+                    del self._busy[caller]
 
 
 class PodRate:

@@ -105,6 +105,32 @@ async def test_a_waiting_sidecar_hears_at_once(voting: VotingCluster) -> None:
             assert [[one.order.name for one in orders] for orders in heard] == [["team-a"]] * 20
 
 
+async def dribble(port: int) -> list[asyncio.StreamWriter]:
+    """Twenty orders from another address, of which only the beginning comes."""
+    context = tls.unverified_context()
+    found = []
+    for _ in range(20):
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=context, local_addr=("127.0.0.9", 0)
+        )
+        head = "POST /v1/freezes HTTP/1.1\r\nHost: m\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: 4000\r\n\r\n{{".encode())
+        found.append(writer)
+    return found
+
+
+@pytest.mark.requirement("freeze: one administrator sets it, at a member, without the operator")
+async def test_who_sends_slowly_holds_up_no_freeze(voting: VotingCluster) -> None:
+    """A stranger that keeps many orders unfinished takes no place of an administrator's."""
+    with voting.member(*voting.voting()):
+        writers = await dribble(voting.port)
+        await asyncio.sleep(0.2)
+        one = member_api.encode(signed(order(), voting.admin))
+        assert (await post(voting.url, one))[0] == 200
+        for writer in writers:
+            writer.close()
+
+
 async def known(cluster: VotingCluster, name: str) -> set[str]:
     """The tenants that a member says are frozen."""
     async with cluster.session_to("", name) as session:

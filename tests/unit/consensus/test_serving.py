@@ -19,7 +19,7 @@ from quorate_consensus.failures import respond
 from quorate_consensus.judging import Overloaded
 from quorate_consensus.leaf import MemberCertificate
 from quorate_consensus.settings import Address, parse_address, parse_arguments
-from quorate_consensus.shedding import Lane, PodRate, TooManyRequests
+from quorate_consensus.shedding import Lane, PodRate, Share, TooManyRequests
 from quorate_consensus.vote_key import load_vote_key
 from quorate_io.member_api import Failure
 from tests.fakes.service_account import ISSUER, EcKey, claims, key_set, token
@@ -173,6 +173,22 @@ def test_addresses_that_are_none(text: str) -> None:
     """Anything else is an error that shows it."""
     with pytest.raises(InvalidInput):
         parse_address(text)
+
+
+def test_who_holds_all_its_places_takes_nobody_elses() -> None:
+    """A caller has its share, all have theirs together, and what ends is free again."""
+    share = Share("freeze", 3, 2)
+    with share.enter("a"), share.enter("a"):
+        with pytest.raises(Overloaded), share.enter("a"):
+            pass
+        with share.enter("b"):
+            for caller in ("b", "c"):
+                with pytest.raises(Overloaded), share.enter(caller):
+                    pass
+        with share.enter("c"):
+            pass
+    with share.enter("a"), share.enter("a"):
+        pass
 
 
 def test_settings_have_defaults() -> None:
