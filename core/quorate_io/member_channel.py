@@ -62,16 +62,23 @@ class MemberChannel:
         self,
         url: str,
         followed: Followed,
-        token_file: Path,
+        token_file: Path | None,
         clock: Clock,
         seat: str | None = None,
+        *,
+        forwarded: bool = False,
     ) -> None:
         """``followed`` is shared by the channels of one client: all members keep one chain.
 
-        With a ``seat`` nobody but the member in it is believed, and shown a token.
+        With a ``seat`` nobody but the member in it is believed, and shown a token; without a
+        ``token_file`` nobody is shown any. ``forwarded``: the URL's host is not the member's name,
+        as of a port that is forwarded, and only its authority, which is its own, says who it is.
         """
+        if forwarded and seat is None:
+            raise InvalidInput("needs a seat to be told by", field="forwarded")
         self._url = member_url(url)
         self._seat = seat
+        self._forwarded = forwarded
         self._followed = followed
         self._token_file = token_file
         self._clock = clock
@@ -146,7 +153,7 @@ class MemberChannel:
         session = self._session
         if session is None:
             raise Unavailable("the channel was closed while it was used", fix=_RETRY_FIX)
-        headers = {"Authorization": f"Bearer {self._token()}"}
+        headers = {} if self._token_file is None else _shown(self._token_file)
         async with _exchange(session, self._url, request, headers) as response:
             body = await _read(response, request.answer_bytes)
             if response.status == 200:
@@ -157,7 +164,9 @@ class MemberChannel:
         before, self._trust = self._trust, trust
         if before is not None and before.authorities == trust.authorities:
             return
-        session, self._session = self._session, _session(tls.client_context(trust.authorities))
+        context = tls.client_context(trust.authorities)
+        context.check_hostname = not self._forwarded
+        session, self._session = self._session, _session(context)
         if session is not None:
             await session.close()
 
@@ -196,17 +205,6 @@ class MemberChannel:
                 raise MemberRefused(response.status, _error(response.status, body))
             return body
 
-    def _token(self) -> str:
-        # Read for every request: the kubelet replaces it long before it expires.
-        try:
-            with self._token_file.open("rb") as file:
-                token = file.read(TOKEN_BYTES + 1).decode("ascii").strip()
-        except (OSError, UnicodeError) as error:
-            raise Unavailable(f"cannot read the token: {error}", field="token file") from None
-        if not token or len(token) > TOKEN_BYTES or not token.isprintable():
-            raise Unavailable("does not hold a token", field="token file")
-        return token
-
     def _unavailable(self, error: Exception) -> Unavailable:
         what = str(error) or type(error).__name__
         return Unavailable(f"member {self._url.origin()} did not answer: {what}", fix=_RETRY_FIX)
@@ -222,6 +220,18 @@ def member_url(text: str) -> yarl.URL:
     except ValueError:
         pass
     raise InvalidInput("must be https://HOST[:PORT]", field=text[:200])
+
+
+def _shown(token_file: Path) -> dict[str, str]:
+    # Read for every request: the kubelet replaces it long before it expires.
+    try:
+        with token_file.open("rb") as file:
+            token = file.read(TOKEN_BYTES + 1).decode("ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise Unavailable(f"cannot read the token: {error}", field="token file") from None
+    if not token or len(token) > TOKEN_BYTES or not token.isprintable():
+        raise Unavailable("does not hold a token", field="token file")
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:

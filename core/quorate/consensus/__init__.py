@@ -12,6 +12,11 @@
 :mod:`.succession`        which record may follow, and whose signatures it needs
 :mod:`.history`           the epochs somebody knows, and whose word they took away
 :mod:`.chain`             a member's side of that: one choice for each number
+:mod:`.successors`        the records that people may propose after a head, made from it
+:mod:`.draft`             a record that administrators sign one after the other, offline
+:mod:`.difference`        what a record changes, in words
+:mod:`.provenance`        a chain told epoch by epoch: what each did, and who signed
+:mod:`.margin`            what the thresholds mean, and what is left of them
 :mod:`.freeze`            the kill switch: set at once, released by a record
 :mod:`.canary`            requests whose right answer was committed to beforehand
 :mod:`.detector`          members that are wrong too often

@@ -71,7 +71,7 @@ def propose(epoch: Epoch, evidence: Evidence, signatures: Signatures) -> EpochRe
     if away >= epoch.record.thresholds.r:
         raise SubjectMismatch(
             f"{away} under quarantine already, and r = {epoch.record.thresholds.r}",
-            fix="replace a member: kubectl quorate committee rotate",
+            fix="replace a member: kubectl quorate committee replace",
         )
     seats = tuple(
         msgspec.structs.replace(one, quarantined=True) if one.name == member else one
