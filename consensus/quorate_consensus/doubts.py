@@ -63,6 +63,18 @@ def of(proposal: Proposal, head: Epoch, observed: Observed | None) -> Doubt | No
     return None
 
 
+def is_signed_by_people(proposal: Proposal, head: Epoch) -> bool:
+    """Whether so many administrators of ``head`` signed it as it needs: then it is brought by
+    them, and whoever carries it needs no token. Never of what the members alone decide."""
+    if succession.required(head, proposal.record).admins == 0:
+        return False
+    try:
+        succession.check_admins(head, proposal.record, proposal.admins, SIGNATURES)
+    except QuorateError:
+        return False
+    return True
+
+
 def of_identity(member: str, key_id: str, head: Epoch) -> Doubt | None:
     """Whether the epoch in force names this member with another key: then its signature counts for
     nothing. That it has no seat is for the chain's rules to say."""

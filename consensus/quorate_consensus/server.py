@@ -8,6 +8,7 @@ import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -18,7 +19,7 @@ from quorate.errors import InvalidInput, LimitExceeded, QuorateError
 from quorate.manifest import check_digest
 from quorate.ports import Clock
 from quorate.receipt import REQUEST_BYTES
-from quorate_consensus import evaluations, relay
+from quorate_consensus import doubts, evaluations, relay
 from quorate_consensus.asks import Asks
 from quorate_consensus.auth import Authenticator
 from quorate_consensus.collected import Collected
@@ -40,6 +41,7 @@ from quorate_io.member_api import (
     EpochsRequest,
     GenesisAnswer,
     ObservedAnswer,
+    Proposal,
     ReportHeard,
 )
 
@@ -302,7 +304,8 @@ class MemberServer:
         return _json(member_api.encode(self._parts.freezing.after(cursor)))
 
     async def _post_epochs(self, request: web.Request) -> web.Response:
-        """Proposals come from the operator; what is certified proves itself, whoever shows it."""
+        """Proposals come from the operator, or from the administrators who signed them; what is
+        certified proves itself, whoever shows it."""
         if "Authorization" in request.headers:
             self._operator(request)
             with self._operators.enter():
@@ -314,9 +317,17 @@ class MemberServer:
             async with asyncio.timeout(SIDECAR_SECONDS):
                 body = await _body(request, member_api.CERTIFIED_BYTES)
                 found = await self._read(_proposal_or_certified, body)
-                if found.certified is None:
-                    raise Unauthenticated("a proposal must carry the operator's token")
+                if found.propose is not None:
+                    await self._check_signed(found.propose)
                 return await self._epochs(found)
+
+    async def _check_signed(self, proposal: Proposal) -> None:
+        loop, head = asyncio.get_running_loop(), self._parts.epochs.head
+        check = partial(doubts.is_signed_by_people, proposal, head)
+        if not await loop.run_in_executor(self._parts.readers, check):
+            raise Unauthenticated(
+                "a proposal must carry the operator's token, or enough administrators' signatures"
+            )
 
     async def _epochs(self, found: EpochsRequest) -> web.Response:
         endorsing = self._parts.endorsing
