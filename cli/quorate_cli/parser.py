@@ -18,6 +18,8 @@ _GROUPS = {
     "gate": "safety gates",
     "model": "describe models",
     "audit": "read audit logs",
+    "committee": "look at the committee, and propose epoch records for people to sign",
+    "freeze": "stop something at once",
     "hold": "decide about actions that are held",
     "exception": "lift one requirement for one workload, for some days",
 }

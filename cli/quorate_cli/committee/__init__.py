@@ -1,0 +1,1 @@
+"""Talking with a committee and about it: its members, its chain, and what people sign."""
