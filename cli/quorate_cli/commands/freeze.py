@@ -80,17 +80,19 @@ def _check(arguments: Namespace) -> None:
 
 
 async def _frozen(arguments: Namespace, signer: Signer | None) -> Result:
-    members = Members(whereabouts.read(arguments))
-    try:
-        survey = await members.survey()
+    def make(head: Epoch) -> SignedOrder:
         if signer is None:
             signed = freeze.parse(read_file(arguments.send, ORDER_BYTES))
         else:
-            signed = _sign(_order(arguments, survey.head), survey.head, signer)
-        freeze.verify(signed, survey.head, KeySignatures())
+            signed = _sign(_order(arguments, head), head, signer)
+        freeze.verify(signed, head, KeySignatures())
         if arguments.out is not None:
             write_file(arguments.out, member_api.encode(signed))
-        return await orders.send(members, survey, signed)
+        return signed
+
+    members = Members(whereabouts.read(arguments))
+    try:
+        return await orders.send(members, make)
     finally:
         await members.close()
 

@@ -1,5 +1,6 @@
 """Freezes at the members: sending one to all of them, and what each holds."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -8,11 +9,11 @@ from quorate.consensus import freeze
 from quorate.consensus.epoch import Epoch
 from quorate.consensus.freeze import SignedOrder
 from quorate.consensus.keys import KeySignatures
-from quorate.errors import QuorateError
+from quorate.errors import InvalidInput, QuorateError, Unavailable
 from quorate.evidence.intoto.timestamps import format_utc
 from quorate_cli import exit_codes
 from quorate_cli.command import Result
-from quorate_cli.committee.survey import Members, Survey
+from quorate_cli.committee.survey import Heard, Members, Survey
 from quorate_cli.layout import mark
 from quorate_io import member_api
 from quorate_io.member_api import FreezeHeard
@@ -30,20 +31,44 @@ class Held:
     members: tuple[str, ...]
 
 
-async def send(members: Members, survey: Survey, signed: SignedOrder) -> Result:
-    """Send the order to every member that answered; say which took it."""
-    request = Request(
-        "POST",
-        member_api.FREEZES_PATH,
-        member_api.ANSWER_BYTES,
-        TIMEOUT,
-        member_api.encode(signed),
-    )
-    said = await members.call_all(survey.answering, request)
+async def send(members: Members, make: Callable[[Epoch], SignedOrder]) -> Result:
+    """Send an order to every member as soon as it answers; say which took it.
+
+    ``make`` is called until it gives the order for an epoch that a member proved: one that is
+    behind keeps nobody. Raises what it raised last, if it never did.
+    """
+    signed: SignedOrder | None = None
+    refused_here: QuorateError | None = None
+    answers: dict[str, bytes | QuorateError] = {}
+
+    async def act(one: Heard) -> None:
+        nonlocal signed, refused_here
+        if signed is None and one.history is not None:
+            try:
+                signed = make(one.history.head)
+            except QuorateError as error:
+                refused_here = error
+        if signed is not None:
+            answers[one.name] = (await members.call_all((one.name,), _request(signed)))[one.name]
+
+    survey = await members.survey(act)
+    if signed is None:
+        raise refused_here or Unavailable("no member answered by itself")
+    return _result(survey, signed, answers)
+
+
+def _request(signed: SignedOrder) -> Request:
+    body, path = member_api.encode(signed), member_api.FREEZES_PATH
+    return Request("POST", path, member_api.ANSWER_BYTES, TIMEOUT, body)
+
+
+def _result(
+    survey: Survey, signed: SignedOrder, answers: Mapping[str, bytes | QuorateError]
+) -> Result:
     taken: dict[str, bool] = {}
     problems = {one.name: one.problem for one in survey.heard if not one.answers}
     refused = 0
-    for name, answer in said.items():
+    for name, answer in answers.items():
         try:
             taken[name] = _kept(answer, signed)
         except QuorateError as error:
@@ -52,7 +77,7 @@ async def send(members: Members, survey: Survey, signed: SignedOrder) -> Result:
     # One of r + 1 is honest, and passes it on.
     enough = len(taken) > survey.head.record.thresholds.r
     code = exit_codes.OK if enough else exit_codes.UNREACHABLE
-    if not taken and said and refused == len(said):
+    if not taken and refused and refused == len(answers):
         code = exit_codes.DENIED
     return Result(_lines(signed, taken, problems, enough), _document(signed, taken, problems), code)
 
@@ -125,7 +150,9 @@ def _kept(answer: bytes | QuorateError, signed: SignedOrder) -> bool:
     heard = member_api.decode(
         answer, FreezeHeard, bytes_max=member_api.ANSWER_BYTES, what="freeze answer"
     )
-    return heard.order_id == signed.order.order_id and heard.kept
+    if heard.order_id != signed.order.order_id:
+        raise InvalidInput("took another order", field="freeze answer")
+    return heard.kept
 
 
 def _document(

@@ -19,9 +19,10 @@ _WHAT = {
 
 
 def result(survey: Survey, width: int) -> Result:
-    """The screen and the document. Exit code 1: there are two histories; 3: not all answered."""
+    """The screen and the document. Exit code 1: there are two histories; 3: not all whose vote
+    counts answered."""
     code = exit_codes.OK
-    if not set(survey.head.members) <= set(survey.answering):
+    if not survey.head.counted <= set(survey.answering):
         code = exit_codes.UNREACHABLE
     if survey.forks:
         code = exit_codes.DENIED
@@ -126,7 +127,8 @@ def _members(survey: Survey, width: int) -> Iterator[str]:
     rows = []
     for seat in survey.head.record.seats:
         one = _member(survey, seat.name)
-        rows.append([mark(one["answers"]), seat.name, seat.failure_domain, _about(one)])
+        sign = NOTICE if seat.quarantined else mark(one["answers"])
+        rows.append([sign, seat.name, seat.failure_domain, _about(one)])
     rows += [
         [NOTICE, one["name"], "", f"is no member: {one['problem'] or 'answers all the same'}"]
         for one in _document(survey)["others"]
@@ -138,7 +140,9 @@ def _members(survey: Survey, width: int) -> Iterator[str]:
 
 
 def _about(one: dict[str, Any]) -> str:
-    parts = ["under quarantine: its vote counts for nothing"] if one["quarantined"] else []
+    if one["quarantined"]:
+        return "under quarantine: its vote counts for nothing, and what it says is not believed"
+    parts = []
     if one["epoch"] is not None:
         parts.append(f"epoch {one['epoch']}" + ("" if one["agrees"] else ", not the newest"))
     if one["problem"]:

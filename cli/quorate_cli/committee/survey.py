@@ -1,7 +1,7 @@
 """Asking every member by itself: what it knows, over a channel that is verified to be its own."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from quorate_io.member_api import GenesisAnswer
 from quorate_io.member_channel import MemberChannel, Request
 from quorate_io.member_trust import Followed
 
+CLOSING: Final = 0.1
 TIMEOUT: Final = 20.0
 """Seconds for all that one member tells of its chain."""
 
@@ -96,6 +97,10 @@ class Survey:
         return tuple(sorted(others))
 
 
+Act = Callable[[Heard], Awaitable[None]]
+"""What to do with a member that answered. It must not raise."""
+
+
 class Members:
     """The channels to all members, for one event loop. Close it."""
 
@@ -108,15 +113,16 @@ class Members:
         self._clock = clock or SystemClock()
         self._channels: dict[str, tuple[MemberChannel, _Recorded]] = {}
 
-    async def survey(self) -> Survey:
+    async def survey(self, act: Act | None = None) -> Survey:
         """What all members tell; those that a later epoch names are asked as well, as far as it is
-        known where they are. Raises Unavailable if none proved anything."""
-        urls = self._places.first()
-        heard = await self._ask(urls)
+        known where they are. ``act`` is called for each that answers, as soon as it does: what is
+        urgent waits for nobody. Raises Unavailable if none proved anything."""
+        heard = await self._ask(self._places.first(), act)
         newest = _newest(heard)
         if newest is not None:
             later = self._places.of(newest[1].head.members)
-            heard |= await self._ask({name: later[name] for name in later if name not in heard})
+            fresh = {name: later[name] for name in later if name not in heard}
+            heard |= await self._ask(fresh, act)
             newest = _newest(heard) or newest
         if newest is None:
             said = "; ".join(f"{one.name}: {one.problem}" for one in heard.values())
@@ -134,9 +140,17 @@ class Members:
     async def close(self) -> None:
         """Close all connections."""
         await asyncio.gather(*(channel.close() for channel, _ in self._channels.values()))
+        # Closing TLS takes a round trip that nobody waits for, and the loop ends after this.
+        await asyncio.sleep(CLOSING)
 
-    async def _ask(self, urls: Mapping[str, str]) -> dict[str, Heard]:
-        found = await asyncio.gather(*(self._hear(name, url) for name, url in urls.items()))
+    async def _ask(self, urls: Mapping[str, str], act: Act | None) -> dict[str, Heard]:
+        async def heard(name: str, url: str) -> Heard:
+            one = await self._hear(name, url)
+            if act is not None and one.answers:
+                await act(one)
+            return one
+
+        found = await asyncio.gather(*(heard(name, url) for name, url in urls.items()))
         return {one.name: one for one in found}
 
     async def _hear(self, name: str, url: str) -> Heard:

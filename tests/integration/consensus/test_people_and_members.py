@@ -1,5 +1,6 @@
 """What people do on the command line, at five member processes: freeze, propose, sign, recover."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Iterator
@@ -7,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
+from quorate.consensus import draft as drafts
 from quorate.consensus.epoch import Admins, Epoch
 from quorate.genesis import first_epoch
 from quorate_cli.__main__ import main
+from quorate_io import member_api, tls
+from quorate_io.member_api import EpochsRequest, Proposal
 from tests.integration.consensus.member_process import Cluster
 
 PEOPLE = ("ann", "ben", "cem")
@@ -65,6 +70,22 @@ def reached(cluster: Administered) -> tuple[object, ...]:
     return ("--genesis", cluster.folder / "genesis.json", "--member-url", cluster.template)
 
 
+async def proposed(cluster: Administered, path: Path) -> tuple[int, str]:
+    """What the first member says to a proposal of somebody without a token."""
+    draft = drafts.parse(path.read_bytes())
+    proposal = Proposal(record=draft.record, admins=draft.admins)
+    connector = aiohttp.TCPConnector(ssl=tls.unverified_context())
+    async with (
+        aiohttp.ClientSession(cluster.url, connector=connector) as session,
+        session.post(
+            member_api.EPOCHS_PATH,
+            data=member_api.encode(EpochsRequest(propose=proposal)),
+            headers={"Content-Type": "application/json"},
+        ) as response,
+    ):
+        return response.status, (await response.json())["reason"]
+
+
 @pytest.mark.requirement("kubectl quorate freeze|unfreeze: one admin sets it, k release it")
 @pytest.mark.requirement("people sign epoch records offline; members certify and open them")
 def test_people_freeze_and_unfreeze_and_rotate(cluster: Administered, run: Run) -> None:
@@ -91,6 +112,7 @@ def test_people_freeze_and_unfreeze_and_rotate(cluster: Administered, run: Run) 
         assert (code, said["changes"]) == (0, [f"freeze {frozen['id']} ends"])
         code, said = run("committee", "apply", draft, *at)
         assert (code, said["error"]["message"]) == (1, "1 of 2 administrators signed it")
+        assert asyncio.run(proposed(cluster, draft)) == (401, "Unauthenticated")
         assert run("committee", "sign", draft, "--key", ann)[0] == 2
         assert run("committee", "sign", draft, "--key", ben)[0] == 0
         code, said = run("committee", "apply", draft, *at)

@@ -1,0 +1,50 @@
+"""Whose proposal a member looks at: what enough administrators signed needs nobody's token."""
+
+import msgspec
+import pytest
+
+from quorate.consensus.epoch import Change, EpochRecord
+from quorate.consensus.succession import Endorsement
+from quorate_consensus import doubts
+from quorate_io.member_api import Proposal
+from tests.fakes.ballots import Committee, digest
+
+C = Committee()
+POLICIES = C.next_record(Change.POLICIES, policies=digest("1"))
+QUARANTINE = C.next_record(
+    Change.QUARANTINE, seats=C.seats(m4={"quarantined": True}), evidence=digest("e")
+)
+
+
+def proposal(record: EpochRecord, admins: int) -> Proposal:
+    """A record, signed by the first so many administrators."""
+    return Proposal(record=record, admins=C.endorse(record, admins=admins).admins)
+
+
+@pytest.mark.requirement("a proposal without a token is looked at if k administrators signed it")
+def test_enough_signatures_are_as_good_as_a_token() -> None:
+    """Two of three; of what the members alone decide about, no signature is."""
+    for record, admins, expected in (
+        (POLICIES, 2, True),
+        (POLICIES, 3, True),
+        (POLICIES, 1, False),
+        (POLICIES, 0, False),
+        (QUARANTINE, 3, False),
+    ):
+        found = doubts.is_signed_by_people(proposal(record, admins), C.epoch)
+        assert found is expected, (record.change, admins)
+
+
+def test_nobody_counts_twice_and_strangers_not_at_all() -> None:
+    """One signature twice, a member's, and those of another record."""
+    (one,) = proposal(POLICIES, 1).admins
+    other = C.endorse(C.next_record(Change.POLICIES, policies=digest("2")), admins=3).admins
+    seat = C.epoch.record.seats[0]
+    for admins in (
+        (one, one),
+        other,
+        (one, Endorsement(seat.key, one.signature)),
+        (one, Endorsement(seat.name, one.signature)),
+    ):
+        signed = msgspec.structs.replace(proposal(POLICIES, 0), admins=admins)
+        assert not doubts.is_signed_by_people(signed, C.epoch)
