@@ -59,8 +59,11 @@ WATCHER_REQUESTS = 100
 """For freezes by one pod in shedding.WINDOW_SECONDS: an order at a time, ten a second."""
 ADDRESS_REQUESTS = 100
 """For freezes without a token, from one address in shedding.WINDOW_SECONDS."""
-CERTIFIED_LANE, ADDRESS_CERTIFIED = 4, 20
-"""Certified records that somebody without a token shows: at once, and from one address."""
+CERTIFIED_LANE, CERTIFIED_EACH, ADDRESS_CERTIFIED = 64, 2, 20
+"""Certified records that somebody without a token shows: at once, of these of one address, and from
+one address in shedding.WINDOW_SECONDS."""
+PROPOSAL_LANE = 2
+"""Bodies of up to member_api.PROPOSAL_BYTES are in memory at once; the operator brings one."""
 READER_LANE = 4
 """Questions for reports are kept waiting, and take no place of those that are answered at once."""
 
@@ -119,7 +122,8 @@ class MemberServer:
         self._strangers = Lane("freeze watcher without a token", FREEZE_STRANGERS)
         self._watching = PodRate(parts.monotonic, WATCHER_REQUESTS)
         self._addresses = PodRate(parts.monotonic, ADDRESS_REQUESTS)
-        self._certified = Lane("certified record", CERTIFIED_LANE)
+        self._certified = Share("certified record", CERTIFIED_LANE, CERTIFIED_EACH)
+        self._proposals = Lane("proposal", PROPOSAL_LANE)
         self._showing = PodRate(parts.monotonic, ADDRESS_CERTIFIED)
         self._batches = asyncio.Lock()
         self._genesis: tuple[tuple[bytes, int], bytes] | None = None
@@ -308,12 +312,13 @@ class MemberServer:
         certified proves itself, whoever shows it."""
         if "Authorization" in request.headers:
             self._operator(request)
-            with self._operators.enter():
+            with self._proposals.enter():
                 async with asyncio.timeout(OPERATOR_SECONDS):
                     body = await _body(request, member_api.PROPOSAL_BYTES)
                     return await self._epochs(await self._read(_proposal_or_certified, body))
-        self._showing.check(request.remote or "")
-        with self._certified.enter():
+        address = request.remote or ""
+        self._showing.check(address)
+        with self._certified.enter(address):
             async with asyncio.timeout(SIDECAR_SECONDS):
                 body = await _body(request, member_api.CERTIFIED_BYTES)
                 found = await self._read(_proposal_or_certified, body)

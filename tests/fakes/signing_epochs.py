@@ -141,15 +141,16 @@ def see_state(envelope: bytes, history: History) -> object:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of statement, how it is verified, and how many of five members it needs."""
+    """A kind of statement, how it is verified, and how many of five members it needs and bears."""
 
     sign: Callable[..., bytes]
     see: Callable[[bytes, History], object]
     needed: int
+    most: int = 5
 
 
 KINDS = (
     Kind(Cluster.certificate, see_certificate, 4),
     Kind(Cluster.receipt, see_receipt, 4),
-    Kind(Cluster.state, see_state, 1),
+    Kind(Cluster.state, see_state, 1, 1),
 )

@@ -231,6 +231,10 @@ class Committee:
 
     def without(self, index: int) -> History:
         """What somebody knows who heard that this member was found lying."""
+        return histories.extend(self.history, self.quarantine(index), KeySignatures())
+
+    def quarantine(self, index: int) -> CertifiedRecord:
+        """The record that takes this member's vote, by all."""
         before = self.genesis.record
         lying = msgspec.structs.replace(before.seats[index], quarantined=True)
         record = msgspec.structs.replace(
@@ -247,8 +251,7 @@ class Committee:
             Endorsement(seat.name, key.sign(data))
             for seat, key in zip(before.seats, self.keys, strict=True)
         )
-        certified = CertifiedRecord(record, signatures, ())
-        return histories.extend(self.history, certified, KeySignatures())
+        return CertifiedRecord(record, signatures, ())
 
     def certify(
         self,

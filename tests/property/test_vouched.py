@@ -46,7 +46,8 @@ class Believed:
 def test_a_statement_counts_by_who_signed_it_and_is_still_believed(
     kind: Kind, before: list[str], after: list[str], liar: str, signers: set[str]
 ) -> None:
-    """Exactly while enough of its signers were not found lying under the key they used."""
+    """Exactly while enough of its signers were not found lying under the key they used; a state is
+    the word of exactly one."""
     world = Believed()
     for change in before:
         world.apply(change, liar)
@@ -55,7 +56,7 @@ def test_a_statement_counts_by_who_signed_it_and_is_still_believed(
     for change in after:
         world.apply(change, liar)
     believed = [name for name in signers if (name, number) not in world.lost]
-    if len(believed) >= kind.needed:
+    if kind.needed <= len(believed) <= kind.most:
         kind.see(envelope, world.cluster.history)
     else:
         with pytest.raises(SignatureError):

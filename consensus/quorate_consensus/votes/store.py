@@ -1,4 +1,4 @@
-"""What a member keeps: its incarnation, its choice of the next epoch, its votes of this one.
+"""What a member keeps of its votes: its incarnation, and what it said in this epoch.
 
 A directory. ``member`` says whose it is, by name, key and genesis, and is made once, by ``init``: a
 member that has a key and finds no store lost what it said, and must not go on under the same key.
@@ -24,7 +24,7 @@ DENIALS_MAX: Final = 200_000
 APPROVALS_MAX: Final = 50_000
 """Approvals remembered. One that was dropped is judged again, which may only be stricter."""
 MARK_BYTES: Final = 4_096
-_MARK, _INCARNATION, _CHOICE, _EPOCH = "member", "incarnation", "choice", "epoch"
+_MARK, _INCARNATION, _EPOCH = "member", "incarnation", "epoch"
 _LOG_SUFFIX: Final = ".votes"
 _FIX: Final = (
     "restore its volume, or replace the member under a new key (kubectl quorate committee rotate)"
@@ -121,18 +121,6 @@ class VoteStore:
         number = max(before + 1, time.time_ns() // 1_000_000)
         durable.replace(self._directory / _INCARNATION, canonical({"number": number}))
         return number
-
-    def choice(self, number: int) -> str | None:
-        """The digest of the record chosen as epoch ``number``, if one was."""
-        found = _read(self._directory / _CHOICE) or {}
-        digest = found.get("digest")
-        if found.get("number") != number or not isinstance(digest, str):
-            return None
-        return digest
-
-    def choose(self, number: int, digest: str) -> None:
-        """Keep the choice, on disk for certain. Raises OSError."""
-        durable.replace(self._directory / _CHOICE, canonical({"number": number, "digest": digest}))
 
     def open_epoch(self, epoch: bytes) -> Path:
         """Use the log of ``epoch``, made or read; logs of other epochs go. Returns its path.

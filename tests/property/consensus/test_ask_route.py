@@ -21,12 +21,14 @@ from prometheus_client import CollectorRegistry
 
 from quorate.consensus import judge_sets, signing, wire
 from quorate.consensus import request as requests
+from quorate.consensus.epoch import Change
 from quorate.consensus.keys import KeySignatures
 from quorate.consensus.thresholds import PRESETS, Tier
 from quorate.consensus.wire import Abstention, Ask
 from quorate.errors import QuorateError
 from quorate.genesis import first_epoch
 from quorate_consensus.auth import Authenticator
+from quorate_consensus.endorsing import Endorsing
 from quorate_consensus.epochs import Epochs
 from quorate_consensus.failed_gates import FailedGates
 from quorate_consensus.metrics import Metrics
@@ -85,7 +87,7 @@ class Member:
             collected=nothing,
             asks=deciding.asks,
             freezing=deciding.freezing,
-            endorsing=nothing,
+            endorsing=Endorsing(self.identity, self.epochs, self.relay, readers, self.metrics),
             clock=SystemClock(),
             readers=readers,
             meter=self.metrics,
@@ -105,25 +107,27 @@ class Member:
         await self.web.setup()
         await web.TCPSite(self.web, "127.0.0.1", 0).start()
         made = token(self.token_key, claims(now=datetime.now(UTC)))
-        self.client = aiohttp.ClientSession(
-            f"http://127.0.0.1:{self.web.addresses[0][1]}",
-            headers={"Authorization": f"Bearer {made}"},
-        )
+        url = f"http://127.0.0.1:{self.web.addresses[0][1]}"
+        self.client = aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {made}"})
+        self.nobody = aiohttp.ClientSession(url)
 
     async def stop(self) -> None:
         """End all of it."""
         await self.client.close()
+        await self.nobody.close()
         await self.web.cleanup()
         await self.running.__aexit__(None, None, None)
 
     def post(self, path: str, data: bytes, **headers: str) -> tuple[int, str, bytes]:
         """Status, content type and body of the answer."""
+        return self.runner.run(_sent(self.client, path, data, headers))
 
-        async def send() -> tuple[int, str, bytes]:
-            async with self.client.post(path, data=data, headers=headers) as response:
-                return response.status, response.content_type, await response.read()
-
-        return self.runner.run(send())
+    def show(self, data: bytes) -> tuple[int, str]:
+        """Status and reason of an answer about epochs, to somebody without a token."""
+        headers = {"Content-Type": "application/json"}
+        sent = _sent(self.nobody, member_api.EPOCHS_PATH, data, headers)
+        status, _, body = self.runner.run(sent)
+        return status, json.loads(body).get("reason", "")
 
     def ask(self, data: bytes, kind: str = member_api.ASKS_TYPE) -> wire.Answer | str:
         """The answer to an ask, or the reason of an error."""
@@ -136,6 +140,13 @@ class Member:
         assert error["reason"] in ("Malformed", "TooLarge")
         assert error["message"]
         return str(error["reason"])
+
+
+async def _sent(
+    session: aiohttp.ClientSession, path: str, data: bytes, headers: dict[str, str]
+) -> tuple[int, str, bytes]:
+    async with session.post(path, data=data, headers=headers) as response:
+        return response.status, response.content_type, await response.read()
 
 
 @pytest.fixture(scope="module")
@@ -282,3 +293,53 @@ def test_a_members_word_on_freezes_is_read_strictly(body: bytes) -> None:
     """What is no answer of a member is an error of ours."""
     with pytest.raises(QuorateError):
         member_api.read_freezes(body)
+
+
+def shown(member: Member, **changes: Any) -> dict[str, Any]:
+    """A record that would follow, signed by nobody who may."""
+    record = msgspec.structs.replace(
+        member.epoch.record,
+        number=1,
+        previous=member.epoch.digest_text,
+        change=Change.CANARIES,
+        canaries=f"sha256:{'c' * 64}",
+    )
+    signature = {"signer": "member-0", "signature": "AAAA"}
+    document = {"record": msgspec.to_builtins(record), "members": [signature], "admins": []}
+    return {"certified": document | changes}
+
+
+@EXAMPLES
+@given(body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_no_epoch_opens_by_anything(member: Member, body: bytes) -> None:
+    """Malformed, for whoever has no token; a pod's token is nobody's here."""
+    assert member.show(body) == (400, "Malformed")
+    kind = {"Content-Type": "application/json"}
+    assert member.post(member_api.EPOCHS_PATH, body, **kind)[0] == 403
+    assert member.epochs.head is member.epoch
+
+
+@EXAMPLES
+@given(
+    inner=st.booleans(),
+    field=st.sampled_from(["record", "members", "admins", "seats", "number", "previous", "more"]),
+    value=JSON,
+)
+def test_no_epoch_opens_by_a_damaged_record(
+    member: Member, inner: bool, field: str, value: Any
+) -> None:
+    """Malformed, or it does not follow, or too few signed it."""
+    body = shown(member)
+    place = body["certified"]["record"] if inner else body["certified"]
+    place[field] = value
+    assert member.show(json.dumps(body).encode()) in ((400, "Malformed"), (409, "EpochRefused"))
+    assert member.epochs.head is member.epoch
+
+
+def test_strangers_propose_nothing_and_send_little(member: Member) -> None:
+    """The record as it should be is refused for its signatures; a proposal wants a token, and a
+    body is as large as a record may be."""
+    assert member.show(json.dumps(shown(member)).encode()) == (409, "EpochRefused")
+    proposal = {"propose": {"record": shown(member)["certified"]["record"]}}
+    assert member.show(json.dumps(proposal).encode()) == (401, "Unauthenticated")
+    assert member.show(b" " * (member_api.CERTIFIED_BYTES + 1)) == (413, "TooLarge")

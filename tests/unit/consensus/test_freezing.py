@@ -145,10 +145,14 @@ async def test_one_member_alone_freezes_nothing(place: Place) -> None:
 
 @pytest.mark.requirement("freeze: k administrators release it, by a record")
 async def test_a_released_order_is_over_and_stays_over(place: Place) -> None:
-    """It is forgotten, also on disk; who says it again is refused."""
+    """As the epoch opens, whoever is told of freezes hears; it is forgotten, also on disk; who says
+    it again is refused."""
     order = place.order()
+    told: list[Freezes] = []
     await place.freezing.put(place.body())
+    place.freezing.on_changed(told.append)
     place.release(order)
+    assert [len(one.orders) for one in told] == [1, 0]
     await place.freezing.sweep()
     assert place.freezing.after("").orders == ()
     assert list((place.directory or Path()).iterdir()) == []

@@ -187,15 +187,6 @@ def test_incarnations_only_rise(directory: Path, monkeypatch: pytest.MonkeyPatch
     assert opened.begin_incarnation() > first
 
 
-def test_a_choice_is_for_its_number(directory: Path) -> None:
-    """The choice of one epoch says nothing of the next."""
-    opened = VoteStore(directory, OWNER)
-    assert opened.choice(1) is None
-    opened.choose(1, "sha256:" + "0" * 64)
-    assert VoteStore(directory, OWNER).choice(1) == "sha256:" + "0" * 64
-    assert opened.choice(2) is None
-
-
 def test_a_full_store_says_so(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound no denial can be kept; approvals are bounded by forgetting the oldest."""
     monkeypatch.setattr(store, "DENIALS_MAX", 2)

@@ -68,7 +68,7 @@ WRONG: dict[str, tuple[RiskTable, str]] = {
             RiskTable(True, weights=(Weight(name, BAND_FROM[Band.MEDIUM] - 1),)),
             f"risk.weights[{name}].score",
         )
-        for name in set(ActionClass) - HARMLESS
+        for name in sorted(set(ActionClass) - HARMLESS)
     },
 }
 
