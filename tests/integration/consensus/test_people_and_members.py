@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from quorate.consensus import draft as drafts
+from quorate.consensus.draft import Draft
 from quorate.consensus.epoch import Admins, Epoch
 from quorate.genesis import first_epoch
 from quorate_cli.__main__ import main
@@ -70,9 +71,8 @@ def reached(cluster: Administered) -> tuple[object, ...]:
     return ("--genesis", cluster.folder / "genesis.json", "--member-url", cluster.template)
 
 
-async def proposed(cluster: Administered, path: Path) -> tuple[int, str]:
+async def proposed(cluster: Administered, draft: Draft) -> tuple[int, str]:
     """What the first member says to a proposal of somebody without a token."""
-    draft = drafts.parse(path.read_bytes())
     proposal = Proposal(record=draft.record, admins=draft.admins)
     connector = aiohttp.TCPConnector(ssl=tls.unverified_context())
     async with (
@@ -112,7 +112,10 @@ def test_people_freeze_and_unfreeze_and_rotate(cluster: Administered, run: Run) 
         assert (code, said["changes"]) == (0, [f"freeze {frozen['id']} ends"])
         code, said = run("committee", "apply", draft, *at)
         assert (code, said["error"]["message"]) == (1, "1 of 2 administrators signed it")
-        assert asyncio.run(proposed(cluster, draft)) == (401, "Unauthenticated")
+        assert asyncio.run(proposed(cluster, drafts.parse(draft.read_bytes()))) == (
+            401,
+            "Unauthenticated",
+        )
         assert run("committee", "sign", draft, "--key", ann)[0] == 2
         assert run("committee", "sign", draft, "--key", ben)[0] == 0
         code, said = run("committee", "apply", draft, *at)
