@@ -217,7 +217,7 @@ MUTANTS = (
     _mutant(
         "members loosen without administrators",
         "succession",
-        "if len(admins) < need.admins:",
+        "if len(admins) < needed:",
         "if False:",
     ),
     _mutant(
