@@ -44,6 +44,8 @@ FILES: Final[Mapping[tuple[str, ...], str]] = {
     ("committee", "rotate"): "committee_rotate",
     ("committee", "replace"): "committee_replace",
     ("committee", "resize"): "committee_resize",
+    ("committee", "administrators"): "committee_administrators",
+    ("committee", "policies"): "committee_policies",
     ("committee", "quarantine"): "committee_quarantine",
     ("committee", "readmit"): "committee_readmit",
     ("committee", "recover"): "committee_recover",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from quorate_cli.command import Command, Result
 from quorate_cli.committee import applying, drafting, whereabouts
-from quorate_cli.committee.survey import Members
+from quorate_cli.committee.survey import opened
 from quorate_cli.progress import Progress
 
 
@@ -27,11 +27,8 @@ def _run(arguments: Namespace, _progress: Progress) -> Result:
 
 async def _applied(arguments: Namespace) -> Result:
     draft = drafting.load(arguments.file)
-    members = Members(whereabouts.read(arguments), arguments.token_file)
-    try:
+    async with opened(arguments, arguments.token_file) as members:
         return await applying.apply(draft, members, may_propose=arguments.token_file is not None)
-    finally:
-        await members.close()
 
 
 COMMAND = Command(

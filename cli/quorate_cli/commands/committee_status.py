@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 
 from quorate_cli.command import Command, Result
 from quorate_cli.committee import outcome, whereabouts
-from quorate_cli.committee.survey import Members, Survey
+from quorate_cli.committee.survey import Survey, opened
 from quorate_cli.layout import terminal_width
 from quorate_cli.progress import Progress
 
@@ -19,11 +19,8 @@ def _run(arguments: Namespace, _progress: Progress) -> Result:
 
 
 async def _asked(arguments: Namespace) -> Survey:
-    members = Members(whereabouts.read(arguments))
-    try:
+    async with opened(arguments) as members:
         return await members.survey()
-    finally:
-        await members.close()
 
 
 COMMAND = Command(
@@ -36,6 +33,7 @@ COMMAND = Command(
         "or lie, and how many more may go now. Nothing is changed, and no token is shown."
     ),
     examples=(
+        "committee status",
         "committee status --member-url 'https://quorate-{member}.quorate-system.svc:8443'",
         "committee status --genesis genesis.json --member-url member-0=https://127.0.0.1:9000 \\\n"
         "    --member-url member-1=https://127.0.0.1:9001",

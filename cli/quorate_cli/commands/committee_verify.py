@@ -13,7 +13,7 @@ from quorate_cli import exit_codes
 from quorate_cli.command import Command, Result
 from quorate_cli.committee import chain_file, whereabouts
 from quorate_cli.committee.chain_file import Chain
-from quorate_cli.committee.survey import Members
+from quorate_cli.committee.survey import opened
 from quorate_cli.files import check_target
 from quorate_cli.progress import Progress
 
@@ -77,11 +77,8 @@ def _chain(arguments: Namespace) -> tuple[Chain, bool]:
 
 
 async def _asked(arguments: Namespace) -> Chain:
-    members = Members(whereabouts.read(arguments))
-    try:
+    async with opened(arguments) as members:
         return (await members.survey()).chain
-    finally:
-        await members.close()
 
 
 def _text(step: Step) -> list[str]:

@@ -15,7 +15,7 @@ from quorate.errors import InvalidInput
 from quorate.ports import Signer
 from quorate_cli.command import Command, Result
 from quorate_cli.committee import orders, whereabouts
-from quorate_cli.committee.survey import Members
+from quorate_cli.committee.survey import opened
 from quorate_cli.files import check_target, read_file, read_password, read_signer, write_file
 from quorate_cli.progress import Progress
 from quorate_io import member_api
@@ -90,11 +90,8 @@ async def _frozen(arguments: Namespace, signer: Signer | None) -> Result:
             write_file(arguments.out, member_api.encode(signed))
         return signed
 
-    members = Members(whereabouts.read(arguments))
-    try:
+    async with opened(arguments) as members:
         return await orders.send(members, make)
-    finally:
-        await members.close()
 
 
 def _order(arguments: Namespace, head: Epoch) -> Order:

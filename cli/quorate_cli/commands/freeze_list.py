@@ -8,7 +8,7 @@ from quorate.evidence.intoto.timestamps import format_utc
 from quorate_cli import exit_codes
 from quorate_cli.command import Command, Result
 from quorate_cli.committee import orders, whereabouts
-from quorate_cli.committee.survey import Members
+from quorate_cli.committee.survey import opened
 from quorate_cli.layout import NOTICE, table, terminal_width
 from quorate_cli.progress import Progress
 
@@ -22,12 +22,9 @@ def _run(arguments: Namespace, _progress: Progress) -> Result:
 
 
 async def _listed(arguments: Namespace) -> Result:
-    members = Members(whereabouts.read(arguments))
-    try:
+    async with opened(arguments) as members:
         survey = await members.survey()
         found, problems = await orders.held(members, survey, datetime.now(UTC))
-    finally:
-        await members.close()
     asked = len(survey.answering)
     rows = [
         [

@@ -13,7 +13,7 @@ from quorate.consensus.keys import KeySignatures
 from quorate.errors import InvalidInput
 from quorate_cli.command import Result
 from quorate_cli.committee import chain_file, whereabouts
-from quorate_cli.committee.survey import Members
+from quorate_cli.committee.survey import opened
 from quorate_cli.files import check_target, read_file, read_password, read_signer, write_file
 
 SIGNATURES = KeySignatures()
@@ -56,11 +56,8 @@ def head(arguments: Namespace) -> Epoch:
 
 
 async def _asked(arguments: Namespace) -> Epoch:
-    members = Members(whereabouts.read(arguments))
-    try:
+    async with opened(arguments) as members:
         return (await members.survey()).head
-    finally:
-        await members.close()
 
 
 def finish(

@@ -1,7 +1,9 @@
 """Asking every member by itself: what it knows, over a channel that is verified to be its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from argparse import Namespace
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,6 +15,7 @@ from quorate.consensus.succession import CertifiedRecord
 from quorate.errors import QuorateError, Unavailable
 from quorate.genesis import parse_genesis
 from quorate.ports import Clock
+from quorate_cli.committee import whereabouts
 from quorate_cli.committee.chain_file import Chain
 from quorate_cli.committee.whereabouts import Whereabouts
 from quorate_io.clock import SystemClock
@@ -95,6 +98,17 @@ class Survey:
                 )
             }
         return tuple(sorted(others))
+
+
+@contextlib.asynccontextmanager
+async def opened(arguments: Namespace, token_file: Path | None = None) -> AsyncIterator["Members"]:
+    """The channels to the members, as the command line or the cluster says. Raises QuorateError."""
+    with whereabouts.found(arguments) as places:
+        members = Members(places, token_file)
+        try:
+            yield members
+        finally:
+            await members.close()
 
 
 Act = Callable[[Heard], Awaitable[None]]

@@ -1,7 +1,8 @@
 """Where the members are, and which genesis pins them: as the command line says, or the cluster."""
 
+import contextlib
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +13,14 @@ from quorate.manifest import check_digest
 from quorate.names import MEMBER_MARK
 from quorate_cli.cluster import connection
 from quorate_cli.cluster.installation import read_genesis
+from quorate_cli.committee import forwarding
 from quorate_cli.files import read_file
 from quorate_io.member_channel import member_url
 
 NOTES = (
-    "Members are reached directly, not through the operator: forward a port of each\n"
-    "(kubectl port-forward -n quorate-system svc/quorate-member-0 9000:8443) and name it, as\n"
-    "--member-url member-0=https://127.0.0.1:9000; inside the cluster\n"
-    "--member-url 'https://quorate-{member}.quorate-system.svc:8443' names all of them.\n"
+    "Members are reached directly, not through the operator: without --member-url kubectl\n"
+    "forwards a port of each, and with it you say where they are: NAME=https://127.0.0.1:9000 for\n"
+    "a port of your own, or inside the cluster 'https://quorate-{member}.quorate-system.svc:8443'.\n"
     "What they answer is believed as far as it follows from the genesis. Without --genesis or\n"
     "--genesis-digest that is what the API server says it is: pin it to trust neither."
 )
@@ -67,14 +68,15 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="URL",
         action="append",
         default=[],
-        help="NAME=https://HOST:PORT, repeatable; or one with {member} in HOST for all",
+        help="NAME=https://HOST:PORT, repeatable; or one with {member} in HOST for all (default: "
+        "ports that kubectl forwards)",
     )
     parser.add_argument(
         "--ask",
         metavar="NAME",
         action="append",
         default=[],
-        help="with {member}: a member to begin with, repeatable (default: those of the genesis)",
+        help="a member to begin with, repeatable (default: those of the genesis)",
     )
     add_genesis(parser)
 
@@ -93,11 +95,30 @@ def pinned(arguments: Namespace) -> tuple[str, Epoch | None]:
     return genesis.digest_text, genesis
 
 
-def read(arguments: Namespace) -> Whereabouts:
-    """Where the members are. Raises QuorateError."""
+@contextlib.contextmanager
+def found(arguments: Namespace) -> Iterator[Whereabouts]:
+    """Where the members are, while the block runs. Raises QuorateError."""
+    urls, template = _given(arguments.member_url)
+    digest, genesis = pinned(arguments)
+    names = tuple(arguments.ask)
+    if not names and not urls:
+        if genesis is None:
+            raise InvalidInput(
+                "must name a member to begin with", field="--ask", fix="or give --genesis"
+            )
+        names = tuple(seat.name for seat in genesis.record.seats)
+    if urls or template is not None:
+        yield Whereabouts(digest, genesis, urls, template, names)
+        return
+    with forwarding.forwarded(names, _kubectl_flags(arguments)) as forwarded:
+        yield Whereabouts(digest, genesis, forwarded, None, names)
+
+
+def _given(flags: Sequence[str]) -> tuple[dict[str, str], str | None]:
+    """URLs by member, and the template, as ``--member-url`` says them. Raises InvalidInput."""
     urls: dict[str, str] = {}
     template = None
-    for given in arguments.member_url:
+    for given in flags:
         name, equals, url = given.partition("=")
         if equals and not name.startswith("https:"):
             if not name or name in urls:
@@ -112,19 +133,9 @@ def read(arguments: Namespace) -> Whereabouts:
                 f"must be NAME=https://HOST:PORT, or one URL with {MEMBER_MARK}",
                 field="--member-url",
             )
-    if not urls and template is None:
-        raise InvalidInput(
-            "must be given",
-            field="--member-url",
-            fix="forward a port of each member: kubectl port-forward -n quorate-system "
-            "svc/quorate-member-0 9000:8443, then --member-url member-0=https://127.0.0.1:9000",
-        )
-    digest, genesis = pinned(arguments)
-    names = tuple(arguments.ask)
-    if template is not None and not names:
-        if genesis is None:
-            raise InvalidInput(
-                "must name a member to begin with", field="--ask", fix="or give --genesis"
-            )
-        names = tuple(seat.name for seat in genesis.record.seats)
-    return Whereabouts(digest, genesis, urls, template, names)
+    return urls, template
+
+
+def _kubectl_flags(arguments: Namespace) -> list[str]:
+    given = (("--kubeconfig", arguments.kubeconfig), ("--context", arguments.context))
+    return [f"{flag}={value}" for flag, value in given if value]

@@ -8,19 +8,23 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
 from quorate.consensus import draft as drafts
 from quorate.consensus import judge_sets, quarantine, succession
 from quorate.consensus.draft import Draft
-from quorate.consensus.epoch import Admins, Change, Epoch, Seat
+from quorate.consensus.epoch import Admins, Change, Epoch, Seat, material_of
 from quorate.consensus.equivocation import Equivocation
 from quorate.consensus.keys import KeySignatures
 from quorate.consensus.succession import CertifiedRecord
 from quorate.consensus.thresholds import PRESETS
 from quorate.consensus.wire import Verdict
 from quorate.genesis import encode
+from quorate.policy import in_force
 from quorate_cli.committee import chain_file
 from quorate_cli.committee.chain_file import Chain
+from quorate_consensus.relay import read_policy
+from tests.fakes import vouching
 from tests.fakes.ballots import Committee, digest
 from tests.unit.cli.conftest import Quorate, Ran
 
@@ -198,6 +202,50 @@ def test_a_freeze_is_released_by_its_id(desk: Desk) -> None:
     assert desk(*made, digest("1"), "--id", digest("2")).code == 0
     desk.check(Change.RELEASE)
     assert set(desk.draft().record.released) == {digest("1"), digest("2")}
+
+
+def test_administrators_join_and_leave(desk: Desk) -> None:
+    """By key and by key's id; nobody may be left with more signatures to give than keys."""
+    ann = material_of(desk.committee.epoch.record.admins.keys[0])
+    made = ("committee", "administrators", "--reason", "r")
+    assert desk(*made, "--add", desk.folder / "new.pub", "--remove", ann).code == 0
+    desk.check(Change.MEMBERSHIP)
+    keys = [material_of(key) for key in desk.draft().record.admins.keys]
+    assert (len(keys), ann in keys, desk.draft().record.admins.needed) == (2, False, 2)
+    for wrong in (
+        ("--remove", ann),
+        ("--remove", digest("1")),
+        ("--needed", "3"),
+        ("--needed", "0"),
+        ("--add", desk.folder / "ann.pub"),
+        (),
+    ):
+        assert desk(*made, *wrong).code == 2, wrong
+
+
+def test_policies_are_proposed_by_what_is_read(desk: Desk) -> None:
+    """The digest is the one that members compute of what the cluster holds; others are refused."""
+    floor = vouching.policy(
+        {
+            "model": {"signers": vouching.signers(vouching.signer()), "gates": []},
+            "runtime": {"upstream": {"port": 8000}},
+        }
+    )
+    file = desk.folder / "floor.yaml"
+    made = ("committee", "policies", "--reason", "r", "--file", file)
+    file.write_text(yaml.safe_dump(floor))
+    ran = desk(*made)
+    assert ran.code == 0, ran.out
+    desk.check(Change.POLICIES)
+    assert desk.draft().record.policies == in_force.digest([read_policy(floor)])
+    for text in (
+        "kind: Pod\nmetadata: {name: x}",
+        "- 1",
+        "{",
+        yaml.safe_dump(floor | {"spec": {}}),
+    ):
+        file.write_text(text)
+        assert desk(*made).code == 2, text
 
 
 WRONG: list[Callable[[dict[str, Any]], object]] = [
