@@ -17,6 +17,8 @@ from quorate_io import logs
 from quorate_io.clock import SystemClock
 from quorate_io.health import HealthServer
 
+log = logging.getLogger("quorate_consensus")
+
 
 async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
@@ -27,14 +29,22 @@ async def _serve(settings: Settings) -> None:
     async with running(settings, SystemClock(), Metrics(registry)) as member:
         health = HealthServer(ready=member.not_ready, registry=registry)
         await health.listen([settings.health.host or ""], settings.health.port)
+        ends = [asyncio.create_task(stop.wait()), asyncio.create_task(member.until_rekeyed())]
         try:
-            await stop.wait()
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not stop.is_set():
+                log.warning("ends, to start again with the key that its seat names")
         finally:
+            for end in ends:
+                end.cancel()
             await health.close()
 
 
 def main() -> int:
-    """Serve until SIGTERM, or make a store. Exit code 2 if settings or files cannot be used."""
+    """Serve until SIGTERM or until the member's key was replaced, or make a store.
+
+    Exit code 2 if settings or files cannot be used.
+    """
     logs.set_up("quorate-member")
     try:
         if sys.argv[1:2] == [store_init.COMMAND]:
@@ -42,7 +52,7 @@ def main() -> int:
         else:
             uvloop.run(_serve(parse_arguments(sys.argv[1:])))
     except QuorateError as error:
-        logging.getLogger("quorate_consensus").error("cannot start: %s", error)
+        log.error("cannot start: %s", error)
         return 2
     return 0
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from quorate.consensus.epoch import material_of
 from quorate.errors import InvalidInput, Unavailable
 from quorate.genesis import GENESIS_BYTES_MAX, parse_genesis
 from quorate.ports import Clock
@@ -48,6 +49,25 @@ class Serving:
     leaf: MemberCertificate
     clock: Clock
     committee: Committee
+    key: Path
+    """Where its private key is."""
+
+    async def until_rekeyed(self) -> None:
+        """Return once its seat names another key and that is there: a new process takes it up."""
+        while True:
+            await asyncio.sleep(RELOAD_SECONDS)
+            if self._is_rekeyed():
+                return
+
+    def _is_rekeyed(self) -> bool:
+        head, own = self.committee.epochs.head, self.committee.signer.public_key.key_id
+        if any(material_of(seat.key) == own for seat in head.record.seats):
+            return False
+        try:
+            return is_seated(read_file(self.key, KEY_FILE_BYTES), head)
+        except InvalidInput as error:
+            log.warning("the key cannot be read: %s", error)
+            return False
 
     def not_ready(self) -> list[str]:
         """Reasons why no client can be served.
@@ -132,7 +152,7 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
                     epochs.head.record.number,
                 )
                 try:
-                    yield Serving(leaf, clock, committee)
+                    yield Serving(leaf, clock, committee, settings.key)
                 finally:
                     for task in tasks:
                         task.cancel()

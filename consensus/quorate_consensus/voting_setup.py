@@ -157,8 +157,10 @@ def _voter(
     if settings.make_store and not VoteStore.is_there(settings.store):
         log.warning("a vote store is made: what this member said before is not known to it")
         stores.init(settings.store, whose)
-    store = VoteStore(settings.store, whose)
     try:
+        if stores.adopt(settings.store, whose):
+            log.info("goes on under another key with the store that it has")
+        store = VoteStore(settings.store, whose)
         store.reach(epoch.record.number)
         incarnation = store.begin_incarnation()
     except OSError as error:

@@ -47,18 +47,27 @@ def init(directory: Path, owner: Owner) -> bool:
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = _read(directory / _MARK)
-        empty = not any(directory.iterdir())
-        others = found is not None and found.get("key") != owner.key
-        if found is not None and others and found | {"key": owner.key} == asdict(owner):
-            # The member got another key. Nothing that it said under the old one is lost.
-            durable.replace(directory / _MARK, canonical(asdict(owner)))
+        if adopt(directory, owner):
             return False
-        if not empty:
+        if any(directory.iterdir()):
             raise InvalidInput("is not empty: a member's store is made once", field=str(directory))
         durable.replace(directory / _MARK, canonical(asdict(owner)))
     except OSError as error:
         raise InvalidInput(f"cannot be made: {error.strerror}", field=str(directory)) from None
+    return True
+
+
+def adopt(directory: Path, owner: Owner) -> bool:
+    """Take over the store of the same member under an earlier key; False if it is none.
+
+    Nothing that it said under that key is lost. Raises InvalidInput if it cannot be read, OSError.
+    """
+    found = _read(directory / _MARK)
+    if found is None or found.get("key") == owner.key:
+        return False
+    if found | {"key": owner.key} != asdict(owner):
+        return False
+    durable.replace(directory / _MARK, canonical(asdict(owner)))
     return True
 
 
@@ -76,8 +85,7 @@ class VoteStore:
                 raise InvalidInput(
                     f"is the store of another {name} than {expected}",
                     field=str(directory),
-                    fix="mount the store that was made for this member; after a change of its "
-                    "key run init again, which keeps what is in it",
+                    fix="mount the store that was made for this member",
                 )
         self._epoch = b""
         self._denials: dict[Key, Judgement] = {}

@@ -195,6 +195,29 @@ async def test_a_quarantine(keeping: ChainKeeping, running: Running) -> None:
     assert 'proposals_total{outcome="declined",reason="AnotherChosen"} 1.0' in metrics
 
 
+@pytest.mark.requirement("committee: a rotated member goes on by itself, with what it said")
+async def test_a_rotated_member_goes_on_by_itself(tmp_path: Path) -> None:
+    """The new key is there, then the record: the process ends, and the next one votes in the new
+    epoch, with the store of the old key."""
+    voting = VotingCluster(tmp_path)
+    assert voting.init().returncode == 0
+    keeping = ChainKeeping(voting)
+    fresh = Party(ed25519.Ed25519PrivateKey.generate())
+    with voting.member(*voting.voting()) as process:
+        voting.write("key.pem", pem(fresh.private))
+        seats = keeping.committee.seats(**{"1": {"key": fresh.identity.public_key.pem}})
+        record = keeping.committee.next_record(Change.MEMBERSHIP, seats=seats)
+        epoch = await keeping.show(await keeping.certify(record, "1"), "1")
+        assert process.wait(20) == 0
+    assert "ends, to start again with the key that its seat names" in voting.log()
+    with voting.member(*voting.voting()):
+        await voting.observe()
+        async with voting.session_to() as session:
+            ask = voting.ask(voting.request(user("hi")), epoch=epoch.digest)
+            voting.ballot(await vote(session, ask), epoch)
+    assert "goes on under another key with the store that it has" in voting.log()
+
+
 @pytest.mark.requirement("freeze: only administrators and a strict quorum end it before its time")
 async def test_votes_and_freezes_go_by_the_new_epoch(tmp_path: Path) -> None:
     """As soon as a member is shown the release, it votes about what was frozen, in the new epoch
