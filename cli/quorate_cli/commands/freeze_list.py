@@ -55,7 +55,7 @@ COMMAND = Command(
         "Ask every member what it holds frozen, and verify each order by the newest epoch. What\n"
         "has expired or was released is not listed."
     ),
-    examples=("freeze list --genesis genesis.json --member-url member-0=https://127.0.0.1:9000",),
+    examples=("freeze list", "freeze list --genesis genesis.json --output json"),
     notes="Exit code 3: not every member answered; the rest is listed.\n" + whereabouts.NOTES,
     arguments=_arguments,
     run=_run,
