@@ -36,12 +36,14 @@ async def test_a_port_is_forwarded_and_given_up(
     quorate: Quorate, tmp_path: Path, pinned: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """kubectl is told which cluster; the member answers through it; afterwards it has ended."""
-    async with FakeMember(name=SEAT).serving() as url:
+    member = FakeMember(name=SEAT)
+    async with member.serving() as url:
         line = f"Forwarding from 127.0.0.1:{url.rpartition(':')[2]} -> 8443"
         kubectl(tmp_path, monkeypatch, "sleep 0.2", f"echo '{line}'", "exec sleep 60")
         words = ("committee", "status", *pinned, "--context", "staging")
         ran = await asyncio.to_thread(quorate, *words)
     assert (ran.code, ran.document["members"][0]["answers"]) == (0, True), ran.out
+    assert member.tokens == []
     process, *said = (tmp_path / "ran").read_text().split()
     assert said == [
         *("--context=staging", "port-forward", "-n", "quorate-system"),
