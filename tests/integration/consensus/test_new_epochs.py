@@ -1,8 +1,10 @@
 """Five real members change who they are, over TLS and disk, and what they signed before counts."""
 
+import asyncio
 import contextlib
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,8 +17,9 @@ from quorate.consensus import quarantine
 from quorate.consensus.epoch import Change
 from quorate.consensus.thresholds import PRESETS, Thresholds
 from quorate.consensus.wire import Abstention
-from quorate.errors import EvidenceError
+from quorate.errors import EvidenceError, QuorateError
 from quorate_io import member_api
+from quorate_io.committee_client import CommitteeClient
 from quorate_io.member_api import EpochsRequest, Proposal
 from tests.fakes.asking import user
 from tests.fakes.ballots import SIGNATURES, Party, digest
@@ -63,6 +66,35 @@ class Running:
         return False
 
 
+@dataclass
+class Traffic:
+    """What a pod that goes on asking for its state was told."""
+
+    answered: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def asking(pod: CommitteeClient) -> Iterator[Traffic]:
+    """A pod that asks all the time, as often as one may."""
+    traffic = Traffic()
+
+    async def ask() -> None:
+        while True:
+            try:
+                await pod.state(UID)
+                traffic.answered += 1
+            except QuorateError as error:
+                traffic.failed.append(str(error))
+            await asyncio.sleep(0.25)
+
+    task = asyncio.create_task(ask())
+    try:
+        yield traffic
+    finally:
+        task.cancel()
+
+
 @pytest.fixture
 def running(keeping: ChainKeeping) -> Iterator[Running]:
     """The five."""
@@ -84,6 +116,7 @@ async def test_a_rotation_and_a_replacement(keeping: ChainKeeping, running: Runn
         await operator.vouch(session)
         votes = await keeping.votes(now(), *FIVE)
         before = certificate.combine(list(votes.values())[:4], cluster.history)
+        traffic = running.stack.enter_context(asking(pod))
 
         # 2's key rotates. One member is shown the record; the others learn it from that one.
         fresh = Party(ed25519.Ed25519PrivateKey.generate())
@@ -127,6 +160,8 @@ async def test_a_rotation_and_a_replacement(keeping: ChainKeeping, running: Runn
         assert history.head == committee.epoch
         assert [epoch.record.number for epoch in history.recent] == [0, 1, 2, 3, 4]
         certificate.verify(before, history, datetime.now(UTC))
+        assert traffic.failed == []
+        assert traffic.answered > 20
         await operator.client.history(newer=True)
         await operator.vouch(cluster.session("t"))
         held = (await operator.evaluate(cluster.floor(), cluster.model())).certificate
