@@ -17,7 +17,7 @@ class Following:
 
     def __init__(self, settings: Settings, known: Known, meter: Meter) -> None:
         """Raises InvalidInput if what was chosen before cannot be read."""
-        # Of its own: evidence takes seconds to recompute, and nobody else is to wait for it.
+        # Of its own: evidence takes a while to recompute, and nobody else is to wait for it.
         self._workers = ThreadPoolExecutor(1, thread_name_prefix="chain")
         files = ChoiceFile(settings.epochs) if settings.epochs is not None else None
         self.endorsing = Endorsing(

@@ -43,7 +43,7 @@ def of(proposal: Proposal, head: Epoch, observed: Observed | None) -> Doubt | No
     """The first doubt about a proposal, or None. ``observed``: what the operator told of.
 
     Of a record that may not follow ``head`` nothing is said: the chain's rules refuse it. Takes
-    a second or more for the largest evidence. Pure.
+    up to a second for the largest evidence. Pure.
     """
     record = proposal.record
     try:
