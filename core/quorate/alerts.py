@@ -20,6 +20,8 @@ class Rule(StrEnum):
     WEBHOOK_WATCH_STALE = "WebhookWatchStale"
     OPERATOR_WATCH_STALE = "OperatorWatchStale"
     MEMBER_UNAVAILABLE = "MemberUnavailable"
+    COMMITTEE_DEGRADED = "CommitteeDegraded"
+    JUDGES_NOT_DIVERSE = "JudgesNotDiverse"
     STATE_AGE_HIGH = "StateAgeHigh"
     RECEIPT_RENEWAL_LATE = "ReceiptRenewalLate"
     CERTIFICATE_RENEWAL_LATE = "CertificateRenewalLate"
@@ -85,6 +87,21 @@ CATALOGUE: Final = (
         "Service of a member, such as quorate-member-0",
         "A member does not answer the operator; the incident names it. Without a strict quorum of "
         "them, certificates and receipts are not renewed; without r + 1, states are not either.",
+    ),
+    Alert(
+        Rule.COMMITTEE_DEGRADED,
+        "High",
+        Source.OPERATOR,
+        "SafetyCommittee",
+        "So few members answer, or are believed, that one more could not be missed: without it no "
+        "certificate, receipt or epoch record gets its signatures.",
+    ),
+    Alert(
+        Rule.JUDGES_NOT_DIVERSE,
+        "High",
+        Source.OPERATOR,
+        "SafetyCommittee",
+        "Two members whose word counts go by the same judges: what one overlooks, the other does.",
     ),
     Alert(
         Rule.STATE_AGE_HIGH,

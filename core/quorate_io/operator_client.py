@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from quorate.consensus.history import EpochUnknown, History
-from quorate.errors import QuorateError
+from quorate.consensus.succession import CertifiedRecord
+from quorate.errors import InvalidInput, QuorateError
 from quorate.ports import Clock
-from quorate_io import member_api
+from quorate_io import member_api, member_trust
 from quorate_io.clock import SystemClock
 from quorate_io.evaluation import Counting, Evaluation, unanswered
 from quorate_io.member_channel import MemberRefused, Request
@@ -60,6 +61,49 @@ class MemberLink:
         return member_api.decode(
             answer, member_api.ReportsAnswer, bytes_max=bytes_max, what="reports"
         )
+
+    async def propose(self, proposal: member_api.Proposal) -> member_api.ProposeAnswer:
+        """Ask for a signature of an epoch record. Whose it is and whether it holds up is unproven.
+
+        A member that does not sign says why.
+        """
+        body = member_api.EpochsRequest(propose=proposal)
+        answer = await self._channels.call(self.name, _epochs(body, TIMEOUT_EVALUATE))
+        found = member_api.decode(
+            answer,
+            member_api.ProposeAnswer,
+            bytes_max=member_api.ANSWER_BYTES,
+            what="propose answer",
+        )
+        if (found.endorsement is None) == (found.declined is None):
+            raise InvalidInput("must have one of endorsement and declined", field="propose answer")
+        return found
+
+    async def show(self, certified: CertifiedRecord) -> int:
+        """Show a certified record; returns the number of the newest epoch the member knows then.
+
+        MemberRefused with reason EpochRefused if it does not follow what the member knows.
+        """
+        body = member_api.EpochsRequest(certified=certified)
+        answer = await self._channels.call(self.name, _epochs(body, TIMEOUT))
+        return member_api.decode(
+            answer, member_api.EpochTaken, bytes_max=member_api.ANSWER_BYTES, what="epoch taken"
+        ).number
+
+    async def chain(self, after: int) -> tuple[CertifiedRecord, ...]:
+        """What the member knows beyond epoch ``after``, as many records as it tells at once. None
+        of it is verified, and it may be none though the member is not so far."""
+        query = ((member_api.AFTER_PARAMETER, str(after)),) if after else ()
+        path, bytes_max = member_api.GENESIS_PATH, member_api.GENESIS_BYTES
+        answer = await self._channels.call(
+            self.name, Request("GET", path, bytes_max, TIMEOUT, query=query)
+        )
+        return member_trust.read(answer).chain
+
+
+def _epochs(body: member_api.EpochsRequest, timeout: float) -> Request:
+    path, bytes_max = member_api.EPOCHS_PATH, member_api.ANSWER_BYTES
+    return Request("POST", path, bytes_max, timeout, member_api.encode(body))
 
 
 class OperatorClient:

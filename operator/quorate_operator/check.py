@@ -5,7 +5,7 @@ import base64
 import binascii
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,33 +71,26 @@ async def authority_set(api: ApiServer, place: Place) -> None:
 
 
 async def endpoints_ready(api: ApiServer, place: Place) -> None:
-    """The Services of webhook and members have ready endpoints."""
-    members = map(names.member_object, await _members(await _genesis(api, place), place))
-    for service in (names.WEBHOOK_SERVICE, *members):
-        slices = await api.get(
-            f"/apis/discovery.k8s.io/v1/namespaces/{place.namespace}/endpointslices",
-            {"labelSelector": f"kubernetes.io/service-name={service}"},
-        )
-        if ready_endpoints(slices) == 0:
-            raise Unavailable(
-                f"Service {service} has no ready endpoint",
-                fix=f"kubectl -n {place.namespace} get pods; kubectl describe those not ready",
-            )
+    """The Services of the webhook, and of as many members as must sign, have ready endpoints."""
+    await _endpoint(api, place, names.WEBHOOK_SERVICE)
+    committee = await _committee(await _genesis(api, place), place)
+    members = list(committee.standing(committee.head))
+    outcomes = await asyncio.gather(
+        *(_endpoint(api, place, names.member_object(name)) for name in members),
+        return_exceptions=True,
+    )
+    _enough(outcomes, committee.head)
 
 
 async def members_prove_genesis(api: ApiServer, place: Place) -> None:
-    """Every member serves the genesis of this installation, over its own Service."""
+    """As many members as must sign serve this installation's genesis, each over its own Service."""
     genesis = await _genesis(api, place)
-    members = await _members(genesis, place)
+    committee = await _committee(genesis, place)
+    members = committee.standing(committee.head)
     outcomes = await asyncio.gather(
         *(_learn(genesis, name, place, seat=name) for name in members), return_exceptions=True
     )
-    failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-    for outcome in failed:
-        if not isinstance(outcome, QuorateError):
-            raise outcome
-    if failed:
-        raise Unavailable("; ".join(map(str, failed)))
+    _enough(outcomes, committee.head)
 
 
 async def webhook_answers(api: ApiServer, place: Place) -> None:
@@ -156,15 +149,46 @@ async def _genesis(api: ApiServer, place: Place) -> Epoch:
     return parse_genesis(str(document["data"]["genesis.json"]).encode("utf-8"))
 
 
-async def _members(genesis: Epoch, place: Place) -> list[str]:
-    """Who the members are by now, as far as those of the genesis tell."""
+async def _endpoint(api: ApiServer, place: Place, service: str) -> None:
+    slices = await api.get(
+        f"/apis/discovery.k8s.io/v1/namespaces/{place.namespace}/endpointslices",
+        {"labelSelector": f"kubernetes.io/service-name={service}"},
+    )
+    if ready_endpoints(slices) == 0:
+        raise Unavailable(
+            f"Service {service} has no ready endpoint",
+            fix=f"kubectl -n {place.namespace} get pods; kubectl describe those not ready",
+        )
+
+
+def _enough(outcomes: Sequence[object], head: Epoch) -> None:
+    """Raise Unavailable unless a strict quorum is well; warn of each member that is not.
+
+    A committee is made to miss some: an installation that waited for every one of them could not be
+    upgraded while a node is away.
+    """
+    failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    for outcome in failed:
+        if not isinstance(outcome, QuorateError):
+            raise outcome
+    well, needed = len(outcomes) - len(failed), head.record.thresholds.strict
+    if well < needed:
+        said = "; ".join(map(str, failed))
+        raise Unavailable(
+            f"{well} of {head.record.thresholds.n} members are well, {needed} must be: {said}"
+        )
+    for one in failed:
+        log.warning("a member is not well, and enough others are: %s", one)
+
+
+async def _committee(genesis: Epoch, place: Place) -> History:
+    """The epochs by now, as far as the members of the genesis tell."""
     told = await asyncio.gather(
         *(_learn(genesis, seat.name, place) for seat in genesis.record.seats),
         return_exceptions=True,
     )
     known = [one for one in told if isinstance(one, History)]
-    newest = max(known, key=lambda one: one.head.record.number, default=histories.begin(genesis))
-    return list(newest.standing(newest.head))
+    return max(known, key=lambda one: one.head.record.number, default=histories.begin(genesis))
 
 
 async def _learn(genesis: Epoch, member: str, place: Place, seat: str | None = None) -> History:

@@ -7,6 +7,7 @@ from quorate import names
 from quorate.api.v1alpha1 import (
     AttestedModel,
     ClusterSafetyPolicy,
+    SafetyCommittee,
     SafetyException,
     SafetyIncident,
     SafetyPolicy,
@@ -66,6 +67,7 @@ CLUSTER_SAFETY_POLICY: Final = _own(ClusterSafetyPolicy)
 ATTESTED_MODEL: Final = _own(AttestedModel)
 SAFETY_INCIDENT: Final = _own(SafetyIncident)
 SAFETY_EXCEPTION: Final = _own(SafetyException)
+SAFETY_COMMITTEE: Final = _own(SafetyCommittee)
 POD: Final = Kind("Pod", "", "v1", "pods", True, names.MODEL_LABEL)
 ANY_POD: Final = Kind("Pod", "", "v1", "pods", True)
 """Pods whether they name a model or not."""

@@ -21,6 +21,9 @@ from quorate_operator.alerts import Alerts
 from quorate_operator.break_glass import BreakGlass
 from quorate_operator.chain_follower import ChainFollower
 from quorate_operator.committee import Committee
+from quorate_operator.committee_alarm import CommitteeAlarm
+from quorate_operator.committee_keeper import CommitteeKeeper
+from quorate_operator.committee_members import CommitteeMembers
 from quorate_operator.config import Config
 from quorate_operator.effects.api_server import ApiServer
 from quorate_operator.effects.cordon import Cordons
@@ -107,6 +110,10 @@ class Operator:
         place, url = config.namespace, config.member_url
         self._lookout = Lookout(api, place, url, committee, alerts, clock, time.monotonic)
         self._rollout = MemberRollout(api, lease, committee, world, events, place, time.monotonic)
+        asked, alarm = CommitteeMembers(members), CommitteeAlarm(alerts, time.monotonic)
+        self._keeper = CommitteeKeeper(
+            api, lease, asked, committee, world, follower.take, events, alarm, clock, time.monotonic
+        )
         self._exceptions = ExceptionKeeper(world, api, lease, alerts, events, clock, intake.arrived)
         self._break_glass = BreakGlass(world, api, lease, alerts, clock)
         cordons = Cordons(api, lease, alerts, time.monotonic, enabled=config.cordon)
@@ -163,6 +170,7 @@ class Operator:
                 self._follower.run(),
                 self._reports.run(),
                 self._rollout.run(),
+                self._keeper.run(),
                 self._sweeper.run(),
                 self._leaf.run(),
                 self._supervision.run(),

@@ -79,6 +79,21 @@ RULES: tuple[Rule, ...] = (
         "and receipts are not renewed; protected pods deny when theirs expire.",
     ),
     Rule(
+        Name.COMMITTEE_DEGRADED,
+        _raised(Name.COMMITTEE_DEGRADED),
+        "0m",
+        "The committee has no member to spare.",
+        "If one more is away, certificates and receipts are not renewed. The SafetyIncident says "
+        "who does not answer.",
+    ),
+    Rule(
+        Name.JUDGES_NOT_DIVERSE,
+        _raised(Name.JUDGES_NOT_DIVERSE),
+        "0m",
+        "Two members of the committee go by the same judges.",
+        "They are one opinion that counts twice. The SafetyIncident names them.",
+    ),
+    Rule(
         Name.STATE_AGE_HIGH,
         # One that is cut off alone ages nothing: others sign.
         f"time() - max({metrics.MEMBER_HEARD.name}) > {_HALF}\n"

@@ -4,10 +4,18 @@ from typing import Any
 
 from quorate_operator.effects.api_server import ApiRefused, ApiServer
 from quorate_operator.effects.fence import Holder, check
-from quorate_operator.kinds import ATTESTED_MODEL, CLUSTER_SAFETY_POLICY, SAFETY_POLICY
+from quorate_operator.kinds import (
+    ATTESTED_MODEL,
+    CLUSTER_SAFETY_POLICY,
+    SAFETY_COMMITTEE,
+    SAFETY_POLICY,
+)
 from quorate_operator.reconcile.actions import ApplyStatus
 
-KINDS = {kind.name: kind for kind in (ATTESTED_MODEL, CLUSTER_SAFETY_POLICY, SAFETY_POLICY)}
+KINDS = {
+    kind.name: kind
+    for kind in (ATTESTED_MODEL, CLUSTER_SAFETY_POLICY, SAFETY_POLICY, SAFETY_COMMITTEE)
+}
 Document = dict[str, Any]
 
 

@@ -10,6 +10,7 @@ from quorate.errors import QuorateError
 from quorate.genesis import NO_ADMINS
 from quorate.ports import Clock
 from quorate_operator.effects.api_server import ApiServer
+from quorate_operator.install.committee import install_committee
 from quorate_operator.install.keys import Inconsistent
 from quorate_operator.install.member import install_members
 from quorate_operator.install.seats import Plan
@@ -39,6 +40,7 @@ async def install(
         try:
             genesis = await install_members(api, namespace, plan, admins)
             await install_token_keys(api, namespace)
+            await install_committee(api)
             await install_webhook(api, namespace, clock, leaf_life)
         except Inconsistent:
             raise

@@ -21,13 +21,14 @@ async def find(api: ApiServer, kind: Kind, namespace: str, name: str) -> Documen
 async def create_once(api: ApiServer, kind: Kind, document: Document) -> tuple[Document, bool]:
     """Create an object, or find the one that is there; True if it was created now."""
     metadata = document["metadata"]
+    namespace = metadata.get("namespace", "")
     try:
-        return await api.create(kind, metadata["namespace"], document), True
+        return await api.create(kind, namespace, document), True
     except ApiRefused as error:
         if error.status != 409:
             raise
     # Somebody was faster, or it was there before: whichever is there counts.
-    return await api.get(kind.path(metadata["namespace"], metadata["name"])), False
+    return await api.get(kind.path(namespace, metadata["name"])), False
 
 
 async def put(api: ApiServer, kind: Kind, document: Document) -> str:

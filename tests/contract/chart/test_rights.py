@@ -13,7 +13,7 @@ Right = tuple[str, str, str]
 
 READ = "get,list,watch"
 KEYS = ",".join(names.member_key(f"member-{number}") for number in range(PRESETS["standard"].n))
-PEOPLE = ("-view", "-edit", "-explain", "-evidence-reader")
+PEOPLE = ("-view", "-edit", "-explain", "-evidence-reader", "-committee-proposer")
 """Roles of people: aggregated into Kubernetes' own, for everybody who is logged in, or for a
 namespace to bind."""
 EXPECTED: dict[str, set[Right]] = {
@@ -30,6 +30,8 @@ EXPECTED: dict[str, set[Right]] = {
         ("quorate.dev/attestedmodels/status", "", "patch"),
         ("quorate.dev/safetyexceptions", "", READ),
         ("quorate.dev/safetyexceptions/status", "", "patch"),
+        ("quorate.dev/safetycommittees", "committee", "get"),
+        ("quorate.dev/safetycommittees/status", "committee", "patch"),
         ("quorate.dev/safetyincidents", "", "create,get"),
         ("quorate.dev/safetyincidents/status", "", "patch"),
         ("events.k8s.io/events", "", "create,patch"),
@@ -42,6 +44,7 @@ EXPECTED: dict[str, set[Right]] = {
         ("apps/statefulsets", "", "list"),
         ("discovery.k8s.io/endpointslices", "", "list"),
         ("quorate.dev/safetyincidents", "", "list"),
+        ("configmaps", "", "get"),
     },
     # Bound by namespaces, for the ConfigMaps that their models name.
     "ClusterRole/quorate-evidence-reader": {("configmaps", "", "get")},
@@ -57,6 +60,8 @@ EXPECTED: dict[str, set[Right]] = {
         ("namespaces", "kube-system", "get"),
         ("admissionregistration.k8s.io/mutatingwebhookconfigurations", "quorate", "get,patch"),
         ("admissionregistration.k8s.io/validatingwebhookconfigurations", "quorate", "get,patch"),
+        ("quorate.dev/safetycommittees", "", "create"),
+        ("quorate.dev/safetycommittees", "committee", "get"),
         ("/openid/v1/jwks", "", "get"),
         ("/.well-known/openid-configuration", "", "get"),
     },
@@ -75,6 +80,10 @@ EXPECTED: dict[str, set[Right]] = {
         ("quorate.dev/attestedmodels", "", READ),
         ("quorate.dev/safetyincidents", "", READ),
         ("quorate.dev/safetyexceptions", "", READ),
+        ("quorate.dev/safetycommittees", "", READ),
+    },
+    "ClusterRole/quorate-committee-proposer": {
+        ("quorate.dev/safetycommittees", "committee", "get,patch,update"),
     },
     "ClusterRole/quorate-edit": {
         ("quorate.dev/safetypolicies", "", "create,delete,patch,update"),

@@ -66,6 +66,16 @@ async def test_each_member_that_is_not_well_is_told() -> None:
     assert "127.0.0.10" not in str(told.value)
 
 
+@pytest.mark.requirement("check: a strict quorum is enough, and the rest is warned of")
+async def test_one_of_five_may_be_away(caplog: pytest.LogCaptureFixture) -> None:
+    """Four of five must sign: the fifth is named in the log, and the installation is whole."""
+    stand = Stand()
+    async with stand.servers.serving("12") as url:
+        await members_prove_genesis(stand.api, stand.place(url))
+    assert "127.0.0.12" in caplog.text
+    assert "enough others are" in caplog.text
+
+
 async def test_members_are_those_whose_word_counts_by_now() -> None:
     """Who was found lying since need not be there; the others tell of it."""
     stand = Stand()

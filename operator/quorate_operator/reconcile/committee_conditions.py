@@ -1,0 +1,119 @@
+"""The conditions of the SafetyCommittee, and the alerts for them. Pure."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from quorate import names
+from quorate.alerts import Rule
+from quorate.consensus.epoch import Epoch
+from quorate_operator.reconcile.actions import RaiseAlert, Target
+from quorate_operator.reconcile.conditions import Observation
+from quorate_operator.reconcile.texts import clipped
+
+AVAILABLE: Final = "Available"
+DEGRADED: Final = "Degraded"
+JUDGES_DIVERSE: Final = "JudgesDiverse"
+EPOCH_CURRENT: Final = "EpochCurrent"
+DEGRADED_SECONDS: Final = 180.0
+"""A committee that has been degraded for so long is an alert; an upgrade of one member is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSeen:
+    """A member whose word counts. ``behind``: None if it did not say."""
+
+    name: str
+    reachable: bool
+    behind: bool | None = None
+
+
+def observe(head: Epoch, members: Sequence[MemberSeen]) -> dict[str, Observation]:
+    """Every condition by its type. ``members``: those whose word counts."""
+    return {
+        AVAILABLE: _available(head, members),
+        DEGRADED: _degraded(head, members),
+        JUDGES_DIVERSE: _diverse(head),
+        EPOCH_CURRENT: _current(members),
+    }
+
+
+def _live(members: Sequence[MemberSeen]) -> list[str]:
+    return [member.name for member in members if member.reachable]
+
+
+def _said(head: Epoch, members: Sequence[MemberSeen]) -> str:
+    """Who answers and who does not, for people."""
+    away = [member.name for member in members if not member.reachable]
+    lying = [seat.name for seat in head.record.seats if seat.quarantined]
+    parts = [f"{len(_live(members))} of {head.record.thresholds.n} members answer"]
+    if away:
+        parts.append(f"not {', '.join(away)}")
+    if lying:
+        parts.append(f"under quarantine: {', '.join(lying)}")
+    return "; ".join(parts)
+
+
+def _available(head: Epoch, members: Sequence[MemberSeen]) -> Observation:
+    strict = head.record.thresholds.strict
+    message = f"{_said(head, members)}; {strict} must sign"
+    if len(_live(members)) >= strict:
+        return Observation("True", "QuorumAnswers", message)
+    return Observation("False", "TooFewAnswer", message)
+
+
+def _degraded(head: Epoch, members: Sequence[MemberSeen]) -> Observation:
+    limits = head.record.thresholds
+    # A committee whose members must all sign has none to spare, and that was somebody's choice.
+    wanted = min(limits.strict + 1, limits.n)
+    live, message = len(_live(members)), _said(head, members)
+    if live >= wanted:
+        return Observation("False", "EnoughAnswer", message)
+    if live >= limits.strict:
+        message = f"{message}; without one more nothing is certified"
+        return Observation("True", "NoneToSpare", message)
+    return Observation("True", "TooFewAnswer", f"{message}; {limits.strict} must sign")
+
+
+def _diverse(head: Epoch) -> Observation:
+    by_judges: dict[str, list[str]] = defaultdict(list)
+    for seat in head.record.seats:
+        if not seat.quarantined:
+            by_judges[seat.judges].append(seat.name)
+    shared = [" and ".join(found) for found in by_judges.values() if len(found) > 1]
+    if not shared:
+        return Observation("True", "AllDiffer", "no two members go by the same judges")
+    message = f"{'; '.join(shared)} go by the same judges: they are one opinion"
+    return Observation("False", "JudgesShared", message)
+
+
+def _current(members: Sequence[MemberSeen]) -> Observation:
+    behind = [member.name for member in members if member.reachable and member.behind]
+    if behind:
+        message = f"{', '.join(behind)}: in an earlier epoch"
+        return Observation("False", "MembersBehind", message)
+    if not any(member.behind is False for member in members):
+        return Observation("Unknown", "NobodyAsked", "no member told of its epoch yet")
+    return Observation("True", "SameEpoch", "all that answer are in the epoch in force")
+
+
+def alerts(
+    seen: Mapping[str, Observation], degraded_seconds: float, subject: Target
+) -> tuple[RaiseAlert, ...]:
+    """What people must know of. ``degraded_seconds``: for how long it has been."""
+    found = []
+    if degraded_seconds >= DEGRADED_SECONDS and seen[DEGRADED].status == "True":
+        summary = clipped(f"the committee is degraded: {seen[DEGRADED].message}")
+        found.append(RaiseAlert(Rule.COMMITTEE_DEGRADED, subject, names.NAMESPACE, summary))
+    if seen[JUDGES_DIVERSE].status == "False":
+        summary = clipped(f"members share their judges: {seen[JUDGES_DIVERSE].message}")
+        found.append(RaiseAlert(Rule.JUDGES_NOT_DIVERSE, subject, names.NAMESPACE, summary))
+    return tuple(found)
+
+
+def ended(seen: Mapping[str, Observation]) -> set[Rule]:
+    """The alerts whose reason is there no more."""
+    calm = {(DEGRADED, "False"): Rule.COMMITTEE_DEGRADED}
+    calm[JUDGES_DIVERSE, "True"] = Rule.JUDGES_NOT_DIVERSE
+    return {rule for (kind, status), rule in calm.items() if seen[kind].status == status}
