@@ -79,7 +79,9 @@ class CommitteeKeeper:
         self._clock = clock
         self._monotonic = monotonic
         self._tail: Tail = ()
-        self._tally = Tally()
+        self._tallies: dict[str, Tally] = {}
+        """By digest, of records that would follow ``_tallied``."""
+        self._tallied = world.history.head.digest
         self._asked_for: Candidate | None = None
         self._ask_at, self._ask_after = float("-inf"), ASK_FIRST
         self._survey_at = float("-inf")
@@ -88,6 +90,8 @@ class CommitteeKeeper:
 
     async def run(self) -> None:
         """Look for ever. What cannot be read or written is tried again."""
+        # Who answers is known only after a while; it would be written down, and taken back.
+        await asyncio.sleep(LOOK_SECONDS)
         while True:
             try:
                 await self.look()
@@ -103,8 +107,10 @@ class CommitteeKeeper:
         self._catch_up(before)
         offered = committee_plan.read_offered(document.get("spec"))
         head = self._world.history.head
+        if self._tallied != head.digest:
+            self._tallied, self._tallies = head.digest, {}
         candidate = self._candidate(before, offered)
-        chosen = committee_plan.choose(offered, head, candidate, self._tally)
+        chosen = committee_plan.choose(offered, head, candidate, self._tallies)
         if chosen is not None:
             document = await self._mark(document, before, chosen)
             before = _status(document)
@@ -163,21 +169,23 @@ class CommitteeKeeper:
         now = self._monotonic()
         if chosen.record is None or now < self._ask_at:
             return
-        before = self._tally
-        self._tally = before if before.digest == chosen.digest else Tally(chosen.digest)
-        if committee_plan.certified(head, chosen, self._tally) is None:
+        before = tally = self._tally(chosen)
+        if committee_plan.certified(head, chosen, tally) is None:
             proposal = Proposal(
                 record=chosen.record, admins=chosen.admins, evidence=await self._evidence(chosen)
             )
-            waiting = head.counted - self._tally.endorsed.keys()
+            waiting = head.counted - tally.endorsed.keys()
             async with aclosing(self._members.endorsements(proposal, waiting)) as answers:
                 async for name, answer in answers:
-                    self._tally = committee_plan.noted(head, chosen, self._tally, name, answer)
-                    if committee_plan.certified(head, chosen, self._tally) is not None:
+                    tally = committee_plan.noted(head, chosen, tally, name, answer)
+                    self._tallies[chosen.digest] = tally
+                    if committee_plan.certified(head, chosen, tally) is not None:
                         break
-        same = self._tally == before
-        self._ask_after = min(ASK_MAX, self._ask_after * 2) if same else ASK_FIRST
+        self._ask_after = min(ASK_MAX, self._ask_after * 2) if tally == before else ASK_FIRST
         self._ask_at = self._monotonic() + self._ask_after
+
+    def _tally(self, one: Offered) -> Tally:
+        return self._tallies.get(one.digest) or Tally(one.digest)
 
     async def _evidence(self, chosen: Offered) -> bytes:
         if not chosen.evidence:
@@ -193,7 +201,7 @@ class CommitteeKeeper:
     async def _certify(self, chosen: Offered) -> None:
         """Take in what is certified, unless members know another record of that number."""
         head = self._world.history.head
-        found = committee_plan.certified(head, chosen, self._tally)
+        found = committee_plan.certified(head, chosen, self._tally(chosen))
         if found is None:
             return
         await self._follow()
@@ -202,7 +210,7 @@ class CommitteeKeeper:
         log.info("epoch %d is certified: %s", found.record.number, chosen.name)
         self._tail = (*self._tail, found)
         self._take(committee_chain.followed(self._world.history, (found,)))
-        self._asked_for, self._tally = None, Tally()
+        self._asked_for = None
         await self._members.show(head.members, (found,))
         await self._follow()
         self._survey_at = float("-inf")
@@ -253,7 +261,8 @@ class CommitteeKeeper:
         observed = observe(history.head, members)
         candidate = self._asked_for if chosen is not None else None
         said = before.proposals if before is not None else []
-        proposals = committee_plan.statuses(offered, history, chosen, self._tally, self._tail, said)
+        tally = self._tally(chosen) if chosen is not None else Tally()
+        proposals = committee_plan.statuses(offered, history, chosen, tally, self._tail, said)
         seen = Seen(
             generation=int(document["metadata"].get("generation") or 0),
             head=history.head,
@@ -277,7 +286,7 @@ class CommitteeKeeper:
         now, moment = self._clock.now(), self._monotonic()
         for name in self._world.history.standing(self._world.history.head):
             heard = relays[name].heard_at if name in relays else None
-            reachable = heard is not None and name not in silent
+            reachable = name in relays and name not in silent
             members.append(MemberSeen(name, reachable, self._behind.get(name)))
             if heard is not None and not reachable:
                 last[name] = now - timedelta(seconds=moment - heard)

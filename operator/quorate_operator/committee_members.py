@@ -4,7 +4,8 @@ import asyncio
 import base64
 import binascii
 import logging
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from typing import Any
 
 from quorate.consensus.history import History
 from quorate.consensus.succession import CertifiedRecord
@@ -102,13 +103,16 @@ async def _shown(link: MemberLink, tail: Iterable[CertifiedRecord]) -> None:
             log.info("%s does not take epoch %d: %s", link.name, certified.record.number, error)
 
 
-def evidence_in(config_map: object, key: str) -> bytes:
-    """The value of ``key`` in the ``binaryData`` of a ConfigMap. Raises ValueError."""
-    data = config_map.get("binaryData") if isinstance(config_map, dict) else None
-    value = data.get(key) if isinstance(data, dict) else None
-    if not isinstance(value, str):
-        raise ValueError(f"has no binaryData {key}")
-    try:
-        return base64.b64decode(value, validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"binaryData {key} is not Base64: {error}") from None
+def evidence_in(config_map: Mapping[str, Any], key: str) -> bytes:
+    """The value of ``key`` in a ConfigMap: in ``binaryData``, or in ``data``, where kubectl puts
+    what is text. Raises ValueError."""
+    binary = (config_map.get("binaryData") or {}).get(key)
+    if binary is not None:
+        try:
+            return base64.b64decode(binary, validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"binaryData {key} is not Base64: {error}") from None
+    text = (config_map.get("data") or {}).get(key)
+    if text is None:
+        raise ValueError(f"holds no {key}")
+    return str(text).encode("utf-8")

@@ -82,21 +82,26 @@ def _offered(proposal: Proposal) -> Offered:
 
 
 def choose(
-    offered: Sequence[Offered], head: Epoch, candidate: Candidate | None, tally: Tally
+    offered: Sequence[Offered],
+    head: Epoch,
+    candidate: Candidate | None,
+    tallies: Mapping[str, Tally],
 ) -> Offered | None:
     """The proposal whose record members are asked to sign after ``head``, if there is one.
 
-    The one that was taken stays, as long as it is proposed and might be certified: see
-    :func:`is_lost`. A recovery that the administrators signed goes before all others.
+    The one that was taken stays as long as it is proposed, unless so many refuse it that it is lost
+    (:func:`is_lost`) and another one is not. A recovery that the administrators signed goes before
+    all others. ``tallies``: by digest, of the records that members were asked about as this number.
     """
     ready = [one for one in offered if one.record is not None and not hindrance(one, head)]
     for one in ready:
         if one.record is not None and one.record.change is Change.RECOVERY:
             return one
     taken = _taken(ready, head, candidate)
-    if taken is not None and not is_lost(taken, head, tally):
+    if taken is not None and not is_lost(taken, head, tallies):
         return taken
-    return next((one for one in ready if taken is None or one.digest != taken.digest), taken)
+    others = (one for one in ready if taken is None or one.digest != taken.digest)
+    return next((one for one in others if _has_room(one, head, tallies)), taken)
 
 
 def _taken(ready: Sequence[Offered], head: Epoch, candidate: Candidate | None) -> Offered | None:
@@ -118,14 +123,21 @@ def hindrance(one: Offered, head: Epoch) -> str:
     return ""
 
 
-def is_lost(one: Offered, head: Epoch, tally: Tally) -> bool:
-    """Whether so many members refuse this record that another one could still be certified.
+def is_lost(one: Offered, head: Epoch, tallies: Mapping[str, Tally]) -> bool:
+    """Whether so many members refuse this record that they could certify another one.
 
     Fewer refusals leave it in place: members that signed it, or may have, will sign no other of
     this number, and asking the rest about another one would only split them.
     """
-    refused = _of(one, tally).declined.keys() & head.counted
+    refused = tallies.get(one.digest, Tally()).declined.keys() & head.counted
     return len(refused) >= head.record.thresholds.strict
+
+
+def _has_room(one: Offered, head: Epoch, tallies: Mapping[str, Tally]) -> bool:
+    """Whether enough members are left that are not known to have signed another record."""
+    bound = {n for digest, t in tallies.items() if digest != one.digest for n in t.endorsed}
+    own = tallies.get(one.digest, Tally()).endorsed.keys()
+    return len((head.counted - bound) | own) >= head.record.thresholds.strict
 
 
 def noted(head: Epoch, one: Offered, before: Tally, name: str, answer: Answer) -> Tally:
@@ -272,7 +284,7 @@ def _asked(one: Offered, head: Epoch, needed: int, tally: Tally) -> ProposalStat
     said = [f"{name}: {no.reason}: {no.message}" for name, no in sorted(tally.declined.items())]
     said += [f"{name}: {why}" for name, why in sorted(tally.silent.items())]
     message = "; ".join(clipped(text, REASON_CHARS) for text in said)
-    if phase == "Declined" and tally.endorsed and not is_lost(one, head, tally):
+    if phase == "Declined" and tally.endorsed and not is_lost(one, head, {one.digest: tally}):
         message = (
             f"the members are split: repair the others, or recover by administrators; {message}"
         )

@@ -8,7 +8,14 @@ from quorate.consensus import chain as chains
 from quorate.consensus import history as histories
 from quorate.consensus import succession
 from quorate.consensus.chain import Certified, ChoiceKept, Keep, Link, Proposed
-from quorate.consensus.epoch import Change, Epoch, EpochRecord, open_epoch
+from quorate.consensus.epoch import (
+    RECORD_TAG,
+    Change,
+    Epoch,
+    EpochRecord,
+    encode,
+    open_epoch,
+)
 from quorate.consensus.history import History
 from quorate.consensus.succession import CertifiedRecord, Endorsement
 from quorate.errors import EvidenceError, QuorateError, Unavailable
@@ -138,6 +145,17 @@ class ChainMembers:
         return [member.link.head.record.number for member in self.all.values()]
 
 
-def forged(proposal: Proposal) -> ProposeAnswer:
-    """A signature that is none, in the name of another."""
-    return ProposeAnswer(endorsement=Endorsement("m0", b"x" * 64))
+def forged(name: str) -> Lie:
+    """Answers with a signature that is none."""
+    return lambda proposal: ProposeAnswer(endorsement=Endorsement(name, b"x" * 64))
+
+
+def another(name: str, other: ChainMember) -> Lie:
+    """Answers with the signature of another member, in its own name or in that one's."""
+    identity = other.committee.parties[other.name].identity
+
+    def lie(proposal: Proposal) -> ProposeAnswer:
+        signature = identity.sign(RECORD_TAG + encode(proposal.record))
+        return ProposeAnswer(endorsement=Endorsement(name, signature))
+
+    return lie

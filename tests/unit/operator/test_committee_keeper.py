@@ -14,7 +14,7 @@ from quorate_operator.effects.api_server import ApiUnavailable
 from quorate_operator.kinds import CONFIG_MAP
 from quorate_operator.reconcile.committee_chain import text_of
 from quorate_operator.reconcile.committee_conditions import DEGRADED_SECONDS
-from tests.unit.operator.chain_members import forged
+from tests.unit.operator.chain_members import another, forged
 from tests.unit.operator.committee_stand import PATH, Stand
 
 pytestmark = pytest.mark.requirement("epoch chain: a sequencer takes records to the members")
@@ -156,10 +156,14 @@ async def test_what_people_have_not_signed_is_shown_to_no_member() -> None:
     assert stand.phase("three") == "Certified"
 
 
-async def test_a_signature_that_is_none_does_not_count() -> None:
-    """One liar and one that is away leave three; the liar is named."""
+@pytest.mark.parametrize("kind", ["forged", "in its own name", "in the other's"])
+async def test_a_signature_that_is_none_does_not_count(kind: str) -> None:
+    """One liar and one that is away leave three; the liar is named, whatever it signs with."""
     stand = Stand()
-    stand.members.all["m2"].lie = forged
+    other = stand.members.all["m4"]
+    names_ = {"in its own name": "m2", "in the other's": "m4"}
+    lie = forged("m2") if kind == "forged" else another(names_[kind], other)
+    stand.members.all["m2"].lie = lie
     stand.members.all["m4"].away = True
     stand.propose(stand.proposal("one", stand.record()))
     await stand.look()
@@ -226,6 +230,30 @@ async def test_an_api_server_that_loses_a_write_changes_no_candidate() -> None:
     lost.pop("status")
     stand.propose(two, one)
     stand.members.all["m0"].away = False
+    await stand.look()
+    assert (stand.phase("one"), stand.phase("two")) == ("Certified", "Superseded")
+
+
+async def test_answers_that_are_lost_as_well_change_no_candidate() -> None:
+    """Three signed, nobody heard them, and the status is gone: the operator knows whom it asked."""
+    stand = Stand()
+    one, two = stand.proposal("one", stand.record("b")), stand.proposal("two", stand.record("c"))
+    for name in ("m0", "m1"):
+        stand.members.all[name].away = True
+
+    def lost(*_: object) -> None:
+        raise ApiUnavailable("on its way back")
+
+    for member in stand.members.all.values():
+        _ending(member, lost)
+    stand.propose(one)
+    await stand.look()
+    assert stand.status.proposals[0].endorsed == []
+    for member in stand.members.all.values():
+        member.away = False
+        del member.__dict__["propose"], member.__dict__["show"]
+    stand.api.objects[PATH].pop("status")
+    stand.propose(two, one)
     await stand.look()
     assert (stand.phase("one"), stand.phase("two")) == ("Certified", "Superseded")
 
@@ -298,10 +326,11 @@ async def test_evidence_is_read_from_the_config_map_that_is_named() -> None:
 
 
 @pytest.mark.parametrize("found", [{}, {"binaryData": {}}, {"binaryData": {EVIDENCE_KEY: "%"}}])
-def test_evidence_that_is_not_there_is_none(found: object) -> None:
-    """Whatever the ConfigMap holds instead."""
-    with pytest.raises(ValueError, match="binaryData"):
+def test_evidence_that_is_not_there_is_none(found: dict[str, Any]) -> None:
+    """Whatever the ConfigMap holds instead; what kubectl took for text is read as well."""
+    with pytest.raises(ValueError, match="evidence"):
         evidence_in(found, EVIDENCE_KEY)
+    assert evidence_in({"data": {EVIDENCE_KEY: "{}"}}, EVIDENCE_KEY) == b"{}"
 
 
 async def test_what_cannot_be_read_is_declined_and_hinders_nobody() -> None:

@@ -29,7 +29,7 @@ CHAIN_MAX: Final = 16
 CERTIFIED_CHARS: Final = 260 * 1024
 """The largest certified record: quorate_io.member_api.CERTIFIED_BYTES."""
 EVIDENCE_KEY: Final = "evidence"
-"""Of the ConfigMap that a quarantine's proposal names: its evidence, in ``binaryData``."""
+"""Of the ConfigMap that a quarantine's proposal names: its evidence."""
 
 Phase = Literal["Waiting", "Collecting", "Certified", "Declined", "Superseded"]
 _Count = Annotated[int, Field(ge=0, le=MEMBERS_MAX)]
@@ -62,8 +62,8 @@ class Proposal(Model):
         str, StringConstraints(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$", max_length=253)
     ] = Field(
         default="",
-        description="Of a quarantine: the ConfigMap in quorate-system whose binaryData has the "
-        "evidence under the key evidence.",
+        description="Of a quarantine: the ConfigMap in quorate-system that holds what it rests "
+        "on, under the key evidence.",
     )
 
 
