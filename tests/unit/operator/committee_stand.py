@@ -15,6 +15,7 @@ from quorate.consensus.epoch import Change, EpochRecord
 from quorate.consensus.history import History
 from quorate.consensus.thresholds import PRESETS
 from quorate.errors import QuorateError
+from quorate_io.operator_client import OperatorClient
 from quorate_operator.alerts import Alerts
 from quorate_operator.committee import Committee
 from quorate_operator.committee_alarm import CommitteeAlarm
@@ -53,7 +54,7 @@ class Stand:
         store = Store(parse_config(injection_document(self.genesis.digest_text)), history)
         self.world = World(store, history)
         clock, metrics = FixedClock(NOW), Metrics(CollectorRegistry())
-        client = self.members.client
+        client = self.asked
         self.relays = Committee(client, self.world, clock, metrics, self.monotonic)
         self.events = Events(self.api, self.holding, "op-0", clock, self.monotonic, metrics)
         alerts = Alerts(self.api, self.holding, self.events, clock, self.monotonic, metrics)
@@ -70,6 +71,11 @@ class Stand:
             self.monotonic,
         )
         self.hear()
+
+    @property
+    def asked(self) -> OperatorClient:
+        """Through what the operator reaches the members."""
+        return self.members.client
 
     def take(self, history: History) -> None:
         """As the follower does: only what is longer."""
