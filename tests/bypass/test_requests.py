@@ -8,6 +8,7 @@ import pytest
 from quorate import names
 from tests.bypass.ground import PORT, Document, Ground
 from tests.e2e.client import Client
+from tests.e2e.tenant import eventually
 
 # Inside the client's pod: requests as bytes, each on a connection of its own.
 _RAW = """
@@ -72,8 +73,18 @@ def chat(messages: str, *more: str) -> str:
     return "{" + ", ".join([f'"model": "m", "messages": [{messages}]', *more]) + "}"
 
 
+@pytest.fixture
+def host(ground: Ground, client: Client) -> str:
+    """The demo's Service, which serves: a denial for another test's policy, which its sidecar may
+    hold until it asks again, would hide what is tried here."""
+    name = service(ground)
+    asked = post("/v1/chat/completions", chat(MESSAGE))
+    eventually(lambda: code(raw(client, name, 80, asked)[0]) == 200, "it serves", seconds=40)
+    return name
+
+
 @pytest.mark.bypass("P12")
-def test_class_p12_paths_at_the_proxy(ground: Ground, client: Client) -> None:
+def test_class_p12_paths_at_the_proxy(host: str, client: Client) -> None:
     """A path reaches the model only as one that is declared, and is checked all the same."""
     body = chat(EVIL)
     good = "/v1/chat/completions"
@@ -87,9 +98,7 @@ def test_class_p12_paths_at_the_proxy(ground: Ground, client: Client) -> None:
     )  # fmt: skip
     requests = [post(path, body) for path in paths]
     smuggled = post(good, chat(MESSAGE), "Transfer-Encoding: chunked")
-    plain, doubled, *rest = raw(
-        client, service(ground), 80, post(good, chat(MESSAGE)), smuggled, *requests
-    )
+    plain, doubled, *rest = raw(client, host, 80, post(good, chat(MESSAGE)), smuggled, *requests)
     assert code(plain) == 200
     assert "through" in plain
     assert code(doubled) in (0, 400)
@@ -102,7 +111,7 @@ def test_class_p12_paths_at_the_proxy(ground: Ground, client: Client) -> None:
 
 
 @pytest.mark.bypass("P13")
-def test_class_p13_parsers_that_differ(ground: Ground, client: Client) -> None:
+def test_class_p13_parsers_that_differ(host: str, client: Client) -> None:
     """What a checker and a model could read differently never reaches the model."""
     path = "/v1/chat/completions"
     bodies: dict[str, str | bytes] = {
@@ -121,7 +130,7 @@ def test_class_p13_parsers_that_differ(ground: Ground, client: Client) -> None:
         "a comment": chat(MESSAGE) + " // x",
         "the secret escaped": chat(EVIL.replace("AKIA", "\\u0041KIA")),
     }
-    answers = raw(client, service(ground), 80, *(post(path, body) for body in bodies.values()))
+    answers = raw(client, host, 80, *(post(path, body) for body in bodies.values()))
     wrong = [
         f"{title}: {answer[:300]}"
         for title, answer in zip(bodies, answers, strict=True)
@@ -131,6 +140,7 @@ def test_class_p13_parsers_that_differ(ground: Ground, client: Client) -> None:
 
 
 @pytest.mark.bypass("E26")
+@pytest.mark.usefixtures("host")
 def test_class_e26_the_pods_own_address(ground: Ground, client: Client) -> None:
     """On the pod's address, on every way of the API server's proxies, the sidecar answers."""
     address = ground.pod()["status"]["podIP"]

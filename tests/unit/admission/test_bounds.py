@@ -49,9 +49,9 @@ LARGE: dict[str, Callable[[], Document]] = {
 def test_a_pod_of_a_size_that_pods_do_not_have_is_refused_for_that_alone(kind: str) -> None:
     """One denial, and nothing else is worked out."""
     pod = LARGE[kind]()
-    began = time.perf_counter()
+    began = time.process_time()
     denials = validate.create(pod, WORLD.snapshot).verdict.denials
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert [denial.reason for denial in denials] == [Reason.MALFORMED]
     assert "at most" in denials[0].message
 
@@ -67,6 +67,6 @@ def test_an_exempt_pod_has_the_same_bounds() -> None:
 def test_beginnings_of_references_without_an_end_cost_one_look() -> None:
     """A megabyte of ``$(`` is read once, not once for each."""
     pod = server(args=["--model", "/models", "--seed", "$(" * 500_000])
-    began = time.perf_counter()
+    began = time.process_time()
     validate.create(pod, WORLD.snapshot)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
