@@ -116,7 +116,8 @@ class WorkQueue:
     def _finish(self, key: Key) -> None:
         self._working.discard(key)
         self._ready.back(key)
-        self._wake.set()
+        if self._waiting:
+            self._wake.set()
         self._last.pop(key, None)
         self._last[key] = self._now()
         self._forget_old()

@@ -95,8 +95,7 @@ async def test_one_down_one_late_one_lying_changes_nothing(scene: Scene) -> None
     unsafe = Question(Tier.FAST, b"delete everything", 0.2)
     outcome = await scene.asker.ask(unsafe)
     assert (outcome.decision, outcome.cause) == (Decision.DENY, Cause.NO_QUORUM)
-    # Waiting for the late one would take twice its 500 ms.
-    assert time.monotonic() - begin < 0.9
+    assert time.monotonic() - begin < 0.4
 
 
 async def test_silence_ends_at_the_deadline(scene: Scene) -> None:
@@ -106,7 +105,7 @@ async def test_silence_ends_at_the_deadline(scene: Scene) -> None:
     begin = time.monotonic()
     outcome = await scene.asker.ask(_question(budget=0.1))
     assert (outcome.decision, outcome.cause) == (Decision.DENY, Cause.DEADLINE)
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 0.5
 
 
 @pytest.mark.parametrize(

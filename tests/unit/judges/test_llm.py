@@ -128,7 +128,7 @@ async def test_a_slow_endpoint_is_late(respond: fake.Respond) -> None:
     """The deadline holds for the whole answer, also if a byte comes now and then."""
     begin = time.monotonic()
     found = await judged(respond, deadline_ms=150)
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 1.5
     assert found.reasons == (wire.JUDGE_LATE,)
 
 
@@ -136,7 +136,7 @@ async def test_what_is_left_of_the_ask_bounds_the_question() -> None:
     """An asker that waits 100 ms is answered within them."""
     begin = time.monotonic()
     found = await judged(fake.slow, left_ms=100)
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 1
     assert found.reasons == (wire.JUDGE_LATE,)
 
 
@@ -201,6 +201,8 @@ async def test_no_more_than_so_many_at_once() -> None:
         return await opine(request, body)
 
     with fake.serving(pausing) as server:
+        async with LlmJudge(SETTINGS, "", Endpoint(server.url, deadline_ms=100)) as hasty:
+            assert (await hasty.judge(ASK, 2_000)).reasons == ("JudgeTooLate",)
         async with LlmJudge(SETTINGS, "", Endpoint(server.url, deadline_ms=10_000)) as judge:
             asked = [asyncio.create_task(judge.judge(ASK, 10_000)) for _ in range(ASKED_AT_ONCE)]
             await asyncio.sleep(0.05)
@@ -209,7 +211,7 @@ async def test_no_more_than_so_many_at_once() -> None:
             answers.set()
             await asyncio.gather(*asked)
             assert (await judge.judge(ASK, 10_000)).reasons != ("JudgeOverloaded",)
-    assert len(server.requests) == ASKED_AT_ONCE + 1
+    assert len(server.requests) == ASKED_AT_ONCE + 2
 
 
 async def test_the_key_is_shown_to_the_endpoint_alone() -> None:

@@ -140,7 +140,7 @@ async def test_the_asker_may_wait_less_than_a_judge() -> None:
     """What is left of the ask bounds every judge, however long its own deadline is."""
     begin = time.monotonic()
     judged = await Panel([Scripted("a", slow, deadline_ms=60_000)]).judge(ASK, 60)
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 1
     assert judged.reasons == (wire.JUDGE_LATE,)
 
 
@@ -207,10 +207,9 @@ async def test_a_reader_that_blocks_its_thread_is_late() -> None:
         panel = Panel([OnThread(Blocking(), workers, 50)])
         begin = time.monotonic()
         judged = await asyncio.gather(*(panel.judge(ASK, 1_000) for _ in range(20)))
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < 0.25
         assert {one.reasons for one in judged} == {(wire.JUDGE_LATE,)}
-    # One by one they would take 6 s.
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 1
 
 
 def test_a_panel_needs_judges_of_different_names() -> None:
