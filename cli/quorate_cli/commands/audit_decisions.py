@@ -1,31 +1,23 @@
 """``audit decisions``: what was decided about a model's actions, by whose votes."""
 
-import base64
-import binascii
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from quorate import limits
-from quorate.audit.chain import Verifier
-from quorate.audit.records import LINE_BYTES, Action, HoldDecided, Record
-from quorate.consensus import wire
+from quorate.audit.records import Action, HoldDecided, Record
 from quorate.consensus.epoch import Epoch
-from quorate.consensus.keys import KeySignatures
-from quorate.consensus.signing import verify_vote
-from quorate.consensus.wire import Ballot, Vote
-from quorate.errors import InvalidInput, QuorateError
-from quorate.genesis import GENESIS_BYTES_MAX, parse_genesis
 from quorate_cli import exit_codes
 from quorate_cli.command import Command, Result
-from quorate_cli.files import read_file
+from quorate_cli.committee import chain_file
+from quorate_cli.decision import votes
+from quorate_cli.decision.audit_log import AuditLog
+from quorate_cli.decision.votes import Said
 from quorate_cli.progress import Progress
 
 SHOWN_MAX: Final = 1_000
-VOTES_BYTES: Final = 64 * limits.KIB
 
 _DIGESTS: Final = ("request", "epoch", "nonce", "hold")
 _VERIFIED: Final = {
@@ -33,7 +25,6 @@ _VERIFIED: Final = {
     False: "DOES NOT VERIFY",
     None: "not verified: its epoch is not at hand",
 }
-_record = msgspec.json.Decoder(Record)
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -44,23 +35,24 @@ def _arguments(parser: ArgumentParser) -> None:
         "--id", help="of a request (req_… or sha256:…) or a hold (default: all decisions)"
     )
     parser.add_argument(
-        "--genesis", metavar="FILE", type=Path, help="verify votes of the genesis's epoch with it"
+        "--genesis",
+        metavar="FILE",
+        type=Path,
+        help="verify votes with it: the genesis, or the chain that committee verify --out wrote",
     )
 
 
 def _run(arguments: Namespace, _progress: Progress) -> Result:
-    epoch = None
+    epochs: dict[str, Epoch] = {}
     if arguments.genesis is not None:
-        epoch = parse_genesis(read_file(arguments.genesis, GENESIS_BYTES_MAX))
-    verifier = Verifier(None)
+        known = chain_file.load(arguments.genesis, None).epochs()
+        epochs = {epoch.digest_text: epoch for epoch in known}
+    log = AuditLog(arguments.files)
     found: list[dict[str, Any]] = []
-    for path in arguments.files:
-        for line in _lines(path):
-            verifier.feed(line)
-            if len(found) < SHOWN_MAX:
-                found += _decision(line, arguments.id, epoch)
-    broken = verifier.report().broken
-    problem = broken.message if broken else ""
+    for record in log.records():
+        if len(found) < SHOWN_MAX:
+            found += _decision(record, arguments.id, epochs)
+    problem = log.problem
     if not problem and any(vote["verified"] is False for one in found for vote in one["votes"]):
         problem = "a vote does not verify"
     lines = [text for one in found for text in _text(one)]
@@ -72,61 +64,28 @@ def _run(arguments: Namespace, _progress: Progress) -> Result:
     return Result(lines, {"problem": problem, "decisions": found}, code)
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while line := file.readline(LINE_BYTES + 2):
-            yield line
-
-
-def _decision(line: bytes, wanted: str | None, epoch: Epoch | None) -> list[dict[str, Any]]:
-    """The decision in a line, if it holds one that is wanted."""
-    try:
-        found = _record.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return []
+def _decision(
+    found: Record, wanted: str | None, epochs: Mapping[str, Epoch]
+) -> list[dict[str, Any]]:
+    """The decision in a record, if it holds one that is wanted."""
     body = found.body
     if not isinstance(body, Action | HoldDecided):
         return []
     names = {body.hold} | ({body.id, body.request} if isinstance(body, Action) else set())
     if wanted is not None and wanted not in names:
         return []
-    votes = _votes(body, epoch) if isinstance(body, Action) else []
-    return [{"at": found.at, **msgspec.to_builtins(body), "votes": votes}]
+    said = votes.read(body, epochs) if isinstance(body, Action) else ()
+    return [{"at": found.at, **msgspec.to_builtins(body), "votes": [_vote(one) for one in said]}]
 
 
-def _votes(action: Action, epoch: Epoch | None) -> list[dict[str, Any]]:
-    """Each vote in a record. ``verified``: None where its epoch is not at hand."""
-    if not action.votes:
-        return []
-    try:
-        data = base64.b64decode(action.votes, validate=True)
-        votes = wire.decode(data, wire.Certificate, bytes_max=VOTES_BYTES).votes
-        return [_vote(vote, action, epoch) for vote in votes]
-    except (binascii.Error, InvalidInput):
-        return [{"member": "", "verdict": "", "hard": False, "reasons": [], "verified": False}]
-
-
-def _vote(vote: Vote, action: Action, epoch: Epoch | None) -> dict[str, Any]:
-    ballot = wire.decode(vote.ballot.body, Ballot)
-    verified = None
-    if epoch is not None and epoch.digest_text == action.epoch:
-        verified = _is_about(ballot, action)
-        try:
-            verify_vote(vote, epoch, KeySignatures())
-        except QuorateError:
-            verified = False
+def _vote(said: Said) -> dict[str, Any]:
     return {
-        "member": ballot.member,
-        "verdict": ballot.verdict.name,
-        "hard": ballot.hard,
-        "reasons": list(ballot.reasons),
-        "verified": verified,
+        "member": said.member,
+        "verdict": said.verdict,
+        "hard": said.hard,
+        "reasons": list(said.reasons),
+        "verified": said.verified,
     }
-
-
-def _is_about(ballot: Ballot, action: Action) -> bool:
-    said = (f"sha256:{ballot.request.hex()}", ballot.nonce.hex(), ballot.tier.value)
-    return said == (action.request, action.nonce, action.decided_by)
 
 
 def _text(one: dict[str, Any]) -> list[str]:
@@ -156,9 +115,10 @@ COMMAND = Command(
     description=(
         "Show what the sidecar wrote down of each action: its risk, who decided, the votes, and\n"
         "what people decided about holds. The log's chain is checked on the way; with the\n"
-        "genesis, so are the votes of its epoch."
+        "genesis or the chain, so are the votes of its epochs."
     ),
     examples=("audit decisions --id req_0f3b2c1d00000001 audit-00000001.jsonl",),
+    notes="Of one decision, committee explain-decision says more.",
     arguments=_arguments,
     run=_run,
 )

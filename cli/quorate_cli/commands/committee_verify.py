@@ -11,9 +11,8 @@ from quorate.consensus.provenance import Step
 from quorate.errors import EvidenceError, InvalidInput
 from quorate_cli import exit_codes
 from quorate_cli.command import Command, Result
-from quorate_cli.committee import chain_file, whereabouts
+from quorate_cli.committee import chain_file, known_chain, whereabouts
 from quorate_cli.committee.chain_file import Chain
-from quorate_cli.committee.survey import opened
 from quorate_cli.files import check_target
 from quorate_cli.progress import Progress
 
@@ -67,18 +66,13 @@ def _run(arguments: Namespace, _progress: Progress) -> Result:
 def _chain(arguments: Namespace) -> tuple[Chain, bool]:
     """The chain, and whether its genesis was pinned by somebody."""
     if arguments.file is None:
-        return asyncio.run(_asked(arguments)), True
+        return asyncio.run(known_chain.asked(arguments)), True
     if arguments.member_url or arguments.ask:
         raise InvalidInput("is read instead of asking members", field="FILE")
     if arguments.genesis_digest is None and arguments.genesis is None:
         return chain_file.load(arguments.file, None), False
     pin, _ = whereabouts.pinned(arguments)
     return chain_file.load(arguments.file, pin), True
-
-
-async def _asked(arguments: Namespace) -> Chain:
-    async with opened(arguments) as members:
-        return (await members.survey()).chain
 
 
 def _text(step: Step) -> list[str]:

@@ -1,23 +1,19 @@
 """``hold list``: what waits for people, as the audit logs of pods say."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
-from quorate.audit.chain import Verifier
-from quorate.audit.records import LINE_BYTES, Action, HoldDecided, Record
+from quorate.audit.records import Action, HoldDecided, Record
 from quorate_cli import exit_codes
 from quorate_cli.command import Command, Result
+from quorate_cli.decision.audit_log import AuditLog
 from quorate_cli.layout import table, terminal_width
 from quorate_cli.progress import Progress
 
 HOLDS_MAX: Final = 10_000
 _WAITING: Final = "Waiting"
 _USED: Final = "Used"
-_record = msgspec.json.Decoder(Record)
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -28,14 +24,11 @@ def _arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, _progress: Progress) -> Result:
-    verifier = Verifier(None)
+    log = AuditLog(arguments.files)
     holds: dict[str, dict[str, Any]] = {}
-    for path in arguments.files:
-        for line in _lines(path):
-            verifier.feed(line)
-            _take(line, holds)
-    broken = verifier.report().broken
-    problem = broken.message if broken else ""
+    for record in log.records():
+        _take(record, holds)
+    problem = log.problem
     shown = [one for one in holds.values() if arguments.all or one["standing"] == _WAITING]
     lines = _text(shown) or ["nothing waits for people"]
     if problem:
@@ -44,18 +37,8 @@ def _run(arguments: Namespace, _progress: Progress) -> Result:
     return Result(lines, document, exit_codes.DENIED if problem else exit_codes.OK)
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while line := file.readline(LINE_BYTES + 2):
-            yield line
-
-
-def _take(line: bytes, holds: dict[str, dict[str, Any]]) -> None:
-    """What a line says of a hold. The oldest go when there are HOLDS_MAX."""
-    try:
-        found = _record.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return
+def _take(found: Record, holds: dict[str, dict[str, Any]]) -> None:
+    """What a record says of a hold. The oldest go when there are HOLDS_MAX."""
     body = found.body
     if isinstance(body, HoldDecided) and body.hold in holds:
         holds[body.hold] |= {"standing": body.standing, "signers": list(body.signers)}
@@ -113,7 +96,7 @@ COMMAND = Command(
         "listed may be over by now, and a pod that started again holds nothing."
     ),
     examples=("hold list audit-00000001.jsonl", "hold list --all audit-00000001.jsonl"),
-    notes="Exit code 1: the log's chain is broken. For the votes: quorate audit decisions.",
+    notes="Exit code 1: the log's chain is broken. For the votes: committee explain-decision.",
     arguments=_arguments,
     run=_run,
     forms=("table", "json", "yaml"),

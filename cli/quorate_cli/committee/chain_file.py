@@ -43,6 +43,15 @@ class Chain:
         """All of it, verified. Raises as :func:`quorate.consensus.history.follow`."""
         return histories.follow(histories.begin(self.genesis), self.records, KeySignatures())
 
+    def epochs(self) -> list[Epoch]:
+        """Every epoch of it, long past ones too. Raises as :meth:`history`."""
+        history, signatures = histories.begin(self.genesis), KeySignatures()
+        found = [self.genesis]
+        for certified in self.records:
+            history = histories.extend(history, certified, signatures)
+            found.append(history.head)
+        return found
+
 
 def load(path: Path, digest: str | None) -> Chain:
     """Read a chain; its genesis must have ``digest``, if one is pinned. Raises InvalidInput naming

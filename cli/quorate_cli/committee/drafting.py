@@ -1,6 +1,5 @@
 """What all commands share that make a record for people to sign."""
 
-import asyncio
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ from quorate.consensus.epoch import Epoch, EpochRecord, material_of
 from quorate.consensus.keys import KeySignatures
 from quorate.errors import InvalidInput
 from quorate_cli.command import Result
-from quorate_cli.committee import chain_file, whereabouts
-from quorate_cli.committee.survey import opened
+from quorate_cli.committee import known_chain, whereabouts
 from quorate_cli.files import check_target, read_file, read_password, read_signer, write_file
 
 SIGNATURES = KeySignatures()
@@ -38,26 +36,14 @@ def add_arguments(parser: ArgumentParser, *, reason: bool = True) -> None:
     parser.add_argument(
         "--password-file", metavar="FILE", type=Path, help="password of the private key"
     )
-    parser.add_argument(
-        "--chain", metavar="FILE", type=Path, help="the chain, in a file (default: asks members)"
-    )
+    known_chain.add_argument(parser)
     whereabouts.add_arguments(parser)
 
 
 def head(arguments: Namespace) -> Epoch:
     """The epoch that the record is to follow. Raises QuorateError."""
     check_target(arguments.out)
-    if arguments.chain is not None:
-        pin = None
-        if arguments.genesis_digest is not None or arguments.genesis is not None:
-            pin, _ = whereabouts.pinned(arguments)
-        return chain_file.load(arguments.chain, pin).history().head
-    return asyncio.run(_asked(arguments))
-
-
-async def _asked(arguments: Namespace) -> Epoch:
-    async with opened(arguments) as members:
-        return (await members.survey()).head
+    return known_chain.find(arguments).history().head
 
 
 def finish(

@@ -23,6 +23,8 @@ Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 EVIDENCE_CHARS = 48 * 1024
 Evidence = Annotated[str, msgspec.Meta(max_length=EVIDENCE_CHARS)]
+SILENT_MAX = 16
+"""At least as many as a committee has members."""
 Decision = Literal["approve", "deny", "hold"]
 """What became of an action. Only ``approve`` let it pass."""
 
@@ -146,6 +148,10 @@ class Action(_Body, frozen=True, tag="action"):
     approvals: Count
     others: Count
     """Votes that were no approval."""
+    needed: Count
+    """Approvals that were asked for; 0 if nobody was asked."""
+    silent: Annotated[dict[Text, Text], msgspec.Meta(max_length=SILENT_MAX)]
+    """Members without a vote, and why in a word. What an abstention says is not signed."""
     votes: Evidence
     """The certificate of an approval, or all votes in the same form: MessagePack in base64."""
     hold: Digest

@@ -39,6 +39,15 @@ class Cause(StrEnum):
     FROZEN = "Frozen"
 
 
+class Silence(StrEnum):
+    """Why no vote of a member was heard, beside the words of :class:`Abstention`."""
+
+    UNREACHABLE = "Unreachable"
+    INVALID = "InvalidAnswer"
+    UNHEARD = "NotHeard"
+    """It had not answered when the ask ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How an ask ended. ``certificate`` is there exactly for an APPROVE."""
@@ -47,6 +56,10 @@ class Outcome:
     cause: Cause
     votes: tuple[Vote, ...]
     certificate: bytes | None = None
+    needed: int = 0
+    """Approvals that were asked for."""
+    silent: tuple[tuple[str, str], ...] = ()
+    """Members without a vote, and why in a word: nothing that anybody acts on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,8 @@ class Asking:
     """Members of which nothing more is expected, whatever they said."""
     lost: int = 0
     """Members whose vote counts and that will not approve."""
+    silent: tuple[tuple[str, str], ...] = ()
+    """Members that gave no vote, and why in a word."""
     outcome: Outcome | None = None
 
 
@@ -197,7 +212,7 @@ def _dispatch(
         case Answered(member, data):
             return _answered(asking, member, data, signatures)
         case Unreachable(member):
-            return _lose(asking, member)
+            return _lose(asking, member, Silence.UNREACHABLE)
         case Superseded():
             return _end(asking, Decision.DENY, Cause.EPOCH_SUPERSEDED)
         case Frozen():
@@ -218,7 +233,8 @@ def _answered(
             raise SubjectMismatch(f"{member} answered with a vote of {ballot.member}")
         asking.subject.check(ballot)
     except QuorateError as error:
-        asking, ended = _lose(asking, member)
+        why = str(error.message) if isinstance(error, Abstained) else Silence.INVALID
+        asking, ended = _lose(asking, member, why)
         return asking, (Refused(member, error), *ended)
     heard = Heard(vote, ballot)
     if member in asking.answered or asking.outcome is not None:
@@ -235,12 +251,13 @@ def _answered(
     return asking, (heard, *ended)
 
 
-def _lose(asking: Asking, member: str) -> tuple[Asking, tuple[Effect, ...]]:
+def _lose(asking: Asking, member: str, why: str) -> tuple[Asking, tuple[Effect, ...]]:
     seat = asking.epoch.seat(member)
     if seat is None or member in asking.answered:
         return asking, ()
     lost = asking.lost + (0 if seat.quarantined else 1)
-    return _settle(replace(asking, answered=asking.answered | {member}, lost=lost))
+    silent = (*asking.silent, (member, str(why)))
+    return _settle(replace(asking, answered=asking.answered | {member}, lost=lost, silent=silent))
 
 
 def _settle(asking: Asking) -> tuple[Asking, tuple[Effect, ...]]:
@@ -259,5 +276,11 @@ def _end(asking: Asking, decision: Decision, cause: Cause) -> tuple[Asking, tupl
         return asking, ()
     votes = (*asking.approvals, *asking.others)
     certificate = certify(asking.approvals) if decision is Decision.APPROVE else None
-    outcome = Outcome(decision, cause, votes, certificate)
+    unheard = (
+        (name, Silence.UNHEARD.value)
+        for name in asking.epoch.members
+        if name not in asking.answered
+    )
+    silent = (*asking.silent, *unheard)
+    outcome = Outcome(decision, cause, votes, certificate, asking.needed, silent)
     return replace(asking, outcome=outcome), (Finished(outcome),)

@@ -13,7 +13,7 @@ from quorate_sidecar.actions.record import Decided, digest_text
 from quorate_sidecar.actions.scene import Impossible, Planned
 from quorate_sidecar.refusal import Code, Refusal
 
-EXPLAIN: Final = "kubectl quorate audit decisions --id {id} FILE"
+EXPLAIN: Final = "kubectl quorate committee explain-decision --id {id} FILE"
 """Reads the record, and verifies the votes in it, from the pod's audit log."""
 _TOOL_CHARS = 64
 _REASONS_MAX = 4
@@ -80,14 +80,12 @@ def _why(decided: Decided, *, detail: bool = True) -> list[str]:
 def _votes(decided: Decided) -> str:
     if decided.asked is None:
         return ""
-    thresholds = decided.asked.epoch.record.thresholds
-    tier = decided.planned.route.tier
-    needed = thresholds.n if decided.planned.route.veto or tier is None else thresholds.needed(tier)
+    n, needed = decided.asked.epoch.record.thresholds.n, decided.asked.outcome.needed
     ballots = [wire.decode(vote.ballot.body, Ballot) for vote in decided.votes]
     against = [ballot for ballot in ballots if ballot.verdict is not Verdict.APPROVE]
     text = (
         f"{len(ballots) - len(against)} votes for it and {len(against)} against, of "
-        f"{thresholds.n} members; {needed} must approve"
+        f"{n} members; {needed} must approve"
     )
     reasons = dict.fromkeys(reason for ballot in against for reason in ballot.reasons)
     shown = ", ".join(list(reasons)[:_REASONS_MAX])

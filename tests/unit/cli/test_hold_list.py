@@ -24,10 +24,10 @@ FIELDS: dict[str, Any] = {
 
 def action(**fields: Any) -> Action:
     """A record of an action; what is not said is empty."""
-    numbers = {"choice", "place", "score", "approvals", "others", "milliseconds"}
+    numbers = {"choice", "place", "score", "approvals", "others", "needed", "milliseconds"}
     names = [one.name for one in msgspec.structs.fields(Action)]
-    empty = {name: 0 if name in numbers else "" for name in names}
-    return Action(**(empty | FIELDS | fields))
+    empty: dict[str, Any] = {name: 0 if name in numbers else "" for name in names}
+    return Action(**(empty | {"silent": {}} | FIELDS | fields))
 
 
 def decided(standing: str, hold: str = FIELDS["hold"]) -> HoldDecided:

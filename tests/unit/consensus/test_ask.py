@@ -350,8 +350,23 @@ def test_an_abstention_says_why(standard: Committee) -> None:
     assert str(run.refusals()[0].error) == "Overloaded"
 
 
+def test_it_ends_with_who_said_nothing_and_why(standard: Committee) -> None:
+    """An abstention's own word, a connection that failed, an answer that is no vote, and who had
+    not answered yet; beside it how many approvals it took. Nothing of it decides."""
+    run = Run(standard)
+    run.feed(Answered("m0", ABSTENTION)).feed(Unreachable("m1")).feed(Answered("m0", b"?"))
+    (outcome,) = run.outcomes
+    assert (outcome.needed, outcome.cause) == (4, Cause.NO_QUORUM)
+    said = {"m0": "Overloaded", "m1": "Unreachable"}
+    assert dict(outcome.silent) == said | {name: "NotHeard" for name in ("m2", "m3", "m4")}
+    run = Run(standard, veto=True).feed(Answered("m0", b"?"))
+    (outcome,) = run.outcomes
+    assert (outcome.needed, dict(outcome.silent)["m0"]) == (5, "InvalidAnswer")
+
+
 @pytest.mark.parametrize(
-    ("event", "cause"), [(Superseded(), Cause.EPOCH_SUPERSEDED), (Frozen(), Cause.FROZEN)]
+    ("event", "cause"),
+    [(Superseded(), Cause.EPOCH_SUPERSEDED), (Frozen(), Cause.FROZEN)],
 )
 def test_a_later_epoch_or_a_freeze_ends_it(standard: Committee, event: Event, cause: Cause) -> None:
     """Three approvals in, the fourth comes after: denied."""

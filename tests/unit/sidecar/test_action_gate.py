@@ -80,7 +80,7 @@ async def test_a_denial_says_why_and_by_whom() -> None:
     for words in (
         "QuorumUnreachable",
         "0 votes for it and 3 against, of 5 members; 3 must approve (Rule)",
-        "kubectl quorate audit decisions --id req_",
+        "kubectl quorate committee explain-decision --id req_",
         one.actions[0].request,
     ):
         assert words in refusal.message
