@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from quorate.consensus import blank, wire
 from quorate.consensus import epoch as epochs
-from quorate.consensus import wire
 from quorate.consensus.approval import Subject, certify
+from quorate.consensus.blank import SOMEBODY, AskedAs
 from quorate.consensus.canary import Canary, Deck
 from quorate.consensus.detector import Result
 from quorate.consensus.epoch import RECORD_TAG, Admins, Change, Epoch, EpochRecord, Seat
@@ -23,6 +24,7 @@ from quorate.consensus.succession import CertifiedRecord, Endorsement
 from quorate.consensus.thresholds import PRESETS, Thresholds, Tier
 from quorate.consensus.wire import Ballot, Delegation, Signed, Verdict, Vote
 from quorate.keys import LocalSigner
+from tests.fakes.blanks import canary_blank
 
 SIGNATURES = KeySignatures()
 CLUSTER = "cluster-1"
@@ -205,7 +207,7 @@ def canaries(unsafe: int = 60, safe: int = 60) -> list[Canary]:
     """That many canaries, each another request, in the order of a deck."""
     rights = [Verdict.DENY] * unsafe + [Verdict.APPROVE] * safe
     return [
-        Canary(number.to_bytes(16, "big"), right, "tools", Tier.FAST, b"request %d" % number)
+        Canary(number.to_bytes(16, "big"), right, "tools", Tier.FAST, canary_blank(str(number)))
         for number, right in enumerate(rights)
     ]
 
@@ -217,12 +219,16 @@ class Canaried:
         self.deck = Deck(rest.pop("deck", None) or canaries())
         self.committee = Committee(thresholds, canaries=self.deck.root, **rest)
 
-    def result(self, index: int, wrong: Iterable[str] = (), silent: Iterable[str] = ()) -> Result:
+    def result(
+        self,
+        index: int,
+        wrong: Iterable[str] = (),
+        silent: Iterable[str] = (),
+        asked_as: AskedAs = SOMEBODY,
+    ) -> Result:
         """Canary ``index``, answered wrongly by ``wrong``, not by ``silent``, rightly by others."""
         canary = self.deck.canaries[index]
-        subject = Subject(
-            wire.request_digest(canary.request), canary.tier, canary.nonce, canary.audience
-        )
+        subject = canary.subject(blank.fill(canary.blank, asked_as))
         other = Verdict(1 - canary.right)
         mistaken, missing = set(wrong), set(silent)
         votes = tuple(
@@ -232,4 +238,4 @@ class Canaried:
             for name in self.committee.names
             if name not in missing
         )
-        return Result(self.deck.reveal(index), votes)
+        return Result(self.deck.reveal(index), asked_as, votes)

@@ -44,7 +44,7 @@ def _canary(index: int) -> Canary:
         right=Verdict.APPROVE if request.truth is Truth.SAFE else Verdict.DENY,
         stratum=request.stratum,
         tier=Tier.STRICT if index % 3 else Tier.FAST,
-        request=request.data,
+        blank=request.blank,
     )
 
 

@@ -4,10 +4,12 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from quorate.consensus import wire
+from quorate.consensus import blank, wire
+from quorate.consensus.blank import SOMEBODY
 from quorate.consensus.freeze import Scope, Target
 from quorate.consensus.member import Judgement
 from quorate.consensus.wire import Verdict
+from tests.fakes.blanks import canary_blank
 from tests.sim.world import World
 
 STRATA = ("prompt", "tool")
@@ -50,8 +52,15 @@ class Request:
 
     @property
     def data(self) -> bytes:
-        """Its bytes."""
+        """Its bytes. Those of a canary are of one pod, and what was committed to of nobody."""
+        if self.is_canary:
+            return blank.fill(self.blank, SOMEBODY)
         return f"{self.number}|{self.stratum}|{self.trigger}|".encode()
+
+    @property
+    def blank(self) -> bytes:
+        """A canary without its target."""
+        return canary_blank(f"{self.number} {self.stratum}")
 
 
 class Register:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from quorate.consensus import epoch as epochs
+from quorate.consensus.blank import SOMEBODY
 from quorate.consensus.detector import Result
 from quorate.consensus.epoch import Change, Epoch, EpochRecord
 from quorate.consensus.freeze import ORDER_TAG, Order, Scope, SignedOrder
@@ -204,14 +205,14 @@ class Simulation:
     def _probe(self, turn: int) -> None:
         index = self._canary(turn)
         shown = records.revealed(index)
-        canary = shown.canary
-        self.scene.register.add(records.canary_request(index))
+        request = self.scene.register.add(records.canary_request(index))
+        subject = shown.canary.subject(request.data)
         nonce = self.prober.begin(
-            records.canary_request(index),
-            canary.tier,
+            request,
+            subject.tier,
             PLACES[0],
-            nonce=canary.nonce,
-            audience=canary.audience,
+            nonce=subject.nonce,
+            audience=subject.audience,
             acts=False,
         )
         if nonce is not None:
@@ -223,7 +224,7 @@ class Simulation:
         return turn + (records.OF_EACH_KIND if self.plan.canary_kind == "safe" else 0)
 
     def _reveal(self, index: int, nonce: bytes) -> None:
-        result = Result(records.revealed(index), self.prober.votes_on(nonce))
+        result = Result(records.revealed(index), SOMEBODY, self.prober.votes_on(nonce))
         for node in self.watchers:
             count = partial(self._count, node, result)
             self.scene.network.send(self.prober.name, node.name, count)

@@ -1,8 +1,9 @@
 """Canaries: requests whose right answer is known beforehand, asked among all others.
 
 They are committed to in an epoch record before the first is asked and revealed when they count, so
-everybody who recomputes a statistic uses the same labels. A canary looks like any other ask; its
-audience is nobody's, so its approval authorises nothing.
+everybody who recomputes a statistic uses the same labels. What is committed to leaves the target
+blank (:mod:`.blank`): the asker fills in its own. A canary looks like any other ask; its audience
+is nobody's, so its approval authorises nothing.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import msgspec
 from quorate import merkle
 from quorate.consensus import wire
 from quorate.consensus.approval import Subject
+from quorate.consensus.blank import BLANK_BYTES
 from quorate.consensus.thresholds import Tier
 from quorate.consensus.wire import Verdict
 from quorate.errors import InvalidInput, LimitExceeded, SubjectMismatch
@@ -31,22 +33,20 @@ class Canary(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     stratum: wire.Name
     """What kind of content it is: members are compared within a kind, and may be blind in one."""
     tier: Tier
-    request: Annotated[bytes, msgspec.Meta(min_length=1, max_length=wire.REQUEST_BYTES)]
+    blank: Annotated[bytes, msgspec.Meta(min_length=1, max_length=BLANK_BYTES)]
+    """The request without its target: see :mod:`quorate.consensus.blank`."""
 
-    @property
-    def nonce(self) -> bytes:
-        """The nonce it is asked with: known only to whoever knows the salt."""
-        return hashlib.sha256(b"quorate.dev/canary-nonce/v1\0" + self.salt).digest()[:16]
+    def subject(self, request: bytes) -> Subject:
+        """What votes are about if it was asked as ``request``.
 
-    @property
-    def audience(self) -> bytes:
-        """Nobody's session key has this digest."""
-        return hashlib.sha256(b"quorate.dev/canary-audience/v1\0" + self.salt).digest()
-
-    @property
-    def subject(self) -> Subject:
-        """What votes on it are about."""
-        return Subject(wire.request_digest(self.request), self.tier, self.nonce, self.audience)
+        Nonce and audience are known only to whoever knows the salt, and others for each target: a
+        member that was asked by one pod does not know it again from another. Nobody's session key
+        has the audience as its digest.
+        """
+        digest = wire.request_digest(request)
+        nonce = hashlib.sha256(b"quorate.dev/canary-nonce/v1\0" + self.salt + digest).digest()
+        audience = hashlib.sha256(b"quorate.dev/canary-audience/v1\0" + self.salt + digest).digest()
+        return Subject(digest, self.tier, nonce[: wire.NONCE_BYTES], audience)
 
     @property
     def leaf(self) -> bytes:
@@ -79,7 +79,7 @@ class Deck:
             raise InvalidInput("needs a canary, and the unsafe ones first", field="deck")
         if len(self.canaries) > merkle.LEAVES_MAX:
             raise LimitExceeded(f"has more than {merkle.LEAVES_MAX} canaries", field="deck")
-        for values in ({one.request for one in self.canaries}, {one.salt for one in self.canaries}):
+        for values in ({one.blank for one in self.canaries}, {one.salt for one in self.canaries}):
             if len(values) < len(self.canaries):
                 # A verdict is sticky, so one mistake would count as many; and a nonce is used once.
                 raise InvalidInput("asks the same twice", field="deck")

@@ -13,7 +13,8 @@ from typing import Annotated, Final
 
 import msgspec
 
-from quorate.consensus import wire
+from quorate.consensus import blank, wire
+from quorate.consensus.blank import AskedAs
 from quorate.consensus.canary import Canary, Revealed, check_committed
 from quorate.consensus.epoch import Epoch
 from quorate.consensus.signing import Signatures, verify_vote
@@ -31,14 +32,19 @@ RESULTS_MAX: Final = 256
 
 
 class Result(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A canary that was asked, and the votes on it."""
+    """A canary that was asked, as what, and the votes on it."""
 
     revealed: Revealed
+    asked_as: AskedAs
     votes: Annotated[tuple[Vote, ...], msgspec.Meta(max_length=MEMBERS_MAX)]
 
 
 class Failures(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """An accusation: results in the order of their numbers that take ``member`` to the alarm."""
+    """An accusation: results in the order of their numbers that take ``member`` to the alarm.
+
+    All are one pod's: whoever has several could otherwise choose, for each canary, the one as which
+    a member happened to be wrong about it.
+    """
 
     member: wire.Name
     right: Verdict
@@ -91,9 +97,11 @@ def verify(failures: Failures, epoch: Epoch, signatures: Signatures) -> str:
             raise InvalidInput("canaries must come in the order of their numbers, each once")
         if revealed.canary.right is not failures.right:
             raise SubjectMismatch("safe and unsafe canaries are counted apart")
-        if revealed.canary.request in asked:
+        if revealed.canary.blank in asked:
             raise InvalidInput("one request asked twice is one canary: verdicts are sticky")
-        asked.add(revealed.canary.request)
+        asked.add(revealed.canary.blank)
+        if result.asked_as.principal != failures.results[0].asked_as.principal:
+            raise SubjectMismatch("a run of canaries is asked by one pod")
         if last >= 0:
             statistic = skip(statistic, revealed.index - last - 1)
         last = revealed.index
@@ -106,8 +114,10 @@ def verify(failures: Failures, epoch: Epoch, signatures: Signatures) -> str:
 
 
 def ballots_on(result: Result, epoch: Epoch, signatures: Signatures) -> dict[str, Ballot]:
-    """The verified ballots of a result, by member. Raises for one that is not on this canary."""
-    subject = result.revealed.canary.subject
+    """The verified ballots of a result, by member. Raises for one that is not on this canary, asked
+    as the result says."""
+    canary = result.revealed.canary
+    subject = canary.subject(blank.fill(canary.blank, result.asked_as))
     ballots: dict[str, Ballot] = {}
     for vote in result.votes:
         ballot, _ = verify_vote(vote, epoch, signatures)
@@ -142,6 +152,7 @@ def step(
 
     Votes that do not verify are left out, as if they had not come. Raises SubjectMismatch for what
     was not committed to: it would take the place of canaries that were.
+    A run begins anew when the pod, or what it is held to, is another one.
     """
     check_committed(result.revealed, detector.epoch.record.canaries)
     genuine = _genuine(result, detector.epoch, signatures)
@@ -170,6 +181,8 @@ def _advanced(
     index = result.revealed.index
     if index <= suspicion.last or _asks_again(suspicion, result):
         return suspicion
+    if suspicion.results and suspicion.results[0].asked_as.principal != result.asked_as.principal:
+        suspicion = Suspicion(last=suspicion.last)
     before = suspicion.statistic
     if suspicion.last >= 0:
         before = skip(before, index - suspicion.last - 1)
@@ -183,8 +196,8 @@ def _advanced(
 
 
 def _asks_again(suspicion: Suspicion, result: Result) -> bool:
-    request = result.revealed.canary.request
-    return any(one.revealed.canary.request == request for one in suspicion.results)
+    asked = result.revealed.canary.blank
+    return any(one.revealed.canary.blank == asked for one in suspicion.results)
 
 
 def _genuine(result: Result, epoch: Epoch, signatures: Signatures) -> Result:
@@ -192,9 +205,8 @@ def _genuine(result: Result, epoch: Epoch, signatures: Signatures) -> Result:
     for vote in result.votes:
         try:
             ballot, _ = verify_vote(vote, epoch, signatures)
-            one = Result(result.revealed, (vote,))
-            ballots_on(one, epoch, signatures)
+            ballots_on(Result(result.revealed, result.asked_as, (vote,)), epoch, signatures)
         except QuorateError:
             continue
         votes.setdefault(ballot.member, vote)
-    return Result(result.revealed, tuple(votes.values()))
+    return Result(result.revealed, result.asked_as, tuple(votes.values()))

@@ -28,8 +28,8 @@ ADMISSION: Final = "admission"
 CERTIFY: Final = "certify"
 """The action class of such an ask."""
 
-_Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*\Z", max_length=63)]
-_Tool = Annotated[str, msgspec.Meta(max_length=253)]
+Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*\Z", max_length=63)]
+ToolName = Annotated[str, msgspec.Meta(max_length=253)]
 _Text = Annotated[str, msgspec.Meta(max_length=REQUEST_BYTES)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
 
@@ -79,8 +79,8 @@ class Principal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
 class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A call that the assistant made earlier."""
 
-    id: _Tool
-    tool: _Tool
+    id: ToolName
+    tool: ToolName
     arguments: dict[str, Any]
 
 
@@ -90,8 +90,8 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     role: Role
     content: _Text
-    tool: _Tool
-    call: _Tool
+    tool: ToolName
+    call: ToolName
     calls: Annotated[tuple[Call, ...], msgspec.Meta(max_length=CALLS_MAX)]
 
 
@@ -107,9 +107,9 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="c
 
     version: Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)]
     principal: Principal
-    capability: _Word
-    tool: _Tool
-    action_class: _Word
+    capability: Word
+    tool: ToolName
+    action_class: Word
     arguments: dict[str, Any]
     conversation: Annotated[tuple[Message, ...], msgspec.Meta(max_length=MESSAGES_MAX)]
     omitted: _Count

@@ -12,7 +12,7 @@ from quorate.consensus import approval, chain, equivocation, freeze, quarantine,
 from quorate.consensus import epoch as epochs
 from quorate.consensus.ask import Answered, begin
 from quorate.consensus.ask import step as ask_step
-from quorate.consensus.detector import Detector, Failures, Result
+from quorate.consensus.detector import Detector, Failures
 from quorate.consensus.detector import step as detector_step
 from quorate.consensus.epoch import Change
 from quorate.consensus.equivocation import Equivocation
@@ -267,7 +267,8 @@ def test_a_watcher_survives_any_votes(junk: list[tuple[int, int, bytes]]) -> Non
             strange = SCENE.result(canary).votes[member]
             broken = wire.Vote(wire.Signed(data or b"\0", b"s"), strange.delegation)
             votes += [strange, broken]
-        state, found = detector_step(state, Result(good.revealed, tuple(votes)), SIGNATURES)
+        result = msgspec.structs.replace(good, votes=tuple(votes))
+        state, found = detector_step(state, result, SIGNATURES)
         assert found == ()
 
 

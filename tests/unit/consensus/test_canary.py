@@ -4,13 +4,15 @@ import msgspec
 import pytest
 
 from quorate import merkle
-from quorate.consensus import approval, wire
+from quorate.consensus import approval, blank, wire
 from quorate.consensus.approval import certify
+from quorate.consensus.blank import SOMEBODY
 from quorate.consensus.canary import Canary, Deck, Revealed, check_committed
 from quorate.consensus.thresholds import Tier
 from quorate.consensus.wire import Verdict
 from quorate.errors import InvalidInput, LimitExceeded, SubjectMismatch
 from tests.fakes.ballots import SIGNATURES, Canaried, canaries, digest, subject_on
+from tests.fakes.blanks import somebody
 
 DECK = Deck(canaries(5, 4))
 FIRST = DECK.canaries[0]
@@ -79,11 +81,19 @@ def test_a_deck_is_unsafe_first_and_asks_nothing_twice() -> None:
 
 
 def test_nonce_and_audience_are_the_salts() -> None:
-    """Two canaries share neither, and neither shows the salt."""
+    """Two canaries share neither, nor do two pods that ask the same one; and neither shows the
+    salt."""
     cards = canaries(20, 20)
-    assert len({card.nonce for card in cards} | {card.audience for card in cards}) == 80
-    assert all(card.salt not in card.nonce + card.audience for card in cards)
-    assert (len(FIRST.nonce), len(FIRST.audience)) == (wire.NONCE_BYTES, wire.DIGEST_BYTES)
+    requests = [blank.fill(FIRST.blank, one) for one in (SOMEBODY, somebody("chat-0"))]
+    asked = [card.subject(request) for card in cards for request in requests]
+    assert len({one.nonce for one in asked} | {one.audience for one in asked}) == 160
+    assert all(
+        card.salt not in one.nonce + one.audience
+        for card in cards
+        for one in (card.subject(request) for request in requests)
+    )
+    first = asked[0]
+    assert (len(first.nonce), len(first.audience)) == (wire.NONCE_BYTES, wire.DIGEST_BYTES)
 
 
 @pytest.mark.requirement("committee: a canary's approval authorises nothing")
@@ -93,18 +103,21 @@ def test_an_approved_canary_is_no_ones_approval() -> None:
     scene = Canaried()
     result = scene.result(0, wrong=scene.committee.names)
     canary = result.revealed.canary
+    request = blank.fill(canary.blank, result.asked_as)
     certificate = certify(result.votes)
     epoch = scene.committee.epoch
-    assert approval.verify(certificate, epoch, canary.subject, SIGNATURES)
+    assert approval.verify(certificate, epoch, canary.subject(request), SIGNATURES)
     with pytest.raises(SubjectMismatch, match="another nonce"):
-        approval.verify(certificate, epoch, subject_on(canary.request, Tier.FAST), SIGNATURES)
+        approval.verify(certificate, epoch, subject_on(request, Tier.FAST), SIGNATURES)
 
 
 def test_a_canary_looks_like_any_ask() -> None:
     """What a member receives has the same fields, and nothing in it is the canary's own but what
     the salt hides."""
-    canary = Canary(b"s" * 16, Verdict.DENY, "tools", Tier.STRICT, b"request")
-    ask = wire.Ask(1, canary.tier, b"e" * 32, canary.nonce, canary.audience, 200, canary.request)
-    plain = wire.Ask(1, Tier.STRICT, b"e" * 32, b"n" * 16, b"a" * 32, 200, b"request")
+    canary = Canary(b"s" * 16, Verdict.DENY, "tools", Tier.STRICT, FIRST.blank)
+    request = blank.fill(canary.blank, SOMEBODY)
+    on = canary.subject(request)
+    ask = wire.Ask(1, canary.tier, b"e" * 32, on.nonce, on.audience, 200, request)
+    plain = wire.Ask(1, Tier.STRICT, b"e" * 32, b"n" * 16, b"a" * 32, 200, request)
     assert len(wire.encode(ask)) == len(wire.encode(plain))
     assert wire.decode(wire.encode(ask), wire.Ask) == ask

@@ -9,7 +9,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from quorate.consensus import detector, wire
+from quorate.consensus import blank, detector, wire
+from quorate.consensus.approval import Subject
+from quorate.consensus.blank import SOMEBODY
 from quorate.consensus.canary import Canary, Deck
 from quorate.consensus.detector import (
     ALARM,
@@ -28,6 +30,7 @@ from quorate.consensus.thresholds import Tier
 from quorate.consensus.wire import Verdict
 from quorate.errors import InvalidInput, QuorateError, SignatureError, SubjectMismatch
 from tests.fakes.ballots import SIGNATURES, Canaried, canaries
+from tests.fakes.blanks import canary_blank, somebody
 
 YES, NO = Verdict.APPROVE, Verdict.DENY
 SCENE = Canaried()
@@ -47,6 +50,12 @@ def watched(results: list[Result], scene: Canaried = SCENE) -> list[tuple[int, F
 def failures(*results: Result, member: str = "m0", right: Verdict = NO) -> Failures:
     """An accusation of ``member``."""
     return Failures(member, right, results)
+
+
+def asked_on(result: Result) -> Subject:
+    """What votes on it are about."""
+    canary = result.revealed.canary
+    return canary.subject(blank.fill(canary.blank, result.asked_as))
 
 
 def lies(count: int, *who: str, start: int = 0) -> list[Result]:
@@ -178,7 +187,7 @@ def test_accusations_rest_on_genuine_votes_only() -> None:
     forged = type(votes[0])(
         type(votes[0].ballot)(votes[0].ballot.body, votes[1].ballot.signature), votes[0].delegation
     )
-    subject = good[0].revealed.canary.subject
+    subject = asked_on(good[0])
     doubled = (*votes[:4], SCENE.committee.vote("m0", NO, subject, sequence=99))
     for bad, error in (
         ((forged, *votes[1:]), SignatureError),
@@ -186,7 +195,7 @@ def test_accusations_rest_on_genuine_votes_only() -> None:
         ((SCENE.committee.vote("m0", YES), *votes[1:]), SubjectMismatch),
         (doubled, InvalidInput),
     ):
-        first = Result(good[0].revealed, bad)
+        first = Result(good[0].revealed, SOMEBODY, bad)
         with pytest.raises(error):
             verify(failures(first, *good[1:]), EPOCH, SIGNATURES)
 
@@ -195,10 +204,38 @@ def test_a_watcher_leaves_out_what_does_not_verify() -> None:
     """Bad votes beside good ones change nothing about the good ones."""
     results = lies(6)
     junk = SCENE.committee.vote("m1", YES)
-    stained = [Result(one.revealed, (junk, *one.votes)) for one in results]
+    stained = [Result(one.revealed, SOMEBODY, (junk, *one.votes)) for one in results]
     ((count, accusation),) = watched(stained)
     assert count == 6
     assert all(junk not in one.votes for one in accusation.results)
+
+
+@pytest.mark.requirement("committee: a run of canaries is one pod's")
+def test_nobody_chooses_among_pods_what_a_member_was_wrong_about() -> None:
+    """A member that is wrong about every other canary, whichever of two pods asks it: what each
+    pod saw accuses nobody, and what was picked from both is no accusation. A watcher whose pod
+    becomes another one begins anew."""
+    pods = somebody("chat-0"), somebody("chat-1")
+    picked = [SCENE.result(n, ["m0"], asked_as=pods[n % 2]) for n in range(12)]
+    for pod in (0, 1):
+        alone = [
+            SCENE.result(n, ["m0"] if n % 2 == pod else [], asked_as=pods[pod]) for n in range(12)
+        ]
+        assert watched(alone) == []
+    with pytest.raises(SubjectMismatch, match="asked by one pod"):
+        verify(failures(*picked), EPOCH, SIGNATURES)
+    assert watched(picked) == []
+    whole = [SCENE.result(n, ["m0"], asked_as=pods[0]) for n in range(6)]
+    ((count, _),) = watched(whole)
+    assert count == 6
+
+
+def test_votes_count_for_what_was_asked() -> None:
+    """Votes on a canary that one pod asked, shown as those of another pod's."""
+    shown = [msgspec.structs.replace(one, asked_as=somebody("chat-0")) for one in lies(6)]
+    with pytest.raises(SubjectMismatch, match="another request"):
+        verify(failures(*shown), EPOCH, SIGNATURES)
+    assert watched(shown) == []
 
 
 @pytest.mark.requirement("committee: a mislabelled canary is void")
@@ -263,7 +300,8 @@ def test_quarantined_members_neither_judge_nor_are_accused_again() -> None:
 def test_only_committed_canaries_count() -> None:
     """Neither for the watcher, whose place they would take, nor in an accusation."""
     other = Canaried(deck=canaries(61, 59))
-    odd = [Result(other.deck.reveal(n), SCENE.result(n, ["m0"]).votes) for n in range(6)]
+    votes = [SCENE.result(n, ["m0"]).votes for n in range(6)]
+    odd = [Result(other.deck.reveal(n), SOMEBODY, votes[n]) for n in range(6)]
     with pytest.raises(SubjectMismatch, match="not committed to"):
         step(Detector(EPOCH), odd[0], SIGNATURES)
     with pytest.raises(SubjectMismatch, match="not committed to"):
@@ -281,7 +319,8 @@ def test_one_request_asked_often_is_one_canary() -> None:
     """Verdicts are sticky: who is wrong about a request once is wrong whenever it is asked. A deck
     with repeats convicts nobody by them."""
     scene = Canaried()
-    repeats = [Canary(n.to_bytes(16, "big"), NO, "tools", Tier.FAST, b"same") for n in range(8)]
+    same = canary_blank("same")
+    repeats = [Canary(n.to_bytes(16, "big"), NO, "tools", Tier.FAST, same) for n in range(8)]
     scene.deck = LooseDeck(repeats)
     record = msgspec.structs.replace(EPOCH.record, seats=scene.committee.epoch.record.seats)
     scene.committee.open(msgspec.structs.replace(record, canaries=scene.deck.root))
@@ -367,7 +406,7 @@ def test_is_wrong_needs_an_answer_and_a_right_majority() -> None:
     canary = SCENE.deck.canaries[0]
     for others in itertools.product([None, YES, NO], repeat=4):
         ballots = {
-            name: SCENE.committee.ballot(name, verdict, canary.subject)
+            name: SCENE.committee.ballot(name, verdict)
             for name, verdict in zip(["m0", "m1", "m2", "m3", "m4"], (YES, *others), strict=True)
             if verdict is not None
         }
