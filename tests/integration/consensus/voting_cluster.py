@@ -45,9 +45,10 @@ class VotingCluster(Cluster):
         return first_epoch(record.cluster_id, seats, record.thresholds, record.admins)
 
     def set_of(self, name: str) -> str:
-        """The judges of a member."""
+        """The judges of a member, as the chart's presets say."""
         several = [one for one in judge_sets.shipped().sets if one != judge_sets.ALL]
-        return several[int(name) - 1] if self.n > 1 else judge_sets.ALL
+        place = int(name) - 1
+        return several[place] if self.n > 1 and place < len(several) else judge_sets.ALL
 
     def store(self, name: str = FIRST) -> Path:
         """Where a member keeps its votes."""
