@@ -13,7 +13,7 @@ from quorate.errors import InvalidInput, Unavailable
 from quorate_cli.cluster.reader import Reader
 
 if TYPE_CHECKING:
-    from quorate_cli.cluster.config_map_writer import ConfigMapWriter
+    from quorate_cli.cluster.writer import Writer
 
 DEFAULT_KUBECONFIG = "~/.kube/config"
 _MISSHAPEN = (ValueError, KeyError, TypeError, AttributeError)
@@ -47,12 +47,21 @@ def connect(arguments: Namespace) -> Connection:
     return Connection(ApiReader(api), namespace)
 
 
-def connect_writer(arguments: Namespace) -> "tuple[ConfigMapWriter, str]":
-    """A writer of ConfigMaps and the namespace that is meant. Raises as :func:`connect`."""
+def connect_writer(arguments: Namespace) -> "tuple[Writer, str]":
+    """A writer and the namespace that is meant. Raises as :func:`connect`."""
     api, namespace = api_client(arguments)
-    from quorate_cli.cluster.config_map_writer import ApiConfigMapWriter
+    from quorate_cli.cluster.api_writer import ApiWriter
 
-    return ApiConfigMapWriter(api), namespace
+    return ApiWriter(api), namespace
+
+
+def connect_both(arguments: Namespace) -> "tuple[Reader, Writer]":
+    """A reader and a writer of one API server. Raises as :func:`connect`."""
+    api, _ = api_client(arguments)
+    from quorate_cli.cluster.api_reader import ApiReader
+    from quorate_cli.cluster.api_writer import ApiWriter
+
+    return ApiReader(api), ApiWriter(api)
 
 
 def api_client(arguments: Namespace) -> tuple[Any, str]:

@@ -50,6 +50,7 @@ CLUSTER_SAFETY_POLICY: Final = _own("ClusterSafetyPolicy")
 ATTESTED_MODEL: Final = _own("AttestedModel")
 SAFETY_EXCEPTION: Final = _own("SafetyException")
 SAFETY_INCIDENT: Final = _own("SafetyIncident")
+SAFETY_COMMITTEE: Final = _own("SafetyCommittee")
 
 CONFIG_MAP: Final = Kind("ConfigMap", "", "v1", "configmaps", True)
 EVENT: Final = Kind("Event", "", "v1", "events", True)

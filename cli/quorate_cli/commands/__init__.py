@@ -54,6 +54,7 @@ LISTED: Final = (
     "committee show",
     "committee sign",
     "committee apply",
+    "committee propose",
 )
 """The commands, as they are typed and in the order in which they are listed."""
 FILES: Final[Mapping[tuple[str, ...], str]] = {

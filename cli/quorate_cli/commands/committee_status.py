@@ -4,7 +4,7 @@ import asyncio
 from argparse import ArgumentParser, Namespace
 
 from quorate_cli.command import Command, Result
-from quorate_cli.committee import outcome, whereabouts
+from quorate_cli.committee import outcome, proposals, whereabouts
 from quorate_cli.committee.survey import Survey, opened
 from quorate_cli.layout import terminal_width
 from quorate_cli.progress import Progress
@@ -15,7 +15,8 @@ def _arguments(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, _progress: Progress) -> Result:
-    return outcome.result(asyncio.run(_asked(arguments)), terminal_width())
+    survey = asyncio.run(_asked(arguments))
+    return outcome.result(survey, proposals.read(arguments), terminal_width())
 
 
 async def _asked(arguments: Namespace) -> Survey:
@@ -30,7 +31,8 @@ COMMAND = Command(
         "Ask every member by itself for its chain, and follow it from the genesis. Shows the\n"
         "newest epoch, the seats with their failure domains, who is under quarantine, who\n"
         "answers and who is behind; and what the thresholds mean: how many members may be down\n"
-        "or lie, and how many more may go now. Nothing is changed, and no token is shown."
+        "or lie, and how many more may go now; and how far the proposals in the SafetyCommittee\n"
+        "are. Nothing is changed, and no member is shown a token."
     ),
     examples=(
         "committee status",
@@ -40,7 +42,8 @@ COMMAND = Command(
     ),
     notes=(
         "Exit code 1: members hold two certified histories. Exit code 3: not every member\n"
-        "answered.\n"
+        "answered. With --member-url the API server is asked for proposals only if --kubeconfig\n"
+        "or --context names it.\n"
     )
     + whereabouts.NOTES,
     arguments=_arguments,

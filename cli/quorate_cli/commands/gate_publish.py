@@ -12,6 +12,8 @@ from quorate.evidence.intoto import gate_statement, verify_gate
 from quorate.evidence.signatures import SignerSet
 from quorate.manifest import check_digest
 from quorate_cli.cluster.connection import add_arguments, connect_writer
+from quorate_cli.cluster.kinds import CONFIG_MAP
+from quorate_cli.cluster.writer import Missing
 from quorate_cli.command import Command, Result
 from quorate_cli.files import read_file, read_password, read_signer
 from quorate_cli.progress import Progress
@@ -47,7 +49,11 @@ def _run(arguments: Namespace, _progress: Progress) -> Result:
     envelope = dsse.sign(gate_statement(run, digest), names.INTOTO_TYPE, [signer])
     gate = verify_gate(envelope, SignerSet((signer.public_key,)))
     writer, namespace = connect_writer(arguments)
-    writer.set(namespace, place[1], place[2], envelope.decode("utf-8"))
+    body = {"data": {place[2]: envelope.decode("utf-8")}}
+    try:
+        writer.patch(CONFIG_MAP, place[1], body, namespace=namespace)
+    except Missing as error:
+        raise Missing(error.message, field=error.field, fix="apply what gate job prints") from None
     where = f"configmap/{place[1]} -n {namespace}, key {place[2]}"
     return Result(
         [f"published the result {gate.result} in {where}", f"manifest digest: {digest}"],

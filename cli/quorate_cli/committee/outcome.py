@@ -8,6 +8,7 @@ from quorate.consensus.epoch import Change, Epoch, material_of
 from quorate.consensus.margin import Margin, margins
 from quorate_cli import exit_codes
 from quorate_cli.command import Result
+from quorate_cli.committee.proposals import Proposals
 from quorate_cli.committee.survey import Heard, Survey
 from quorate_cli.layout import NOTICE, mark, table, wrapped
 
@@ -18,7 +19,7 @@ _WHAT = {
 }
 
 
-def result(survey: Survey, width: int) -> Result:
+def result(survey: Survey, proposals: Proposals, width: int) -> Result:
     """The screen and the document. Exit code 1: there are two histories; 3: not all whose vote
     counts answered."""
     code = exit_codes.OK
@@ -26,7 +27,8 @@ def result(survey: Survey, width: int) -> Result:
         code = exit_codes.UNREACHABLE
     if survey.forks:
         code = exit_codes.DENIED
-    return Result(_lines(survey, width), _document(survey), code)
+    lines = [*_lines(survey, width), *proposals.lines(width)]
+    return Result(lines, _document(survey) | proposals.document, code)
 
 
 def _document(survey: Survey) -> dict[str, Any]:

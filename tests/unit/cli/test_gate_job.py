@@ -15,6 +15,7 @@ from quorate.errors import InvalidInput
 from quorate.evidence import intoto
 from quorate.evidence.signatures import SignerSet
 from quorate.keys import load_public_key
+from quorate_cli.cluster.kinds import CONFIG_MAP, Kind
 from quorate_cli.commands import every, gate_publish
 from quorate_cli.evaluation.schedule import cron, parse_duration, rerun_interval
 from quorate_cli.parser import build_parser
@@ -200,7 +201,9 @@ class Writer:
     def __init__(self) -> None:
         self.found: dict[tuple[str, str, str], str] = {}
 
-    def set(self, namespace: str, name: str, key: str, value: str) -> None:
+    def patch(self, kind: Kind, name: str, body: dict[str, Any], *, namespace: str) -> None:
+        assert kind is CONFIG_MAP
+        ((key, value),) = body["data"].items()
         self.found[namespace, name, key] = value
 
 

@@ -1,4 +1,4 @@
-"""Publishing over HTTP: one PATCH of one ConfigMap, and what the API server may answer."""
+"""Writing over HTTP: what is sent, and what the API server may answer."""
 
 import json
 import threading
@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
+from kubernetes import client
 
+from quorate.errors import InvalidInput, QuorateError, Unavailable
+from quorate_cli.cluster.api_writer import ApiWriter
+from quorate_cli.cluster.kinds import CONFIG_MAP, SAFETY_COMMITTEE
+from quorate_cli.cluster.writer import Conflict, Missing
 from tests.unit.cli.conftest import Quorate
 from tests.unit.cli.test_gate import report
 
@@ -25,20 +30,23 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((self.path, self.headers["Content-Type"], body))
         self.send_response(self.server.status)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(len(self.server.answer)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(self.server.answer)
+
+    do_POST = do_PATCH
 
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet."""
 
 
 class ApiServer(HTTPServer):
-    """As much of an API server as publishing needs."""
+    """As much of an API server as writing needs."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.status = 200
+        self.answer = b"{}"
         self.asked: list[tuple[str, str, dict[str, Any]]] = []
 
 
@@ -112,3 +120,45 @@ def test_no_api_server(quorate: Quorate, api: ApiServer, key: Path, tmp_path: Pa
     )
     ran = quorate(*words)
     assert (ran.code, "cannot be reached" in ran.err) == (3, True)
+
+
+def writer(api: ApiServer) -> ApiWriter:
+    """Of this API server."""
+    settings = client.Configuration()
+    settings.host = f"http://127.0.0.1:{api.server_port}"
+    settings.retries = False
+    return ApiWriter(client.ApiClient(settings))
+
+
+def test_an_object_is_made_and_a_dry_run_says_so(api: ApiServer) -> None:
+    """POST to the collection; ``dryRun=All`` for what is not to be kept."""
+    api.status = 201
+    body = {"metadata": {"name": "x"}, "binaryData": {"evidence": "AA=="}}
+    writer(api).create(CONFIG_MAP, body, namespace="quorate-system")
+    api.status = 200
+    patch = {"metadata": {"resourceVersion": "7"}, "spec": {}}
+    writer(api).patch(SAFETY_COMMITTEE, "committee", patch, dry_run=True)
+    assert api.asked == [
+        ("/api/v1/namespaces/quorate-system/configmaps", "application/json", body),
+        (
+            "/apis/quorate.dev/v1alpha1/safetycommittees/committee?dryRun=All",
+            "application/merge-patch+json",
+            patch,
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(404, Missing), (409, Conflict), (422, InvalidInput), (403, Unavailable), (503, Unavailable)],
+)
+def test_each_refusal_is_its_own_error(
+    api: ApiServer, status: int, error: type[QuorateError]
+) -> None:
+    """With the server's own words, as far as it is told any."""
+    api.status = status
+    for answer, words in ((b'{"message": "because"}', "because"), (b"[", ""), (b"[1]", "")):
+        api.answer = answer
+        with pytest.raises(error) as caught:
+            writer(api).patch(SAFETY_COMMITTEE, "committee", {"spec": {}})
+        assert status == 404 or words in str(caught.value)
