@@ -1,5 +1,6 @@
 """The scripted server does say what the end-to-end tests must see refused."""
 
+import base64
 import http.client
 import json
 import os
@@ -156,6 +157,14 @@ def test_tool_calls_are_joined(port: int) -> None:
     _, body, _ = post(port, "tools:", stream=False)
     call = json.loads(body)["choices"][0]["message"]["tool_calls"][0]
     assert json.loads(call["function"]["arguments"]) == {"city": "Bern"}
+
+
+def test_a_tool_is_called_as_asked(port: int) -> None:
+    """By the model's name as well, whose characters a sidecar lets pass."""
+    coded = base64.urlsafe_b64encode(b'{"to": "a", "n": 17}').decode().rstrip("=")
+    _, body, _ = post(port, "hello", stream=False, model=f"call:send_mail/{coded}")
+    call = json.loads(body)["choices"][0]["message"]["tool_calls"][0]["function"]
+    assert (call["name"], json.loads(call["arguments"])) == ("send_mail", {"to": "a", "n": 17})
 
 
 def test_seen_returns_the_request(port: int) -> None:

@@ -9,6 +9,8 @@
 ``big:bytes=1000000``                           one letter so many times, 1 KiB a chunk
 ``choices:n=2``                                 so many answers side by side
 ``tools:``                                      a tool call whose arguments come in two chunks
+``call:NAME/ARGUMENTS``                         a call of that tool; the arguments are JSON, in
+                                                base64url without padding
 ``abort:after=2``                               so many chunks, then the connection is cut
 ``malformed:kind=json``                         an event that is no JSON; other kinds: utf8, object,
                                                 duplicate, endless (a line that never ends), done
@@ -23,6 +25,7 @@ Anything else gets DEFAULT_TEXT. A stream is a list of steps, which `server` car
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -171,8 +174,14 @@ def _tools(_command: Command) -> Iterator[Step]:
     yield Delta(_tool_call('"Bern"}'))
 
 
-def _tool_call(arguments: str) -> dict[str, Any]:
-    call = {"name": "look_up", "arguments": arguments}
+def _call(command: Command) -> Iterator[Step]:
+    name, _, coded = command.text.partition("/")
+    arguments = base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)).decode()
+    yield Delta(_tool_call(arguments, name))
+
+
+def _tool_call(arguments: str, name: str = "look_up") -> dict[str, Any]:
+    call = {"name": name, "arguments": arguments}
     return {"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": call}]}
 
 
@@ -217,6 +226,7 @@ _SCRIPTS: dict[str, Callable[[Command], Iterator[Step]]] = {
     "big": _big,
     "choices": _choices,
     "tools": _tools,
+    "call": _call,
     "abort": _abort,
     "malformed": _malformed,
     "status": _status,
