@@ -38,10 +38,18 @@ NO_TOKEN_VOLUME: Final = "quorate-no-api-token"
 AUDIT_VOLUME: Final = "quorate-audit"
 """The sidecar's audit log: an empty directory, or a claim."""
 
+CANARY_VOLUME: Final = "quorate-canaries"
+"""The Secret with a deck of canaries, in a pod that asks them."""
+CANARY_ANNOTATION: Final = f"{GROUP}/canaries"
+"""Pod annotation: the Secret of its namespace whose deck the pod's sidecar asks."""
+DECK_KEY: Final = "deck"
+"""Of that Secret."""
+
 API_TOKEN_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_PATH: Final = "/var/run/secrets/quorate.dev"
 WORK_PATH: Final = "/run/quorate"
 AUDIT_PATH: Final = "/run/quorate-audit"
+CANARY_PATH: Final = "/run/quorate-canaries"
 MODEL_PATH: Final = "/run/quorate-model"
 """Where ``quorate-measure`` and the sidecar see the model, always read-only."""
 

@@ -48,6 +48,8 @@ LISTED: Final = (
     "committee resize",
     "committee administrators",
     "committee policies",
+    "committee deck",
+    "committee canaries",
     "committee quarantine",
     "committee readmit",
     "committee recover",

@@ -3,12 +3,14 @@
 Mutate adds exactly these, validate and the floor compare with exactly these. Every field that the
 API server would default is written out, so that what comes back from it is equal to what went in.
 
-One part may differ from pod to pod: the names of members to begin with, those of the epoch in which
-it was injected. They are hints. Whom a sidecar believes is pinned by the genesis digest, where it
-asks by the URL around the name.
+Two parts may differ from pod to pod. The names of members to begin with are those of the epoch in
+which it was injected. They are hints: whom a sidecar believes is pinned by the genesis digest, and
+where it asks by the URL around the name. And a pod may name a Secret with a deck of canaries: which
+deck counts is in the chain.
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -56,6 +58,8 @@ class InjectionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, r
     audit: AuditStorage = AuditStorage()
     members: tuple[str, ...] = ()
     """Names of members to begin with; see :func:`seated`."""
+    canaries: str = ""
+    """The Secret with the deck that the pod asks; empty for the pods that ask none."""
 
 
 def parse_config(document: Any) -> InjectionConfig:
@@ -70,6 +74,8 @@ def parse_config(document: Any) -> InjectionConfig:
     _check_url(config.member_url, "injection.memberUrl")
     if not are_names(config.members) and config.members:
         raise InvalidInput(f"must be at most {MEMBERS_MAX} names", field="injection.members")
+    if config.canaries:
+        raise InvalidInput("is the pods' to say, by annotation", field="injection.canaries")
     if not 0 <= config.drain_seconds <= 600:
         raise InvalidInput("must be between 0 and 600", field="injection.drainSeconds")
     return msgspec.structs.replace(
@@ -96,6 +102,40 @@ def seated(config: InjectionConfig, epoch: Epoch) -> InjectionConfig:
     """
     found = tuple(seat.name for seat in epoch.record.seats if are_names((seat.name,)))
     return msgspec.structs.replace(config, members=found)
+
+
+SECRET_NAME: Final = "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
+_SECRET_NAME: Final = re.compile(SECRET_NAME)
+
+
+def asking(config: InjectionConfig, secret: str) -> InjectionConfig:
+    """The configuration of a pod that asks the canaries of ``secret``; of none if it is empty."""
+    return msgspec.structs.replace(config, canaries=secret) if secret else config
+
+
+def canaries_of(volumes: Iterable[dict[str, Any]]) -> str:
+    """The Secret whose deck a pod's sidecar reads, by the pod's volumes; empty if there is none, or
+    one that is not as it would be injected."""
+    for volume in volumes:
+        if volume.get("name") == names.CANARY_VOLUME:
+            source = volume.get("secret")
+            name = source.get("secretName") if isinstance(source, dict) else None
+            named = isinstance(name, str) and _SECRET_NAME.fullmatch(name)
+            return str(name) if named and volume == canary_volume(str(name)) else ""
+    return ""
+
+
+def canary_volume(secret: str) -> dict[str, Any]:
+    """The volume with the deck in ``secret``."""
+    return {"name": names.CANARY_VOLUME, "secret": {"defaultMode": 0o444, "secretName": secret}}
+
+
+CANARY_MOUNT: Final[dict[str, Any]] = {
+    "name": names.CANARY_VOLUME,
+    "mountPath": names.CANARY_PATH,
+    "readOnly": True,
+}
+"""The sidecar's alone."""
 
 
 MEMBER_NAME: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -206,9 +246,10 @@ def sidecar_container(config: InjectionConfig, model_volume: str) -> dict[str, A
     container = _container(
         config, names.SIDECAR_CONTAINER, "serve", config.sidecar_resources, model_volume
     )
+    deck = [CANARY_MOUNT] if config.canaries else []
     return container | {
         "args": [*container["args"], *config.audit.arguments],
-        "volumeMounts": [*container["volumeMounts"], config.audit.mount],
+        "volumeMounts": [*container["volumeMounts"], config.audit.mount, *deck],
         "restartPolicy": "Always",
         "startupProbe": _probe("startup", 1, STARTUP_SECONDS),
         "readinessProbe": _probe("ready", 5, 2),
@@ -244,6 +285,7 @@ def volumes(config: InjectionConfig) -> tuple[dict[str, Any], ...]:
         {"name": names.WORK_VOLUME, "emptyDir": {"sizeLimit": "16Mi"}},
         {"name": names.NO_TOKEN_VOLUME, "emptyDir": {"sizeLimit": "1Mi"}},
         config.audit.volume,
+        *([canary_volume(config.canaries)] if config.canaries else []),
     )
 
 

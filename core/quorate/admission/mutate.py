@@ -28,7 +28,8 @@ def complete(pod: Pod, snapshot: Snapshot) -> list[Operation]:
     known = snapshot.models.get((pods.namespace(pod), pods.model_name(pod)))
     found = pods.model_volumes(pod, known.source) if known else []
     volume = found[0]["name"] if len(found) == 1 else _stand_in(pod)
-    return [*pin(pod, selection.pins), *patch(pod, volume, snapshot.injection)]
+    config = injection.asking(snapshot.injection, pods.canaries(pod))
+    return [*pin(pod, selection.pins), *patch(pod, volume, config)]
 
 
 def pin(pod: Pod, pins: Mapping[str, Mapping[str, str]]) -> list[Operation]:

@@ -27,6 +27,11 @@ def model_name(pod: Pod) -> str:
     return labels(pod).get(names.MODEL_LABEL, "")
 
 
+def canaries(pod: Pod) -> str:
+    """The Secret whose canaries the pod is to ask, by its annotation; empty for none."""
+    return str((pod["metadata"].get("annotations") or {}).get(names.CANARY_ANNOTATION, ""))
+
+
 def gates(pod: Pod) -> list[str]:
     """Names of the pod's scheduling gates."""
     return [gate["name"] for gate in pod["spec"].get("schedulingGates") or []]

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from quorate import names
 from quorate.admission import escape, injection, pods, report
 from quorate.admission.escape import Escape
 from quorate.admission.injection import Pod
@@ -113,6 +114,7 @@ def as_new(pod: Pod, snapshot: Snapshot, *, guarded: bool) -> Pod:
         spec.pop("nodeName", None)
     if guarded and pods.carries_injection(pod):
         volumes = {volume["name"] for volume in injection.volumes(snapshot.injection)}
+        volumes.add(names.CANARY_VOLUME)
         for field, ours in (("initContainers", set(pods.INJECTED)), ("volumes", volumes)):
             spec[field] = [item for item in spec.get(field) or () if item["name"] not in ours]
     return pod | {"spec": spec}

@@ -20,6 +20,7 @@
 :mod:`.freeze`            the kill switch: set at once, released by a record
 :mod:`.canary`            requests whose right answer was committed to beforehand
 :mod:`.blank`             requests that leave open whose they are: what canaries are made of
+:mod:`.deck_file`         a deck of canaries in a file
 :mod:`.detector`          members that are wrong too often
 :mod:`.equivocation`      members that say two things
 :mod:`.quarantine`        the record that takes a vote away, and what it rests on

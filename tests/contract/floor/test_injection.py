@@ -113,6 +113,36 @@ def test_members_to_begin_with_are_names(
     assert denied_by_validate(mixed, floor.config)
 
 
+@pytest.mark.requirement("a deck of canaries reaches the sidecar of the pod that names it alone")
+def test_a_deck_is_mounted_as_injected_or_not_at_all(floor: Floor) -> None:
+    """A pod with one passes and comes back to the byte; without the mount or the volume, with
+    another kind of volume, or with more than the Secret's name, it is refused."""
+    asking = injection.asking(floor.config, "deck")
+    volumes = [copy.deepcopy(MODEL_VOLUME)]
+    pod = floor.injected(asking, volumes=volumes)
+    answer = floor.create(pod)
+    assert answer.message == ""
+    ours = [v for v in answer.body["spec"]["volumes"] if v["name"].startswith("quorate-")]
+    assert tuple(ours) == injection.volumes(asking)
+    assert not denied_by_validate(answer.body, floor.config)
+    for changed in (
+        {"secret": {"secretName": "deck", "defaultMode": 0o444, "optional": True}},
+        {"secret": {"secretName": "DECK", "defaultMode": 0o444}},
+        {"emptyDir": {}},
+    ):
+        other = copy.deepcopy(pod)
+        at = [v["name"] for v in pod["spec"]["volumes"]].index(names.CANARY_VOLUME)
+        other["spec"]["volumes"][at] = {"name": names.CANARY_VOLUME, **changed}
+        assert not floor.create(other).accepted, changed
+    unmounted, without = copy.deepcopy(pod), copy.deepcopy(pod)
+    unmounted["spec"]["initContainers"][-1]["volumeMounts"].pop()
+    kept = [v for v in pod["spec"]["volumes"] if v["name"] != names.CANARY_VOLUME]
+    without["spec"]["volumes"] = kept
+    for other in (unmounted, without):
+        assert not floor.create(other).accepted
+        assert denied_by_validate(other, floor.config)
+
+
 @pytest.mark.requirement(
     "byte-equal injection: every single change is refused by validate and floor"
 )

@@ -206,6 +206,6 @@ def test_the_config_map_holds_what_the_floor_compares_with() -> None:
         assert value in text
     assert set(injection.InjectionConfig.__struct_fields__) == {
         *("image", "genesis_digest", "member_url", "measure_resources", "sidecar_resources"),
-        *("drain_seconds", "audit", "members"),
+        *("drain_seconds", "audit", "members", "canaries"),
     }, "a new field of the injection needs a place in the chart's ConfigMap"
     assert config.members == (), "who the members are is the history's to say, not the chart's"

@@ -9,12 +9,14 @@ from quorate.admission.cel_literal import Expression, literal
 from quorate.admission.injection import (
     MEMBER_NAME,
     MEMBER_OPTION,
+    SECRET_NAME,
     InjectionConfig,
     Resources,
 )
 from quorate.consensus.thresholds import MEMBERS_MAX
 
 _GENESIS, _IMAGE, _VOLUME, _MEMBERS = "<genesis>", "<image>", "<model volume>", "<members>"
+_SECRET = "<secret>"
 _KINDS = ["limits", "requests"]
 
 
@@ -25,9 +27,22 @@ def measure_is_injected(config: InjectionConfig) -> str:
 
 
 def sidecar_is_injected(config: InjectionConfig) -> str:
-    """CEL: ``variables.sidecar`` is the sidecar."""
+    """CEL: ``variables.sidecar`` is the sidecar, with the mount of a deck exactly in a pod that has
+    one."""
     container = injection.sidecar_container(_open(config), _VOLUME)
-    return _is_injected("sidecar", container, config.sidecar_resources)
+    return _is_injected("sidecar", container, config.sidecar_resources, asks=True)
+
+
+def decks_are_decks() -> str:
+    """CEL: the volume with a deck, if there is one, is a Secret and nothing else."""
+    named = Expression("v.secret.secretName")
+    expected = injection.canary_volume(_SECRET)
+    filled = literal(_filled(expected, {_SECRET: named}))
+    return (
+        "variables.decks.all(v, has(v.secret) && has(v.secret.secretName)\n"
+        f"  && v.secret.secretName.matches({literal(f'^{SECRET_NAME}$')})\n"
+        f"  && v == {filled})"
+    )
 
 
 def _open(config: InjectionConfig) -> InjectionConfig:
@@ -37,7 +52,9 @@ def _open(config: InjectionConfig) -> InjectionConfig:
     )
 
 
-def _is_injected(short: str, container: dict[str, Any], resources: Resources) -> str:
+def _is_injected(
+    short: str, container: dict[str, Any], resources: Resources, *, asks: bool = False
+) -> str:
     """Equal in every field; of the resources, what we name.
 
     LimitRange admission gives every container what it does not name, such as ephemeral-storage.
@@ -53,6 +70,8 @@ def _is_injected(short: str, container: dict[str, Any], resources: Resources) ->
         # Equal to itself here; what it names is compared below.
         "resources": Expression(f"{actual}.resources"),
     }
+    if asks:
+        filled["volumeMounts"] = _mounts(filled["volumeMounts"])
     amounts = "\n".join(
         f"    && {actual}.resources[kind].{name} == {literal(amount)}"
         for name, amount in (("cpu", resources.cpu), ("memory", resources.memory))
@@ -81,6 +100,14 @@ def _arguments(arguments: list[str]) -> Expression:
     before, after = literal(arguments[:at]), literal(arguments[at + 1 :])
     rest = f" + dyn({after})" if arguments[at + 1 :] else ""
     return Expression(f"dyn({before}) + variables.members{rest}")
+
+
+def _mounts(mounts: list[Any]) -> Expression:
+    """The mounts, and that of a deck in a pod that has one."""
+    deck = literal([injection.CANARY_MOUNT])
+    return Expression(
+        f"dyn({literal(mounts)})\n    + (size(variables.decks) > 0 ? dyn({deck}) : dyn([]))"
+    )
 
 
 def _filled(value: Any, marks: dict[str, Expression]) -> Any:

@@ -14,6 +14,7 @@ from quorate.admission.floor.clauses import (
     variable,
 )
 from quorate.admission.floor.comparison import (
+    decks_are_decks,
     measure_is_injected,
     members_are_names,
     sidecar_is_injected,
@@ -95,6 +96,7 @@ def _injection_variables() -> list[Document]:
             "  ? dyn(variables.measure.args.filter(a, "
             f"a.startsWith({literal(injection.MEMBER_OPTION)}))) : dyn([])",
         ),
+        variable("decks", f"variables.volumes.filter(v, v.name == {literal(names.CANARY_VOLUME)})"),
         variable("image", "has(variables.measure.image) ? variables.measure.image : ''"),
         variable(
             "modelVolume",
@@ -130,8 +132,13 @@ def _reserved_names(config: FloorConfig) -> list[Document]:
         validation(
             Reason.RESERVED_NAME,
             f"!variables.reserved || variables.volumes.filter(v, v{STARTS_RESERVED}).size() "
-            f"== {len(volumes)}",
+            f"== {len(volumes)} + size(variables.decks)",
             f"volume names must not begin with {names.VOLUME_PREFIX}; {RECREATE}",
+        ),
+        validation(
+            Reason.NOT_INJECTED,
+            decks_are_decks(),
+            f"volume {names.CANARY_VOLUME} must be as injected; {RECREATE}",
         ),
         *(
             validation(

@@ -1,6 +1,7 @@
 """Both injected containers are there once, last among the init containers, to the byte.
 
-But for the names of members to begin with: a pod keeps those of the epoch that it was injected in.
+But for the names of members to begin with, of which a pod keeps those of the epoch that it was
+injected in, and for a deck of canaries that it may have or not.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,10 @@ _KINDS = ("limits", "requests")
 
 def injected(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     """What runs beside the model is what this installation put there."""
-    spec, found, configs = subject.spec, subject.model_volumes, allowed.injections
+    spec, found = subject.spec, subject.model_volumes
+    secret = injection.canaries_of(subject.volumes)
+    possible = tuple(injection.asking(config, secret) for config in allowed.injections)
+    configs = possible
     if len(found) == 1:
         last, volume = (spec.get("initContainers") or [])[-2:], found[0]["name"]
         configs = tuple(c for c in configs if _are_injected(last, volume, c))
@@ -38,7 +42,7 @@ def injected(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
         yield Denial(Reason.RESERVED_NAME, "container names must not begin with quorate-", fix=_FIX)
     # Containers and volumes of one and the same release.
     present = {volume["name"]: volume for volume in subject.volumes}
-    yield from min((_changed(present, c) for c in configs or allowed.injections), key=len)
+    yield from min((_changed(present, c) for c in configs or possible), key=len)
 
 
 def _changed(present: dict[str, dict[str, Any]], config: InjectionConfig) -> list[Denial]:

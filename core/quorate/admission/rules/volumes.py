@@ -38,7 +38,7 @@ def volumes(subject: Subject, allowed: Allowed) -> Iterator[Denial]:
     for volume in subject.volumes:
         name = str(volume.get("name", ""))
         if name.startswith(names.VOLUME_PREFIX):
-            if volume not in ours.get(name, ()):
+            if volume not in ours.get(name, ()) and not _is_deck(volume):
                 yield Denial(
                     Reason.RESERVED_NAME,
                     f"volume {name} is not the injected one",
@@ -75,6 +75,11 @@ def _injected(injections: tuple[InjectionConfig, ...]) -> dict[str, list[dict[st
         for volume in injection.volumes(config):
             found.setdefault(volume["name"], []).append(volume)
     return found
+
+
+def _is_deck(volume: dict[str, Any]) -> bool:
+    """Whether it is the volume of a pod that asks canaries, whatever Secret they are in."""
+    return bool(injection.canaries_of((volume,)))
 
 
 def _is_api_token(name: str, volume: dict[str, Any]) -> bool:
