@@ -5,6 +5,7 @@ import logging
 from aiohttp import web
 
 from quorate.errors import InvalidInput, LimitExceeded, QuorateError, Unavailable
+from quorate_consensus.accusations import EvidenceRefused
 from quorate_consensus.endorsing import EpochRefused
 from quorate_consensus.freezing import FreezeRefused
 from quorate_consensus.judging import Overloaded
@@ -32,6 +33,7 @@ class Forbidden(QuorateError):
 _ANSWERS: tuple[tuple[type[QuorateError], int, Failure], ...] = (
     (Unauthenticated, 401, Failure.UNAUTHENTICATED),
     (Forbidden, 403, Failure.FORBIDDEN),
+    (EvidenceRefused, 403, Failure.EVIDENCE_REFUSED),
     (FreezeRefused, 403, Failure.FORBIDDEN),
     (PodUnknown, 403, Failure.POD_UNKNOWN),
     (ReceiptDenied, 403, Failure.RECEIPT_DENIED),

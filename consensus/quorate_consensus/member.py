@@ -15,6 +15,7 @@ from quorate.errors import InvalidInput, Unavailable
 from quorate.genesis import GENESIS_BYTES_MAX, parse_genesis
 from quorate.ports import Clock
 from quorate_consensus import chain_peers
+from quorate_consensus.accusations import Accusations
 from quorate_consensus.auth import Authenticator
 from quorate_consensus.chain_setup import Following
 from quorate_consensus.collected import Collected
@@ -100,6 +101,8 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
         ThreadPoolExecutor(settings.workers, thread_name_prefix="judge") as judges,
         # Of its own, so that no queue of judgements delays what the operator has to say.
         ThreadPoolExecutor(1, thread_name_prefix="read") as readers,
+        # Nor does what a pod shows of other members.
+        ThreadPoolExecutor(1, thread_name_prefix="evidence") as recomputing,
     ):
         committee = Committee(
             epochs,
@@ -128,6 +131,7 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
             asks=deciding.asks,
             freezing=deciding.freezing,
             endorsing=following.endorsing,
+            accusations=Accusations(epochs, recomputing, metrics),
             clock=clock,
             readers=readers,
             meter=metrics,

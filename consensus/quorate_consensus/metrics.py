@@ -30,6 +30,7 @@ class Metrics:
         self._leaf = _gauge(names.MEMBER_LEAF_EXPIRY, registry)
         self._epoch = _gauge(names.MEMBER_EPOCH, registry)
         self._proposals = _counter(names.MEMBER_PROPOSALS, registry)
+        self._evidence = _counter(names.MEMBER_EVIDENCE, registry)
         self.voting = VotingMetrics(registry)
 
     def requested(self, route: str, status: int) -> None:
@@ -74,6 +75,10 @@ class Metrics:
     def proposed(self, outcome: str, reason: str) -> None:
         """An epoch record was endorsed, or declined for a reason."""
         self._proposals.labels(outcome, reason).inc()
+
+    def accused(self, outcome: str) -> None:
+        """Evidence against a member was shown."""
+        self._evidence.labels(outcome).inc()
 
     def leaf_renewed(self, not_after: datetime) -> None:
         """A TLS certificate is served from now on, until ``not_after``."""

@@ -15,11 +15,13 @@ import msgspec
 from aiohttp import web
 
 from quorate.consensus import wire
+from quorate.consensus.quarantine import EVIDENCE_BYTES
 from quorate.errors import InvalidInput, LimitExceeded, QuorateError
 from quorate.manifest import check_digest
 from quorate.ports import Clock
 from quorate.receipt import REQUEST_BYTES
 from quorate_consensus import doubts, evaluations, relay
+from quorate_consensus.accusations import Accusations
 from quorate_consensus.asks import Asks
 from quorate_consensus.auth import Authenticator
 from quorate_consensus.collected import Collected
@@ -39,6 +41,7 @@ from quorate_io import member_api
 from quorate_io.member_api import (
     EVALUATE_PATH,
     EpochsRequest,
+    EvidenceAnswer,
     GenesisAnswer,
     ObservedAnswer,
     Proposal,
@@ -62,6 +65,9 @@ ADDRESS_REQUESTS = 100
 CERTIFIED_LANE, CERTIFIED_EACH, ADDRESS_CERTIFIED = 64, 2, 20
 """Certified records that somebody without a token shows: at once, of these of one address, and from
 one address in shedding.WINDOW_SECONDS."""
+EVIDENCE_LANE, EVIDENCE_EACH, POD_EVIDENCE = 4, 1, 3
+"""Pieces of evidence at once, of these of one pod, and of one pod in shedding.WINDOW_SECONDS. Each
+is up to quarantine.EVIDENCE_BYTES, and is recomputed."""
 PROPOSAL_LANE = 2
 """Bodies of up to member_api.PROPOSAL_BYTES are in memory at once; the operator brings one."""
 READER_LANE = 4
@@ -101,6 +107,7 @@ class Parts:
     asks: Asks
     freezing: Freezing
     endorsing: Endorsing
+    accusations: Accusations
     clock: Clock
     readers: Executor
     meter: Meter
@@ -125,6 +132,8 @@ class MemberServer:
         self._certified = Share("certified record", CERTIFIED_LANE, CERTIFIED_EACH)
         self._proposals = Lane("proposal", PROPOSAL_LANE)
         self._showing = PodRate(parts.monotonic, ADDRESS_CERTIFIED)
+        self._evidence = Share("evidence", EVIDENCE_LANE, EVIDENCE_EACH)
+        self._accusing = PodRate(parts.monotonic, POD_EVIDENCE)
         self._batches = asyncio.Lock()
         self._genesis: tuple[tuple[bytes, int], bytes] | None = None
         """The last answer and what it is about: nearly everybody asks for the end of the chain."""
@@ -146,6 +155,8 @@ class MemberServer:
         app.router.add_post(member_api.REPORTS_PATH, self._post_report)
         app.router.add_get(member_api.REPORTS_PATH, self._get_reports, allow_head=False)
         app.router.add_post(member_api.ASKS_PATH, self._post_ask)
+        app.router.add_post(member_api.EVIDENCE_PATH, self._post_evidence)
+        app.router.add_get(member_api.EVIDENCE_PATH, self._get_evidence, allow_head=False)
         app.router.add_post(member_api.FREEZES_PATH, self._post_freeze)
         app.router.add_get(member_api.FREEZES_PATH, self._get_freezes, allow_head=False)
         app.on_shutdown.append(self._end_waiting)
@@ -283,6 +294,23 @@ class MemberServer:
 
         answer = await self._parts.asks.answer(caller, read)
         return web.Response(body=answer, content_type=member_api.ASKS_TYPE, headers=SERVER)
+
+    async def _post_evidence(self, request: web.Request) -> web.Response:
+        """From protected pods only, so that not everybody has members compute."""
+        caller = self._caller(request)
+        self._accusing.check(caller.pod_uid)
+        protected_pod(self._parts.relay, caller)
+        with self._evidence.enter(caller.pod_uid):
+            async with asyncio.timeout(SIDECAR_SECONDS):
+                body = await _body(request, EVIDENCE_BYTES, member_api.EVIDENCE_TYPE)
+            async with asyncio.timeout(OPERATOR_SECONDS - SIDECAR_SECONDS):
+                return _json(member_api.encode(await self._parts.accusations.show(body)))
+
+    async def _get_evidence(self, request: web.Request) -> web.Response:
+        self._operator(request)
+        with self._operators.enter():
+            found = EvidenceAnswer(evidence=self._parts.accusations.first())
+            return _json(member_api.encode(found))
 
     async def _post_freeze(self, request: web.Request) -> web.Response:
         """Without a token: the order's signatures are its authority, and an administrator reaches

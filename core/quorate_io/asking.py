@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from quorate.consensus import ask as core
+from quorate.consensus.approval import Subject
 from quorate.consensus.ask import (
     Answered,
     Asking,
@@ -55,13 +56,15 @@ class Watcher(Protocol):
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked. ``budget`` in seconds; with ``veto`` every member must approve. ``targets``
-    are what it is about, for whoever freezes."""
+    are what it is about, for whoever freezes. ``marked``: a canary's nonce and audience, instead of
+    a fresh one and the asker's own."""
 
     tier: Tier
     request: bytes
     budget: float
     veto: bool = False
     targets: tuple[Target, ...] = ()
+    marked: Subject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +129,13 @@ class Asker:
         """As :meth:`ask`, with what a record of it needs."""
         if len(self._under_way) >= UNDER_WAY_MAX:
             raise Unavailable(f"{UNDER_WAY_MAX} asks are under way", fix="ask again later")
+        marked = question.marked
         asking, effects = core.begin(
             self._epoch,
             question.tier,
             question.request,
-            nonce=secrets.token_bytes(NONCE_BYTES),
-            audience=self._audience,
+            nonce=marked.nonce if marked else secrets.token_bytes(NONCE_BYTES),
+            audience=marked.audience if marked else self._audience,
             now=self._monotonic(),
             budget=question.budget,
             veto=question.veto,

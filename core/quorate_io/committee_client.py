@@ -34,6 +34,8 @@ __all__ = ["CommitteeClient", "MemberRefused"]
 
 TIMEOUT = 5.0
 """Seconds for one member's answer."""
+TIMEOUT_EVIDENCE = 25.0
+"""Of evidence that is recomputed, behind that of others."""
 TIMEOUT_FREEZES = member_api.FREEZES_WAIT + TIMEOUT
 GRACE_SECONDS = 0.2
 """How long a state that r + 1 members said waits for others: of 2r + 1 nobody who lies can shorten
@@ -189,6 +191,30 @@ class CommitteeClient:
         if len(held) < needed:
             raise self._failure(failures, len(held), None)
         return min(held)
+
+    async def accuse(self, evidence: bytes) -> None:
+        """Show all members what convicts one of them; r + 1 must keep it, and so one that is
+        honest. Raises QuorateError."""
+        needed = (await self.history()).head.record.thresholds.r + 1
+        failures: dict[str, QuorateError] = {}
+        kept = 0
+        request = Request(
+            "POST",
+            member_api.EVIDENCE_PATH,
+            member_api.ANSWER_BYTES,
+            TIMEOUT_EVIDENCE,
+            evidence,
+            content_type=member_api.EVIDENCE_TYPE,
+        )
+        async with self._channels.ask(request) as poll:
+            while (answer := await poll.next()) is not None:
+                name, said = answer
+                if isinstance(said, QuorateError):
+                    failures[name] = said
+                else:
+                    kept += 1
+        if kept < needed:
+            raise self._failure(failures, kept, None)
 
     def channels(self, epoch: Epoch) -> Mapping[str, Channel]:
         """The channels for asks to the members of ``epoch`` that can be reached, by seat."""

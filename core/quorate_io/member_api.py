@@ -41,6 +41,11 @@ FREEZES_PATH: Final = "/v1/freezes"
 EPOCHS_PATH: Final = "/v1/epochs"
 """A record to be signed, or one that is certified."""
 
+EVIDENCE_PATH: Final = "/v1/evidence"
+"""What convicts a member: shown by pods, taken by the operator."""
+EVIDENCE_TYPE: Final = "application/octet-stream"
+"""Of what pods show: as :mod:`quorate.consensus.quarantine` encodes it."""
+
 EVALUATE_BYTES: Final = 2 * limits.OBJECT_BYTES + 2 * limits.FETCHED_BYTES + 64 * limits.KIB
 """A policy and a model, each with what its sources hold."""
 BATCH_BYTES: Final = 8 * limits.MIB
@@ -74,6 +79,8 @@ FREEZES_WAIT: Final = 10.0
 
 CERTIFIED_BYTES: Final = RECORD_BYTES + 4 * limits.KIB
 """A certified record, from anybody."""
+EVIDENCE_ANSWER_BYTES: Final = EVIDENCE_BYTES * 4 // 3 + 4 * limits.KIB
+"""Evidence in base64."""
 PROPOSAL_BYTES: Final = EVIDENCE_BYTES * 4 // 3 + 2 * RECORD_BYTES
 """A record with the evidence it rests on, in base64."""
 
@@ -101,6 +108,7 @@ class Failure(StrEnum):
     OVERLOADED = "Overloaded"
     NOT_READY = "NotReady"
     EPOCH_REFUSED = "EpochRefused"
+    EVIDENCE_REFUSED = "EvidenceRefused"
     DEADLINE = "DeadlineExceeded"
     INTERNAL = "InternalError"
 
@@ -380,6 +388,18 @@ class EpochTaken(Body, frozen=True):
 
     number: int
     """Of the newest epoch that the member knows: the record's, or a later one."""
+
+
+class EvidenceKept(Body, frozen=True):
+    """The evidence convicts this member, and is kept until the next epoch or the next start."""
+
+    accused: Identifier
+
+
+class EvidenceAnswer(Body, frozen=True, omit_defaults=True):
+    """What is kept against one member; empty if nobody is accused. For the operator."""
+
+    evidence: Annotated[bytes, msgspec.Meta(max_length=EVIDENCE_BYTES)] = b""
 
 
 def read_epochs_request(body: bytes, bytes_max: int) -> EpochsRequest:

@@ -62,6 +62,17 @@ class MemberLink:
             answer, member_api.ReportsAnswer, bytes_max=bytes_max, what="reports"
         )
 
+    async def evidence(self) -> bytes:
+        """What this member keeps against another one, unverified; nothing if it keeps none."""
+        path, bytes_max = member_api.EVIDENCE_PATH, member_api.EVIDENCE_ANSWER_BYTES
+        answer = await self._channels.call(
+            self.name, Request("GET", path, bytes_max, TIMEOUT_EVALUATE)
+        )
+        found = member_api.decode(
+            answer, member_api.EvidenceAnswer, bytes_max=bytes_max, what="evidence answer"
+        )
+        return found.evidence
+
     async def propose(self, proposal: member_api.Proposal) -> member_api.ProposeAnswer:
         """Ask for a signature of an epoch record. Whose it is and whether it holds up is unproven.
 

@@ -26,6 +26,7 @@ from quorate.consensus.history import History
 from quorate.errors import QuorateError, Unavailable
 from quorate.ports import Clock
 from quorate_io.member_api import Proposal
+from quorate_operator.accusations import Accusations
 from quorate_operator.committee import Committee
 from quorate_operator.committee_alarm import CommitteeAlarm
 from quorate_operator.committee_members import CommitteeMembers, evidence_in
@@ -78,6 +79,7 @@ class CommitteeKeeper:
         self._alarm = alarm
         self._clock = clock
         self._monotonic = monotonic
+        self._accusations = Accusations(members.links, monotonic)
         self._tail: Tail = ()
         self._tallies: dict[str, Tally] = {}
         """By digest, of records that would follow ``_tallied``."""
@@ -109,6 +111,8 @@ class CommitteeKeeper:
         head = self._world.history.head
         if self._tallied != head.digest:
             self._tallied, self._tallies = head.digest, {}
+        asked = before.candidate.digest if before is not None and before.candidate else ""
+        offered = (*await self._accusations.offered(head, asked), *offered)
         candidate = self._candidate(before, offered)
         chosen = committee_plan.choose(offered, head, candidate, self._tallies)
         if chosen is not None:
@@ -189,7 +193,7 @@ class CommitteeKeeper:
 
     async def _evidence(self, chosen: Offered) -> bytes:
         if not chosen.evidence:
-            return b""
+            return chosen.recomputed
         try:
             found = await self._api.get(CONFIG_MAP.path(names.NAMESPACE, chosen.evidence))
             return evidence_in(found, EVIDENCE_KEY)

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import binascii
 import logging
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any
 
 from quorate.consensus.history import History
@@ -27,6 +27,10 @@ class CommitteeMembers:
 
     def __init__(self, client: OperatorClient) -> None:
         self._client = client
+
+    def links(self) -> Sequence[MemberLink]:
+        """All of them, in the order of their seats."""
+        return self._client.members()
 
     async def history(self, *, newer: bool = False) -> History:
         """What they know of the epochs. Raises QuorateError."""

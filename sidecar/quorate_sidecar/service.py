@@ -5,6 +5,7 @@ import contextlib
 import errno
 import logging
 import signal
+import time
 from collections.abc import Coroutine
 from functools import partial
 from typing import Any, Protocol
@@ -22,6 +23,11 @@ from quorate_sidecar.actions.gate import ActionGate
 from quorate_sidecar.actions.held import HoldTable
 from quorate_sidecar.audit_log import AuditLog
 from quorate_sidecar.audit_writer import AuditWriter, Owner
+from quorate_sidecar.canaries.accuser import Accuser, EvidenceSink
+from quorate_sidecar.canaries.asker import CanaryAsker
+from quorate_sidecar.canaries.deck import DeckReader
+from quorate_sidecar.canaries.progress import ProgressFile
+from quorate_sidecar.canaries.witness import Witness
 from quorate_sidecar.capacity import Capacity
 from quorate_sidecar.checks.scanner import scanner_for
 from quorate_sidecar.forwarder import Forwarder
@@ -50,7 +56,7 @@ AGE_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
-class Source(StateSource, ReceiptSource, ReportSink, Members, FreezeSource, Protocol):
+class Source(StateSource, ReceiptSource, ReportSink, Members, FreezeSource, EvidenceSink, Protocol):
     """Who is asked and told: :class:`quorate_io.committee_client.CommitteeClient`."""
 
 
@@ -83,7 +89,19 @@ class Service:
             self._audit.take_receipt,
             partial(self._reporter.note, Rule.RECEIPT_RENEWAL_LATE),
         )
-        self._committee = Committee(source, self._receipts.audience, metrics)
+        self._accuser = Accuser(source, lambda: self._committee.epoch, metrics, time.monotonic)
+        witness = Witness(self._accuser.accuse)
+        self._committee = Committee(source, self._receipts.audience, metrics, witness=witness)
+        self._canaries = CanaryAsker(
+            pod,
+            self._standing,
+            self._committee,
+            witness,
+            self._accuser.accuse,
+            DeckReader(settings.deck_path),
+            ProgressFile(settings.work_path),
+            metrics,
+        )
         self._holds = HoldTable(self._standing.clock)
         self._freezes = FreezeKeeper(
             source, lambda: self._committee.epoch, self._standing.clock, self._frozen
@@ -114,6 +132,8 @@ class Service:
             self._spawn(self._audit.run())
             self._spawn(self._committee.run())
             self._spawn(self._freezes.run())
+            self._spawn(self._accuser.run())
+            self._spawn(self._canaries.run())
             self._spawn(ListenerWatch(self._foreign, settings.proc_net).run())
             self._spawn(self._watch_age())
             self._spawn(self._reporter.run())
@@ -233,6 +253,7 @@ class Service:
         metrics.gauge(names.SIDECAR_MEASURE_SECONDS, lambda: self._model.measure_seconds)
         metrics.gauge(names.SIDECAR_MODEL_HASHED, lambda: self._model.hashed_at)
         metrics.gauge(names.SIDECAR_HOLDS, lambda: len(self._holds))
+        metrics.gauge(names.SIDECAR_CANARIES_LEFT, lambda: self._canaries.left)
         metrics.gauge(names.SIDECAR_FREEZES, lambda: len(self._freezes))
         metrics.gauge(names.SIDECAR_MODEL_CHANGED, lambda: 1 if standing.changed else 0)
 

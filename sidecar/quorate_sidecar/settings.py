@@ -59,6 +59,8 @@ class Settings:
     audit_bytes: int
     audit_claim: str
     """The claim that the log is on; empty for a volume of the pod's own."""
+    deck_path: Path
+    """The deck of canaries, in a pod that has a volume for one."""
     termination_log: Path
     proc_net: Path
     health_port: int
@@ -83,6 +85,7 @@ class Settings:
             audit_path=Path(arguments.audit) if arguments.audit else work / "audit",
             audit_bytes=whole_bytes(arguments.audit_size, "--audit-size"),
             audit_claim=arguments.audit_claim,
+            deck_path=Path(arguments.deck),
             termination_log=Path(arguments.termination_log),
             proc_net=Path(arguments.proc_net),
             health_port=arguments.health_port,
@@ -109,6 +112,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--audit-size", default=f"{LOG_BYTES}", help="of all audit files, such as 128Mi"
     )
     parser.add_argument("--audit-claim", default="", help="the claim that the audit directory is")
+    parser.add_argument(
+        "--deck",
+        default=f"{names.CANARY_PATH}/{names.DECK_KEY}",
+        help="deck of canaries to ask; none where its directory is not there",
+    )
     parser.add_argument("--termination-log", default=str(TERMINATION_LOG))
     parser.add_argument("--proc-net", default="/proc/net", help="where the socket tables are")
     parser.add_argument("--health-port", type=int, default=HEALTH_PORT)

@@ -57,12 +57,14 @@ Seen = tuple[Vote, Ballot]
 
 
 class Watch:
-    """Finds equivocation in the votes one sees in one epoch. Remembers the newest of each member.
+    """Finds equivocation in the votes one sees in one epoch. Remembers the newest ``remembered`` of
+    each member.
 
     Of a request's denials the earliest is kept and of its approvals the latest: those convict most.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: int = REMEMBERED_MAX) -> None:
+        self._remembered = remembered
         self._kept: dict[str, OrderedDict[tuple[object, ...], Seen]] = {}
 
     def saw(self, vote: Vote, ballot: Ballot) -> Equivocation | None:
@@ -79,7 +81,7 @@ class Watch:
             if seen is None or _convicts_more(ballot, seen[1]):
                 kept[key] = (vote, ballot)
             kept.move_to_end(key)
-        while len(kept) > REMEMBERED_MAX:
+        while len(kept) > self._remembered:
             kept.popitem(last=False)
         return None
 

@@ -50,6 +50,11 @@ def digest_of(evidence: bytes) -> str:
     return f"sha256:{hashlib.sha256(evidence).hexdigest()}"
 
 
+def kind_of(evidence: Evidence) -> str:
+    """What it is, in a word."""
+    return "equivocation" if isinstance(evidence, Equivocation) else "canaries"
+
+
 def convicted(evidence: Evidence, epoch: Epoch, signatures: Signatures) -> str:
     """The member that ``evidence`` convicts. Raises if it does not hold up."""
     if isinstance(evidence, Equivocation):
@@ -77,13 +82,12 @@ def propose(epoch: Epoch, evidence: Evidence, signatures: Signatures) -> EpochRe
         msgspec.structs.replace(one, quarantined=True) if one.name == member else one
         for one in epoch.record.seats
     )
-    kind = "equivocation" if isinstance(evidence, Equivocation) else "canaries"
     return msgspec.structs.replace(
         epoch.record,
         number=epoch.record.number + 1,
         previous=epoch.digest_text,
         change=Change.QUARANTINE,
-        reason=f"{member}: {kind}",
+        reason=f"{member}: {kind_of(evidence)}",
         seats=seats,
         evidence=digest_of(encode(evidence)),
     )

@@ -135,6 +135,30 @@ SIDECAR_FREEZES: Final = Metric(
     "quorate_sidecar_freezes", "gauge", "Freezes in force, as far as members told of them."
 )
 
+SIDECAR_CANARIES: Final = Metric(
+    "quorate_sidecar_canary_answers_total",
+    "counter",
+    "Answers to canaries, by member, stratum and answer (right, wrong, void: wrong without "
+    "counting, none).",
+    ("member", "stratum", "answer"),
+)
+SIDECAR_CANARIES_LEFT: Final = Metric(
+    "quorate_sidecar_canaries_left", "gauge", "Canaries of the pod's deck that were not asked yet."
+)
+SIDECAR_CANARIES_STOPPED: Final = Metric(
+    "quorate_sidecar_canaries_stopped_total",
+    "counter",
+    "Looks at the deck after which no canary was asked, or nothing came of it, by reason.",
+    ("reason",),
+)
+SIDECAR_ACCUSATIONS: Final = Metric(
+    "quorate_sidecar_accusations_total",
+    "counter",
+    "Members that this pod holds evidence against, once an epoch, by member and kind of evidence "
+    "(equivocation, canaries).",
+    ("member", "kind"),
+)
+
 # Member ---------------------------------------------------------------------------------------
 MEMBER_REQUESTS: Final = Metric(
     "quorate_member_requests_total",
@@ -218,6 +242,12 @@ MEMBER_PROPOSALS: Final = Metric(
     "Epoch records that the member was asked to sign, by outcome (endorsed, declined) and the "
     "reason why not.",
     ("outcome", "reason"),
+)
+MEMBER_EVIDENCE: Final = Metric(
+    "quorate_member_evidence_total",
+    "counter",
+    "Evidence against members that pods showed, by outcome (kept, known, refuted, refused).",
+    ("outcome",),
 )
 MEMBER_HEARD: Final = Metric(
     "quorate_member_operator_heard_timestamp_seconds",

@@ -45,6 +45,8 @@ class Offered:
     admins: tuple[Endorsement, ...] = ()
     evidence: str = ""
     problem: str = ""
+    recomputed: bytes = b""
+    """Of the operator's own proposal: the evidence itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,11 @@ def choose(
 ) -> Offered | None:
     """The proposal whose record members are asked to sign after ``head``, if there is one.
 
-    The one that was taken stays as long as it is proposed, unless so many refuse it that it is lost
-    (:func:`is_lost`) and another one is not. A recovery that the administrators signed goes before
-    all others. ``tallies``: by digest, of the records that members were asked about as this number.
+    The operator's own, which is first, goes before others of its number: its evidence convicts in
+    the epoch in force only. The one that was taken stays as long as it is proposed, unless so many
+    refuse it that it is lost (:func:`is_lost`) and another one is not. A recovery that the
+    administrators signed goes before all others. ``tallies``: by digest, of the records that
+    members were asked about as this number.
     """
     ready = [one for one in offered if one.record is not None and not hindrance(one, head)]
     for one in ready:

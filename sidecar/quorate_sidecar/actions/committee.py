@@ -21,6 +21,7 @@ from quorate.consensus.member import Abstain
 from quorate.errors import QuorateError, Unavailable
 from quorate.telemetry import names
 from quorate_io.asking import Asked, Asker, Channel, Question
+from quorate_sidecar.canaries.witness import Witness
 from quorate_sidecar.metrics import Metrics
 
 LOOK_SECONDS: Final = 1.0
@@ -57,7 +58,9 @@ class Committee:
         audience: bytes,
         metrics: Metrics,
         monotonic: Callable[[], float] = time.monotonic,
+        witness: Witness | None = None,
     ) -> None:
+        self._witness = witness
         self._members = members
         self._audience = audience
         self._metrics = metrics
@@ -136,6 +139,9 @@ class Committee:
             await self._newer(until)
         elif cause is not Cause.EPOCH_SUPERSEDED:
             return asked
+        if question.marked is not None:
+            # A nonce is used once; a canary that is lost counts against nobody.
+            return asked
         left = until - self._monotonic()
         if self._asker.epoch is asked.epoch or left < LEFT_SECONDS:
             return asked
@@ -150,6 +156,8 @@ class Committee:
         """Count what members answer: in time or late."""
         if isinstance(effect, Heard):
             self._metrics.count(names.SIDECAR_VOTES, effect.ballot.verdict.name.lower())
+            if self._witness is not None:
+                self._witness.heard(effect)
             return
         reason = str(effect.error.message) if isinstance(effect.error, Abstained) else ""
         if reason == Abstain.OTHER_EPOCH:
@@ -161,6 +169,8 @@ class Committee:
         if asker is not None and asker.epoch.digest == epoch.digest:
             return
         channels = self._members.channels(epoch)
+        if self._witness is not None:
+            self._witness.open_epoch(epoch.digest)
         if asker is not None:
             asker.open_epoch(epoch, channels)
         else:

@@ -125,11 +125,12 @@ def test_a_deck_is_mounted_as_injected_or_not_at_all(floor: Floor) -> None:
     ours = [v for v in answer.body["spec"]["volumes"] if v["name"].startswith("quorate-")]
     assert tuple(ours) == injection.volumes(asking)
     assert not denied_by_validate(answer.body, floor.config)
-    for changed in (
+    kinds: tuple[dict[str, Any], ...] = (
         {"secret": {"secretName": "deck", "defaultMode": 0o444, "optional": True}},
         {"secret": {"secretName": "DECK", "defaultMode": 0o444}},
         {"emptyDir": {}},
-    ):
+    )
+    for changed in kinds:
         other = copy.deepcopy(pod)
         at = [v["name"] for v in pod["spec"]["volumes"]].index(names.CANARY_VOLUME)
         other["spec"]["volumes"][at] = {"name": names.CANARY_VOLUME, **changed}

@@ -27,6 +27,7 @@ from quorate.consensus.thresholds import PRESETS, Tier
 from quorate.consensus.wire import Abstention, Ask
 from quorate.errors import QuorateError
 from quorate.genesis import first_epoch
+from quorate_consensus.accusations import Accusations
 from quorate_consensus.auth import Authenticator
 from quorate_consensus.endorsing import Endorsing
 from quorate_consensus.epochs import Epochs
@@ -88,6 +89,7 @@ class Member:
             asks=deciding.asks,
             freezing=deciding.freezing,
             endorsing=Endorsing(self.identity, self.epochs, self.relay, readers, self.metrics),
+            accusations=Accusations(self.epochs, readers, self.metrics),
             clock=SystemClock(),
             readers=readers,
             meter=self.metrics,

@@ -40,6 +40,8 @@ class ChainMember:
     """Answers in its place."""
     asked: list[EpochRecord] = field(default_factory=list)
     records: list[CertifiedRecord] = field(default_factory=list)
+    kept: bytes = b""
+    """Evidence that a pod showed it."""
     signed: dict[int, set[str]] = field(default_factory=dict)
     """Digests of what it signed, by number."""
 
@@ -72,6 +74,11 @@ class ChainMember:
             if isinstance(effect, chains.Ignored):
                 raise MemberRefused(409, ErrorBody(reason="EpochRefused", message="no"))
         return self.link.head.record.number
+
+    async def evidence(self) -> bytes:
+        """What it keeps against another one."""
+        self._here()
+        return self.kept
 
     async def chain(self, after: int) -> tuple[CertifiedRecord, ...]:
         """What it knows beyond that."""

@@ -22,6 +22,8 @@ MEMBERS_MAX: Final = 13
 ADMINS_MAX: Final = 16
 """As records have them (quorate.consensus)."""
 PROPOSALS_MAX: Final = 8
+STATUSES_MAX: Final = PROPOSALS_MAX + 1
+"""The operator proposes a quarantine by itself."""
 RECORD_CHARS: Final = 128 * 1024
 """Of a proposal's record: thirteen seats, sixteen administrators and a thousand released freezes
 fit. Eight of them fit into one object."""
@@ -173,8 +175,8 @@ class SafetyCommitteeStatus(BaseModel):
     )
     proposals: list[ProposalStatus] = Field(
         default_factory=list,
-        max_length=PROPOSALS_MAX,
-        description="How far each proposal is.",
+        max_length=STATUSES_MAX,
+        description="How far each proposal is; quarantine-… are the operator's own.",
         json_schema_extra=list_map("name"),
     )
     chain: list[Annotated[str, StringConstraints(max_length=CERTIFIED_CHARS)]] = Field(
