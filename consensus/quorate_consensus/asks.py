@@ -72,6 +72,10 @@ class Votes(Protocol):
     def epoch(self) -> Epoch:
         """The epoch it votes in."""
 
+    @property
+    def store_broken(self) -> str:
+        """Why votes cannot be kept any more; empty while they can."""
+
     async def ask(self, data: bytes, target: Target) -> bytes:
         """The answer to one ask, a vote or an abstention."""
 
@@ -156,6 +160,11 @@ class Asks:
             raise
         self._meter.asked(*_outcome(answer))
         return answer
+
+    @property
+    def store_broken(self) -> str:
+        """Why votes cannot be kept any more; empty while they can, or if none are cast here."""
+        return self._voter.store_broken if self._voter is not None else ""
 
     def drain(self) -> None:
         """Take no new asks; those under way are answered."""

@@ -258,6 +258,7 @@ class MemberServer:
                     sequence=changes.batch.sequence,
                     ready=known.current is not None,
                     problems=problems,
+                    store_broken=self._parts.asks.store_broken,
                 )
                 return _json(member_api.encode(answer))
 

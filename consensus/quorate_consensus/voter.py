@@ -98,6 +98,11 @@ class Voter:
         """The epoch it votes in."""
         return self._voting.epoch
 
+    @property
+    def store_broken(self) -> str:
+        """Why votes cannot be kept any more; empty while they can."""
+        return self._voting.store_broken
+
     async def ask(self, data: bytes, target: Target) -> bytes:
         """The answer to one ask, a vote or an abstention."""
         if self._silent:

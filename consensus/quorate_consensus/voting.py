@@ -74,6 +74,8 @@ class Voting:
         self._judging: set[asyncio.Task[None]] = set()
         self._writer: GroupWriter | None = None
         self._writing: asyncio.Task[None] | None = None
+        self.store_broken = ""
+        """Why votes cannot be kept any more; empty while they can."""
 
     @property
     def epoch(self) -> Epoch:
@@ -168,6 +170,7 @@ class Voting:
 
     def _not_stored(self, error: OSError) -> None:
         log.error("a vote could not be kept: %s", error)
+        self.store_broken = error.strerror or type(error).__name__
         self._meter.not_stored()
         self._feed(core.PersistFailed())
 

@@ -22,6 +22,10 @@ class Rule(StrEnum):
     MEMBER_UNAVAILABLE = "MemberUnavailable"
     COMMITTEE_DEGRADED = "CommitteeDegraded"
     JUDGES_NOT_DIVERSE = "JudgesNotDiverse"
+    MEMBER_STORE_BROKEN = "MemberStoreBroken"
+    OPERATOR_DOWN = "OperatorDown"
+    ACTION_HELD = "ActionHeld"
+    DECISIONS_SPLIT = "DecisionsSplit"
     STATE_AGE_HIGH = "StateAgeHigh"
     RECEIPT_RENEWAL_LATE = "ReceiptRenewalLate"
     CERTIFICATE_RENEWAL_LATE = "CertificateRenewalLate"
@@ -42,6 +46,7 @@ class Source(StrEnum):
 
     POD = "the pod's own containers, by a report to a member"
     OPERATOR = "the operator, by looking"
+    PROMETHEUS = "Prometheus alone: who writes incidents is away"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,38 @@ CATALOGUE: Final = (
         Source.OPERATOR,
         "SafetyCommittee",
         "Two members whose word counts go by the same judges: what one overlooks, the other does.",
+    ),
+    Alert(
+        Rule.MEMBER_STORE_BROKEN,
+        "High",
+        Source.OPERATOR,
+        "Service of a member, such as quorate-member-0",
+        "A member's disk refused a vote: it abstains from every action until it starts again, and "
+        "counts as one that is down.",
+    ),
+    Alert(
+        Rule.OPERATOR_DOWN,
+        "Critical",
+        Source.PROMETHEUS,
+        "none",
+        "No operator holds the Lease: members hear nothing of the cluster, gated pods wait, and "
+        "nobody looks for escapes or writes incidents. Protected pods deny when their states end.",
+    ),
+    Alert(
+        Rule.ACTION_HELD,
+        "High",
+        Source.POD,
+        "Pod",
+        "An action of the model waits for people. It stays denied unless they approve it before "
+        "its time ends; the incident names the hold.",
+    ),
+    Alert(
+        Rule.DECISIONS_SPLIT,
+        "Medium",
+        Source.POD,
+        "Pod",
+        "Members contradict each other about many of a pod's actions, by verdict or by how "
+        "dangerous they look: something is tried that not all judges see, or a member is not well.",
     ),
     Alert(
         Rule.STATE_AGE_HIGH,

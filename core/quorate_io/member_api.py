@@ -267,13 +267,15 @@ class Problem(Body, frozen=True):
     message: str
 
 
-class ObservedAnswer(Body, frozen=True):
+class ObservedAnswer(Body, frozen=True, omit_defaults=True):
     """What the member has, and the first PROBLEMS_MAX objects of this batch it cannot use."""
 
     session: str
     sequence: int
     ready: bool
     problems: tuple[Problem, ...] = ()
+    store_broken: Text = ""
+    """Why it keeps no votes any more, and so casts none; empty while it does."""
 
 
 class Report(Body, frozen=True):

@@ -105,6 +105,15 @@ class Committee:
             if name in standing and not relay.reachable
         }
 
+    def stores_broken(self) -> dict[str, str]:
+        """Members whose word counts and that keep no votes any more, and why."""
+        relays, standing = self.relays, self.standing
+        return {
+            name: relay.store_broken
+            for name, relay in sorted(relays.items())
+            if name in standing and relay.store_broken
+        }
+
     def hopeless(self) -> str:
         """Why it makes no sense to ask the members to sign something; empty if it does.
 

@@ -66,6 +66,10 @@ class Supervision:
             silent = self._committee.silent()
             for alert in (
                 *(member_alert(name, silent, self._namespace) for name in silent),
+                *(
+                    store_alert(name, why, self._namespace)
+                    for name, why in self._committee.stores_broken().items()
+                ),
                 watch_alert(self._ages.ages(), self._namespace),
                 scan_alert(self._scan.age, self._namespace),
             ):
@@ -95,6 +99,15 @@ def member_alert(name: str, silent: Mapping[str, float], namespace: str) -> Rais
     )
     subject = service(namespace, names.member_object(name))
     return RaiseAlert(Rule.MEMBER_UNAVAILABLE, subject, namespace, summary)
+
+
+def store_alert(name: str, why: str, namespace: str) -> RaiseAlert:
+    """The alert for a member that keeps no votes any more, by its own word."""
+    summary = clipped(
+        f"{name} cannot keep its votes ({why}): it abstains from every action until it starts again"
+    )
+    subject = service(namespace, names.member_object(name))
+    return RaiseAlert(Rule.MEMBER_STORE_BROKEN, subject, namespace, summary)
 
 
 def watch_alert(ages: Mapping[str, float], namespace: str) -> RaiseAlert | None:

@@ -239,6 +239,8 @@ class Service:
             state = standing.state if standing.denial is None else None
             late = overdue(state, standing.clock.now())
             self._reporter.note(Rule.STATE_AGE_HIGH, late)
+            self._reporter.note(Rule.ACTION_HELD, self._holds.waiting())
+            self._reporter.note(Rule.DECISIONS_SPLIT, self._committee.discord.told())
             await asyncio.sleep(AGE_SECONDS)
 
     def _show(self, server: BoundedServer) -> None:

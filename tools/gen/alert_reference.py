@@ -8,7 +8,8 @@ _HEAD = """\
 
 Each is one SafetyIncident, one Event about it, one count of `quorate_alerts_total{rule=…}`, a rule
 in `observability/rules/quorate.yaml` and a runbook. An incident goes where its subject is. A pod's
-reports reach the operator through a member (`POST /v1/reports`); the operator alone writes objects.
+reports reach the operator through the members (`POST /v1/reports`). The operator alone writes
+objects, so its own absence is told by Prometheus only.
 
 | rule | severity | incident about | found by | meaning |
 |---|---|---|---|---|

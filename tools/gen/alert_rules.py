@@ -94,6 +94,36 @@ RULES: tuple[Rule, ...] = (
         "They are one opinion that counts twice. The SafetyIncident names them.",
     ),
     Rule(
+        Name.MEMBER_STORE_BROKEN,
+        f"{metrics.MEMBER_STORE_BROKEN.name} > 0\n  or {_raised(Name.MEMBER_STORE_BROKEN)}",
+        "0m",
+        "A member of the committee cannot keep its votes.",
+        "It abstains from every action until it starts again, and counts as one that is down.",
+    ),
+    Rule(
+        Name.OPERATOR_DOWN,
+        f"absent({metrics.OPERATOR_LEADER.name} == 1)",
+        "2m",
+        "No operator holds the Lease.",
+        "Members hear nothing of the cluster, gated pods wait, and nobody writes incidents. "
+        "Protected pods deny when their states end.",
+    ),
+    Rule(
+        Name.ACTION_HELD,
+        _raised(Name.ACTION_HELD),
+        "0m",
+        "An action of a model waits for people.",
+        "It stays denied unless they approve it in time. The SafetyIncident names the hold.",
+    ),
+    Rule(
+        Name.DECISIONS_SPLIT,
+        _raised(Name.DECISIONS_SPLIT),
+        "0m",
+        "Members contradict each other about many of a pod's actions.",
+        "Something is tried that not all judges see, or a member is not well. The SafetyIncident "
+        "names the pod.",
+    ),
+    Rule(
         Name.STATE_AGE_HIGH,
         # One that is cut off alone ages nothing: others sign.
         f"time() - max({metrics.MEMBER_HEARD.name}) > {_HALF}\n"
@@ -199,7 +229,11 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 
-_SEVERITY: dict[alerts.Severity, str] = {"Critical": "critical", "High": "warning"}
+_SEVERITY: dict[alerts.Severity, str] = {
+    "Critical": "critical",
+    "High": "warning",
+    "Medium": "info",
+}
 """Prometheus' customary words for ours."""
 
 

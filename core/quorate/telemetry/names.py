@@ -128,6 +128,12 @@ SIDECAR_VOTES: Final = Metric(
     "Answers of members to asks, in time or late: approve, deny, abstained, invalid.",
     ("answer",),
 )
+SIDECAR_CONTESTED: Final = Metric(
+    "quorate_sidecar_contested_asks_total",
+    "counter",
+    "Asks about which members contradicted each other: by verdict, or by score alone.",
+    ("how",),
+)
 SIDECAR_HOLDS: Final = Metric(
     "quorate_sidecar_holds", "gauge", "Actions that wait for people, or that they decided about."
 )

@@ -68,6 +68,8 @@ class Relay:
         self.on_heard: Callable[[], None] = lambda: None
         self.blind: Callable[[], bool] = lambda: False
         self._problems = Bucket(PROBLEMS_RATE, PROBLEMS_BURST)
+        self.store_broken = ""
+        """Why the member keeps no votes any more, by its own word; empty while it does."""
         self.synced = False
         """Whether the member holds everything that was here when its session began."""
         self._metrics = metrics
@@ -161,6 +163,7 @@ class Relay:
             if self._problems.take(self._monotonic()):
                 said = clipped(f"{problem.object}: {problem.message}")
                 log.warning("%s cannot use %s", self.link.name, said)
+        self.store_broken = answer.store_broken
         self._metrics.member_heard.labels(self.link.name).set(self._clock.now().timestamp())
         self._heard_at = self._monotonic()
         if self._failing_since is not None:

@@ -21,6 +21,7 @@ from quorate.consensus.member import Abstain
 from quorate.errors import QuorateError, Unavailable
 from quorate.telemetry import names
 from quorate_io.asking import Asked, Asker, Channel, Question
+from quorate_sidecar.actions.discord import Discord
 from quorate_sidecar.canaries.witness import Witness
 from quorate_sidecar.metrics import Metrics
 
@@ -65,6 +66,7 @@ class Committee:
         self._audience = audience
         self._metrics = metrics
         self._monotonic = monotonic
+        self.discord = Discord(monotonic)
         self._asker: Asker | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._newer_at = float("-inf")
@@ -158,6 +160,8 @@ class Committee:
             self._metrics.count(names.SIDECAR_VOTES, effect.ballot.verdict.name.lower())
             if self._witness is not None:
                 self._witness.heard(effect)
+            if how := self.discord.heard(effect.ballot):
+                self._metrics.count(names.SIDECAR_CONTESTED, how)
             return
         reason = str(effect.error.message) if isinstance(effect.error, Abstained) else ""
         if reason == Abstain.OTHER_EPOCH:

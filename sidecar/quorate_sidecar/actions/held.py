@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from quorate.consensus import hold
 from quorate.consensus.ask import Decision
-from quorate.consensus.hold import Hold, Holds, People, Settled, Terms
+from quorate.consensus.hold import Hold, Holds, People, Settled, Standing, Terms
 from quorate.ports import Clock
 from quorate.risk.route import Voting
 
@@ -35,6 +35,16 @@ class HoldTable:
     def __len__(self) -> int:
         self._holds = hold.sweep(self._holds, self._clock.now())
         return len(self._holds.by_id)
+
+    def waiting(self) -> str:
+        """What people should know of what waits for them; empty if nothing does."""
+        self._holds = hold.sweep(self._holds, self._clock.now())
+        waits = [one for one in self._holds.by_id.values() if one.standing is Standing.WAITING]
+        if not waits:
+            return ""
+        first = min(waits, key=lambda one: one.expires_at)
+        until = first.expires_at.isoformat(timespec="seconds")
+        return f"an action waits for people: hold {first.terms.hold_id} until {until}"
 
     def settle(self, wanted: Sequence[Wanted], voting: Voting) -> tuple[Settled, ...]:
         """What all of an answer's asks come to, in their order.

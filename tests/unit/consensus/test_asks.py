@@ -78,6 +78,7 @@ class Votes:
         self.go = asyncio.Event()
         self.go.set()
         self.drained = False
+        self.store_broken = ""
 
     async def ask(self, data: bytes, target: Target) -> bytes:
         self.targets.append(target)

@@ -178,7 +178,7 @@ async def test_the_same_request_is_judged_once(scene: Scene) -> None:
 async def test_a_disk_that_fails_silences_the_member(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A vote that cannot be kept is not said, nor is any later one."""
+    """A vote that cannot be kept is not said, nor is any later one; and the operator hears why."""
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
@@ -189,6 +189,7 @@ async def test_a_disk_that_fails_silences_the_member(
         monkeypatch.undo()
         assert _reason(await voting.ask(scene.ask(b"another"), Target({}))) == "VoteNotStored"
     assert scene.meter.broken == 1
+    assert voting.store_broken == "No space left on device"
 
 
 async def test_an_epoch_change_answers_everybody(scene: Scene) -> None:

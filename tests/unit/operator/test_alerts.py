@@ -14,6 +14,7 @@ from quorate_operator.supervision import (
     MEMBER_DOWN_SECONDS,
     WATCH_STALE_SECONDS,
     member_alert,
+    store_alert,
     watch_alert,
 )
 from quorate_operator.watch_age import SILENCE_MAX
@@ -126,6 +127,15 @@ def test_silence_of_a_member_becomes_an_alert() -> None:
     assert (raised.rule, raised.severity) == ("MemberUnavailable", "Critical")
     assert (raised.namespace, raised.subject.key.name) == ("ns", "quorate-member-3")
     assert raised.summary.startswith("member-3 does not answer the operator (nor do member-1)")
+
+
+def test_a_store_that_is_broken_becomes_an_alert() -> None:
+    """Of that member, in its own words, which may be long."""
+    raised = store_alert("member-3", "No space left " * 1000, "ns")
+    assert (raised.rule, raised.severity) == ("MemberStoreBroken", "High")
+    assert (raised.namespace, raised.subject.key.name) == ("ns", "quorate-member-3")
+    assert raised.summary.startswith("member-3 cannot keep its votes (No space left ")
+    assert len(raised.summary) <= 1024
 
 
 def test_silence_of_a_watch_becomes_an_alert() -> None:

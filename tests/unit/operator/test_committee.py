@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -80,6 +81,19 @@ def test_who_was_found_lying_counts_for_nothing() -> None:
     assert stand.committee.silent() == {}
     stand.away("member-4")
     assert "3 of 5 members" in stand.committee.hopeless()
+
+
+def test_whose_store_is_broken_is_known_by_its_own_word() -> None:
+    """Until it says otherwise; of one that was found lying nobody cares."""
+    stand = Stand()
+    answer = ObservedAnswer(session="s", sequence=1, ready=True)
+    for name in ("member-1", "member-2"):
+        relay = stand.committee.relays[name]
+        relay._succeeded(msgspec.structs.replace(answer, store_broken="full"))
+    assert stand.committee.stores_broken() == {"member-1": "full", "member-2": "full"}
+    stand.committee.relays["member-1"]._succeeded(answer)
+    stand.scene.world.follow(stand.scene.committee.without(2))
+    assert stand.committee.stores_broken() == {}
 
 
 def test_members_come_and_go_with_the_epochs() -> None:

@@ -27,8 +27,10 @@ from quorate_sidecar.refusal import Code, Refusal
 from tests.fakes.acting import ADMIN, AUDIENCE, Acting, frozen
 from tests.fakes.committee import DENY, HARD, FakeCommittee
 from tests.fakes.vouching import signer
+from tests.unit.consensus.scene import ManualClock
 from tests.unit.sidecar.acts import (
     CHIEF,
+    PEOPLE,
     calls,
     code,
     decide,
@@ -442,3 +444,21 @@ async def test_members_of_another_epoch_are_not_asked_for_news_all_the_time() ->
     for _ in range(3):
         assert code(await decide(one, calls("transfer"))) is Code.ACTION
     assert one.members.asked_newer == 1
+
+
+@pytest.mark.requirement("alerts: a held action is told")
+async def test_what_waits_for_people_is_told_while_it_does() -> None:
+    """With the hold that ends first, and nothing of the model's words; decided or over: nothing."""
+    clock = ManualClock()
+    one = await gated(clock=clock)
+    assert one.holds.waiting() == ""
+    await decide(one, calls("wire"))
+    clock.advance(5)
+    await decide(one, calls("wire", arguments='{"a": 1}'))
+    first = one.actions[0].hold
+    assert one.holds.waiting().startswith(f"an action waits for people: hold {first} until ")
+    clock.advance(PEOPLE.hold_seconds - 2)
+    assert first not in one.holds.waiting()
+    assert one.actions[1].hold in one.holds.waiting()
+    clock.advance(5)
+    assert one.holds.waiting() == ""
