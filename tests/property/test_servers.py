@@ -22,6 +22,7 @@ DANGEROUS = [
     for name, option in table.options.items()
     if option.effect in (Effect.FORBIDDEN, Effect.PLACE, Effect.WORDS, Effect.PLACE_OR_WORDS)
 ]
+OPTIONS = frozenset(name.replace("_", "-") for table in NAMED for name in table.options)
 ELSEWHERE = st.sampled_from(
     ["org/name", "/tmp/x", "/models/../x", "/modelsX", "s3://b/m", "https://example.com/m", "x",
      "//models", "./models", "models", "/models,/tmp/x", "a=/tmp/x", "$$(M)", "$(M)x", "~/m", ""]
@@ -41,7 +42,9 @@ def spelled(draw: st.DrawFn, name: str, value: str) -> list[str]:
         body = "".join(draw(st.sampled_from("_-")) if c == "-" else c for c in name[2:])
         # Parsers that shorten take any beginning that means one thing.
         cut = draw(st.integers(min_value=max(2, len(body) - 6), max_value=len(body)))
-        text = f"--{draw(st.sampled_from([body, body[:cut]]))}"
+        short = draw(st.sampled_from([body, body[:cut]]))
+        # A beginning that is an option of its own means that one.
+        text = f"--{body if f'--{short}'.replace('_', '-') in OPTIONS else short}"
         text += draw(st.sampled_from(["", "", "", ".a", ".a.b", "+", ".a+"]))
     how = draw(st.sampled_from(["joined", "apart", "glued"]))
     if how == "joined":

@@ -9,6 +9,10 @@ HEADER = (
 )
 
 
+_BOOLEANS = ("y", "Y", "n", "N")
+"""Texts to YAML 1.2 and to what writes this, booleans to YAML 1.1, which Helm and kubectl read."""
+
+
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         """Write a value that occurs twice twice: manifests are read by people."""
@@ -17,7 +21,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _write_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     """Texts of several lines, such as long expressions, as blocks that a person can read."""
-    style = "|" if "\n" in text else None
+    style = "|" if "\n" in text else '"' if text in _BOOLEANS else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

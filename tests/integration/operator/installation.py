@@ -246,7 +246,7 @@ class Installation:
                 "containers": [{"name": "c", "image": "example.test/none"}],
             },
         }
-        self.kubectl("create", "-f", "-", stdin=pod)
+        self.apply(pod)
         return self.kubectl(
             *("-n", names.NAMESPACE, "create", "token", names.OPERATOR_ACCOUNT),
             *("--audience", names.AUDIENCE, "--duration", "1h"),
