@@ -26,6 +26,7 @@ class Rule(StrEnum):
     OPERATOR_DOWN = "OperatorDown"
     ACTION_HELD = "ActionHeld"
     DECISIONS_SPLIT = "DecisionsSplit"
+    MEMBER_QUARANTINED = "MemberQuarantined"
     STATE_AGE_HIGH = "StateAgeHigh"
     RECEIPT_RENEWAL_LATE = "ReceiptRenewalLate"
     CERTIFICATE_RENEWAL_LATE = "CertificateRenewalLate"
@@ -139,6 +140,14 @@ CATALOGUE: Final = (
         "Pod",
         "Members contradict each other about many of a pod's actions, by verdict or by how "
         "dangerous they look: something is tried that not all judges see, or a member is not well.",
+    ),
+    Alert(
+        Rule.MEMBER_QUARANTINED,
+        "Critical",
+        Source.OPERATOR,
+        "SafetyCommittee",
+        "A member was convicted by what it signed and has no vote any more; n and the thresholds "
+        "stay, so the committee has one less to spare until people bring it back with another key.",
     ),
     Alert(
         Rule.STATE_AGE_HIGH,

@@ -124,6 +124,14 @@ RULES: tuple[Rule, ...] = (
         "names the pod.",
     ),
     Rule(
+        Name.MEMBER_QUARANTINED,
+        _raised(Name.MEMBER_QUARANTINED),
+        "0m",
+        "A member of the committee was convicted of lying.",
+        "Its vote counts for nothing, and the committee has one less to spare. The SafetyIncident "
+        "names it.",
+    ),
+    Rule(
         Name.STATE_AGE_HIGH,
         # One that is cut off alone ages nothing: others sign.
         f"time() - max({metrics.MEMBER_HEARD.name}) > {_HALF}\n"

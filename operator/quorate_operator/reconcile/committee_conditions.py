@@ -16,6 +16,7 @@ AVAILABLE: Final = "Available"
 DEGRADED: Final = "Degraded"
 JUDGES_DIVERSE: Final = "JudgesDiverse"
 EPOCH_CURRENT: Final = "EpochCurrent"
+ALL_TRUSTED: Final = "AllTrusted"
 DEGRADED_SECONDS: Final = 180.0
 """A committee that has been degraded for so long is an alert; an upgrade of one member is not."""
 
@@ -36,6 +37,7 @@ def observe(head: Epoch, members: Sequence[MemberSeen]) -> dict[str, Observation
         DEGRADED: _degraded(head, members),
         JUDGES_DIVERSE: _diverse(head),
         EPOCH_CURRENT: _current(members),
+        ALL_TRUSTED: _trusted(head),
     }
 
 
@@ -88,6 +90,14 @@ def _diverse(head: Epoch) -> Observation:
     return Observation("False", "JudgesShared", message)
 
 
+def _trusted(head: Epoch) -> Observation:
+    away = [seat.name for seat in head.record.seats if seat.quarantined]
+    if not away:
+        return Observation("True", "NoneQuarantined", "every member's vote counts")
+    message = f"{', '.join(away)}: convicted by what it signed; its vote counts for nothing"
+    return Observation("False", "MemberQuarantined", message)
+
+
 def _current(members: Sequence[MemberSeen]) -> Observation:
     behind = [member.name for member in members if member.reachable and member.behind]
     if behind:
@@ -109,6 +119,9 @@ def alerts(
     if seen[JUDGES_DIVERSE].status == "False":
         summary = clipped(f"members share their judges: {seen[JUDGES_DIVERSE].message}")
         found.append(RaiseAlert(Rule.JUDGES_NOT_DIVERSE, subject, names.NAMESPACE, summary))
+    if seen[ALL_TRUSTED].status == "False":
+        summary = clipped(f"a member lied: {seen[ALL_TRUSTED].message}")
+        found.append(RaiseAlert(Rule.MEMBER_QUARANTINED, subject, names.NAMESPACE, summary))
     return tuple(found)
 
 
@@ -116,4 +129,5 @@ def ended(seen: Mapping[str, Observation]) -> set[Rule]:
     """The alerts whose reason is there no more."""
     calm = {(DEGRADED, "False"): Rule.COMMITTEE_DEGRADED}
     calm[JUDGES_DIVERSE, "True"] = Rule.JUDGES_NOT_DIVERSE
+    calm[ALL_TRUSTED, "True"] = Rule.MEMBER_QUARANTINED
     return {rule for (kind, status), rule in calm.items() if seen[kind].status == status}

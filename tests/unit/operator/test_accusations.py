@@ -41,6 +41,9 @@ async def test_what_one_member_keeps_becomes_the_next_epoch() -> None:
     assert ("Normal", "ProposalCertified") in await stand.said()
     await stand.look()
     assert stand.world.history.head.record.number == 1
+    assert stand.condition("AllTrusted") == ("False", "MemberQuarantined")
+    incident = next(i for i in stand.incidents() if i["spec"]["rule"] == "MemberQuarantined")
+    assert "m4" in incident["spec"]["summary"]
 
 
 @pytest.mark.requirement("committee: hostile evidence convicts no honest member")
