@@ -1,4 +1,6 @@
-"""``python3 -m quorate_consensus``: ``serve`` runs a member, ``init`` makes its vote store."""
+"""``python3 -m quorate_consensus``: ``serve`` runs a member, ``init`` makes its vote store,
+``try-deck`` asks the judges that ship about a deck of canaries.
+"""
 
 import asyncio
 import logging
@@ -9,7 +11,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from quorate.errors import QuorateError
-from quorate_consensus import store_init
+from quorate_consensus import deck_trial, store_init
 from quorate_consensus.member import running
 from quorate_consensus.metrics import Metrics
 from quorate_consensus.settings import Settings, parse_arguments
@@ -41,12 +43,14 @@ async def _serve(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Serve until SIGTERM or until the member's key was replaced, or make a store.
+    """Serve until SIGTERM or until the member's key was replaced, make a store, or try a deck.
 
     Exit code 2 if settings or files cannot be used.
     """
     logs.set_up("quorate-member")
     try:
+        if sys.argv[1:2] == [deck_trial.COMMAND]:
+            return deck_trial.run(sys.argv[2:])
         if sys.argv[1:2] == [store_init.COMMAND]:
             store_init.init(store_init.parse(sys.argv[2:]))
         else:

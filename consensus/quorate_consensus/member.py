@@ -147,19 +147,23 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
                 *(background.create_task(job) for job in (*deciding.jobs(), *following.jobs())),
             ]
             async with listening(app, listen.host, listen.port, leaf.context):
-                log.info(
-                    "member %s of cluster %s serves on port %d, genesis %s, epoch %d",
-                    vote_key.seat.name,
-                    epochs.genesis.cluster_id,
-                    listen.port,
-                    epochs.genesis.digest_text,
-                    epochs.head.record.number,
-                )
+                _log_serving(vote_key.seat.name, epochs, listen.port)
                 try:
                     yield Serving(leaf, clock, committee, settings.key)
                 finally:
                     for task in tasks:
                         task.cancel()
+
+
+def _log_serving(member: str, epochs: Epochs, port: int) -> None:
+    log.info(
+        "member %s of cluster %s serves on port %d, genesis %s, epoch %d",
+        member,
+        epochs.genesis.cluster_id,
+        port,
+        epochs.genesis.digest_text,
+        epochs.head.record.number,
+    )
 
 
 async def _seated(settings: Settings) -> tuple[Epochs, VoteKey]:

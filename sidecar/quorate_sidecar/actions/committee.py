@@ -158,8 +158,9 @@ class Committee:
         """Count what members answer: in time or late."""
         if isinstance(effect, Heard):
             self._metrics.count(names.SIDECAR_VOTES, effect.ballot.verdict.name.lower())
-            if self._witness is not None:
-                self._witness.heard(effect)
+            if self._witness is not None and self._witness.heard(effect):
+                # Canaries are made to be hard: who splits over them has metrics of its own.
+                return
             if how := self.discord.heard(effect.ballot):
                 self._metrics.count(names.SIDECAR_CONTESTED, how)
             return

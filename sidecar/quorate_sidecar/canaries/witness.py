@@ -26,17 +26,18 @@ class Witness:
         if digest != self._epoch:
             self._epoch, self._watch = digest, Watch(REMEMBERED)
 
-    def heard(self, effect: Heard) -> None:
-        """Take in a vote that was verified."""
+    def heard(self, effect: Heard) -> bool:
+        """Take in a vote that was verified; whether it is on a canary."""
         vote, ballot = effect.vote, effect.ballot
         if ballot.epoch != self._epoch:
-            return
+            return False
         collected = self._collecting.get(ballot.nonce)
         if collected is not None:
             collected.setdefault(ballot.member, vote)
         proof = self._watch.saw(vote, ballot)
         if proof is not None:
             self._accuse(ballot.member, proof)
+        return collected is not None
 
     @contextmanager
     def collecting(self, nonce: bytes) -> Iterator[Mapping[str, Vote]]:

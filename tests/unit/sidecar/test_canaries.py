@@ -67,7 +67,7 @@ class Members:
             verdict = self.liars.get(name, right)
             vote = committee.vote(name, verdict, subject, sequence=len(self.questions))
             ballot = committee.ballot(name, verdict, subject, sequence=len(self.questions))
-            self.witness.heard(Heard(vote, ballot))
+            assert self.witness.heard(Heard(vote, ballot))
         outcome = Outcome(Decision.DENY, Cause.NO_QUORUM, ())
         return Asked(outcome, committee.epoch, subject.nonce)
 
@@ -311,7 +311,7 @@ def test_a_witness_finds_contradictions_in_real_asks() -> None:
     committee, found = Committee(), list[tuple[str, Equivocation]]()
     witness = Witness(lambda member, proof: found.append((member, proof)))
     request = b"one"
-    witness.heard(heard(committee, NO, subject_on(request, ask=1), 1))
+    assert not witness.heard(heard(committee, NO, subject_on(request, ask=1), 1))
     assert found == []
     witness.open_epoch(committee.epoch.digest)
     witness.heard(heard(committee, NO, subject_on(request, ask=1), 1))
