@@ -64,7 +64,6 @@ def parse_address(text: str) -> Address:
 def parse_arguments(arguments: Sequence[str]) -> Settings:
     """Read the command line. Raises InvalidInput for values; argparse exits for its own errors."""
     found = _parser().parse_args(arguments)
-    tls_names = tuple(found.tls_name) or (f"{names.MEMBER_SERVICE}.{names.NAMESPACE}.svc",)
     settings = Settings(
         genesis=found.genesis,
         key=found.key,
@@ -72,7 +71,7 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         issuer=found.issuer,
         listen=parse_address(found.listen),
         health=parse_address(found.health),
-        tls_names=tls_names,
+        tls_names=tuple(found.tls_name),
         certificate_life=found.certificate_life,
         state_life=found.state_life,
         receipt_life=found.receipt_life,
@@ -126,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--tls-name",
         action="append",
-        default=[],
+        required=True,
         metavar="NAME",
         help="DNS name or IP address clients use; may be repeated",
     )

@@ -55,7 +55,6 @@ MODEL_PATH: Final = "/run/quorate-model"
 
 OPERATOR_ACCOUNT: Final = "quorate-operator"
 OPERATOR_USER: Final = f"system:serviceaccount:{NAMESPACE}:{OPERATOR_ACCOUNT}"
-MEMBER_SERVICE: Final = "quorate-member"
 MEMBER_PORT: Final = 8443
 MEMBER_MARK: Final = "{member}"
 """Stands for a member's name in the host of a URL that reaches each of them."""

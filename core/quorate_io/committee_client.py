@@ -168,9 +168,11 @@ class CommitteeClient:
         """Say what holds now in the pod that the token is bound to; how much the members then hold
         at least.
 
-        It is heard if r + 1 members heard it. Saying the same again changes nothing.
+        It is heard if 2r + 1 members heard it, or as many as must sign: r of them may lie, and the
+        operator believes what r + 1 tell. Saying the same again changes nothing.
         """
-        needed = (await self.history()).head.record.thresholds.r + 1
+        thresholds = (await self.history()).head.record.thresholds
+        needed = min(2 * thresholds.r + 1, thresholds.strict)
         body = member_api.encode(member_api.ReportRequest(reports=tuple(reports)))
         held: list[int] = []
         failures: dict[str, QuorateError] = {}

@@ -18,6 +18,7 @@ from quorate import limits
 from quorate.canonical import canonical, parse_object
 from quorate.consensus import thresholds as rules
 from quorate.consensus.thresholds import MEMBERS_MAX, Thresholds
+from quorate.consensus.wire import Name
 from quorate.errors import InvalidInput, QuorateError
 from quorate.keys import load_public_key
 from quorate.statements import DigestText, Identifier, convert
@@ -28,13 +29,12 @@ RELEASED_MAX: Final = 1_024
 RECORD_TAG: Final = b"quorate.dev/epoch/v1\0"
 
 KeyText = Annotated[str, msgspec.Meta(min_length=1, max_length=4_096)]
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=63)]
 
 
 class Seat(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """One member. ``key`` is its identity key: it signs delegations of vote keys, and epochs."""
 
-    name: _Name
+    name: Name
     key: KeyText
     failure_domain: Identifier
     judges: DigestText

@@ -59,7 +59,8 @@ BAND_FROM: Final[Mapping[Band, int]] = {Band.LOCAL: 0, Band.MEDIUM: 300, Band.HI
 
 
 def band_of(score: int) -> Band:
-    """The least band that ``score``, in thousandths, falls into."""
+    """The least band that ``score``, in thousandths, falls into. Never CRITICAL: that takes a
+    floor."""
     return [band for band, least in BAND_FROM.items() if score >= least][-1]
 
 

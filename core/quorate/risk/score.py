@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from quorate.consensus.request import BAND_FROM, BANDS, Band, Risk
+from quorate.consensus.request import BANDS, Band, Risk, band_of
 from quorate.consensus.wire import SCORE_MAX
 from quorate.limits import KIB
 from quorate.risk.rules import (
@@ -95,11 +95,6 @@ def assess(signals: Signals, tables: Collection[RiskTable]) -> Assessment:
         reasons=tuple(dict.fromkeys(reasons)),
         capabilities=frozenset(capabilities),
     )
-
-
-def band_of(score: int) -> Band:
-    """The band that a score alone falls into. Never CRITICAL: that takes a floor."""
-    return [band for band in BANDS if score >= BAND_FROM.get(band, SCORE_MAX + 1)][-1]
 
 
 def highest(*bands: Band) -> Band:

@@ -2,15 +2,17 @@
 
 Each member is asked by itself and keeps the question until it has news. An order counts by its
 signatures, whoever told it, so nobody can hide one that another tells, and nobody can make one up.
-While no member answers, what is known stays.
+While no member answers, what is known stays. Honest members refuse what is dated ahead; one that is
+told here all the same waits for its date, or it could hold for longer than any freeze may.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from quorate import limits
 from quorate.consensus import freeze
 from quorate.consensus.epoch import Epoch
 from quorate.consensus.freeze import Freezes, Order, SignedOrder, Target
@@ -28,6 +30,8 @@ DISTRUST_SECONDS: Final = 1.5
 """The same after an answer with an order that does not count: verifying takes time."""
 LOOK_SECONDS: Final = 1.0
 """Between two looks at who the members are."""
+AHEAD_MAX: Final = 64
+"""Orders that wait for their date."""
 REJECTED_MAX: Final = 2 * freeze.ORDERS_MAX
 """Orders remembered as not signed: verifying one again would be the liar's to ask for."""
 
@@ -60,6 +64,8 @@ class FreezeKeeper:
         self._changed = changed
         self._signatures = KeySignatures()
         self._freezes = Freezes()
+        self._ahead: dict[str, SignedOrder] = {}
+        """Orders that are signed as they must be and dated ahead."""
         self._rejected: dict[tuple[bytes, str, int], None] = {}
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._asked_by = b""
@@ -72,6 +78,7 @@ class FreezeKeeper:
     def covering(self, target: Target) -> Order | None:
         """An order in force over ``target``, or None."""
         epoch = self._epoch()
+        self._begin(epoch)
         if epoch is None or not self._freezes.orders:
             return None
         return self._freezes.covering(target, epoch, self._clock.now())
@@ -81,6 +88,7 @@ class FreezeKeeper:
         try:
             while True:
                 self._follow(self._source.names())
+                self._begin(self._epoch())
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             asking = tuple(self._asking.values())
@@ -102,12 +110,15 @@ class FreezeKeeper:
 
     def _learn(self, signed: SignedOrder, epoch: Epoch, now: datetime) -> bool:
         order_id = signed.order.order_id
-        if order_id in self._freezes.orders or now >= signed.order.expires_at:
+        known = order_id in self._freezes.orders or order_id in self._ahead
+        if known or now >= signed.order.expires_at:
             return True
         tried = (epoch.digest, order_id, hash(signed.endorsements))
         if tried in self._rejected:
             return False
         try:
+            if _is_ahead(signed, now):
+                return self._defer(signed, epoch)
             if len(self._freezes.orders) >= freeze.ORDERS_MAX:
                 self._sweep()
             self._freezes = freeze.add(self._freezes, signed, epoch, self._signatures)
@@ -120,6 +131,25 @@ class FreezeKeeper:
         order = signed.order
         log.error("frozen: %s %s: %s", order.scope, order.name or "(all)", order.reason)
         return True
+
+    def _defer(self, signed: SignedOrder, epoch: Epoch) -> bool:
+        """Keep an order for its date. Raises as :func:`quorate.consensus.freeze.verify`."""
+        freeze.verify(signed, epoch, self._signatures)
+        if len(self._ahead) >= AHEAD_MAX:
+            return False
+        self._ahead[signed.order.order_id] = signed
+        log.warning("a freeze is dated ahead, %s: it waits", signed.order.issued_at.isoformat())
+        return True
+
+    def _begin(self, epoch: Epoch | None) -> None:
+        """Freeze what was dated ahead and is due."""
+        now = self._clock.now()
+        due = [one for one in self._ahead.values() if not _is_ahead(one, now)]
+        if epoch is None or not due:
+            return
+        for signed in due:
+            del self._ahead[signed.order.order_id]
+        self.learn(due)
 
     def _sweep(self) -> None:
         epoch = self._epoch()
@@ -162,6 +192,11 @@ class FreezeKeeper:
         except Exception:
             log.exception("asking %s what is frozen failed", name)
         return None
+
+
+def _is_ahead(signed: SignedOrder, now: datetime) -> bool:
+    """Whether its time has not come, by more than clocks may differ."""
+    return now < signed.order.issued_at - timedelta(seconds=limits.CLOCK_SKEW)
 
 
 def _retry(failures: int) -> float:

@@ -50,6 +50,7 @@ from tests.unit.consensus.scene import relayed
 
 SET = "history-rules-classifier"
 FILES = ["serve", "--genesis", "g", "--key", "k", "--token-keys", "t", "--issuer", ISSUER]
+FILES += ["--tls-name", "member-0.test"]
 EXAMPLES = settings(max_examples=60, deadline=None)
 
 

@@ -192,11 +192,13 @@ def test_who_holds_all_its_places_takes_nobody_elses() -> None:
 
 
 def test_settings_have_defaults() -> None:
-    """The limits' lives, the Service's name, the fixed ports."""
+    """The limits' lives, the fixed ports; but no name: each member has one of its own."""
     files = ["serve", "--genesis", "g", "--key", "k", "--token-keys", "t", "--issuer", "i"]
-    settings = parse_arguments(files)
+    settings = parse_arguments([*files, "--tls-name", "member-0.test"])
     assert (settings.certificate_life, settings.state_life) == (3600, 600)
-    assert settings.tls_names == ("quorate-member.quorate-system.svc",)
+    assert settings.tls_names == ("member-0.test",)
+    with pytest.raises(SystemExit):
+        parse_arguments(files)
     assert (settings.listen.port, settings.health.port) == (8443, 9902)
 
 

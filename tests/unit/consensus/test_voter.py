@@ -32,6 +32,7 @@ from tests.fakes.ballots import Committee, identity
 
 SET = "tools-history-rules"
 FILES = ["serve", "--genesis", "g", "--key", "k", "--token-keys", "t", "--issuer", "i"]
+FILES += ["--tls-name", "member-0.test"]
 
 
 class Room:

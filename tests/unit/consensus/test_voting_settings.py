@@ -10,6 +10,7 @@ from quorate_consensus.store_init import InitSettings, parse
 from quorate_consensus.voting_settings import VotingSettings, url_of
 
 FILES = ["serve", "--genesis", "g", "--key", "k", "--token-keys", "t", "--issuer", "i"]
+FILES += ["--tls-name", "member-0.test"]
 DIGEST = "sha256:" + "1" * 64
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from quorate.consensus.request import Band
+from quorate.consensus.request import Band, band_of
 from quorate.limits import KIB
 from quorate.risk.rules import (
     WEIGHTS,
@@ -13,7 +13,7 @@ from quorate.risk.rules import (
     Tool,
     Weight,
 )
-from quorate.risk.score import FOUND, FOUND_OTHER, Signals, assess, band_of, highest
+from quorate.risk.score import FOUND, FOUND_OTHER, Signals, assess, highest
 from quorate_sidecar.checks import REGISTRY
 from quorate_training.judges.asks import RISKS
 

@@ -5,20 +5,23 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
 
+from quorate import limits
 from quorate.consensus import epoch as epochs
 from quorate.consensus import freeze
 from quorate.consensus.asker import target
 from quorate.consensus.epoch import Admins, Change, Epoch
 from quorate.consensus.freeze import Scope, SignedOrder, Target
 from quorate.consensus.request import Principal
+from quorate.consensus.succession import Endorsement
 from quorate.errors import Unavailable
 from quorate_io.clock import SystemClock
 from quorate_io.member_api import FreezesAnswer
+from quorate_sidecar.actions import freezes
 from quorate_sidecar.actions.freezes import FreezeKeeper
 from tests.fakes.acting import ADMIN, MANIFEST, POLICY, frozen
 from tests.fakes.committee import FakeCommittee
@@ -56,7 +59,7 @@ class Clock(SystemClock):
 
     ahead = timedelta()
 
-    def now(self):  # type: ignore[no-untyped-def]
+    def now(self) -> datetime:
         return super().now() + self.ahead
 
 
@@ -221,3 +224,41 @@ async def test_whoever_is_no_member_any_more_is_not_asked() -> None:
         scene.members.orders["m1"], scene.members.asked["m1"] = [], []
         await until(lambda: bool(scene.members.asked["m1"]))
         assert set(scene.keeper._asking) == {"m1"}
+
+
+@pytest.mark.requirement("freeze: a date that has not come, or is past, freezes nothing")
+async def test_an_order_counts_between_its_dates() -> None:
+    """One that is dated ahead, as no honest member tells it, waits for its date, give or take what
+    clocks may differ; one that is over is none; an unsigned one is not even remembered."""
+    scene = Scene()
+    now = scene.clock.now().replace(microsecond=0)
+    hour = timedelta(hours=1)
+    order = frozen(ADMIN, Scope.CLUSTER).order
+    ahead = msgspec.structs.replace(order, issued_at=now + hour, expires_at=now + 2 * hour)
+    signature = ADMIN.sign(freeze.ORDER_TAG + freeze.encode(ahead))
+    signed = SignedOrder(ahead, (Endorsement(ADMIN.public_key.pem, signature),))
+    assert not scene.keeper.learn([SignedOrder(ahead, frozen(ADMIN, Scope.CLUSTER).endorsements)])
+    assert scene.keeper.learn([signed, signed])
+    assert (scene.covers(), scene.changes) == (False, 0)
+    scene.clock.ahead = hour - timedelta(seconds=limits.CLOCK_SKEW + 5)
+    assert not scene.covers()
+    scene.clock.ahead = hour - timedelta(seconds=limits.CLOCK_SKEW - 5)
+    assert (scene.covers(), scene.changes) == (True, 1)
+    scene.clock.ahead = timedelta()
+    assert scene.covers(), "a clock that goes back ends no freeze"
+    scene.clock.ahead = 2 * hour + timedelta(seconds=5)
+    assert not scene.covers()
+    assert scene.keeper.learn([signed])
+    assert not scene.covers()
+
+
+async def test_orders_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An administrator's key in bad hands takes no memory."""
+    monkeypatch.setattr(freezes, "AHEAD_MAX", 2)
+    scene = Scene()
+    scene.clock.ahead = -timedelta(hours=1)
+    orders = [frozen(ADMIN, Scope.NAMESPACE, f"team-{n}") for n in range(4)]
+    assert not scene.keeper.learn(orders)
+    scene.clock.ahead = timedelta()
+    scene.covers()
+    assert len(scene.keeper) == 2
