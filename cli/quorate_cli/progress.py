@@ -1,4 +1,4 @@
-"""Progress of long work, on standard error."""
+"""Progress of long work, on standard error: in place on a terminal, a line every 10 s in a log."""
 
 import sys
 import time
@@ -14,8 +14,8 @@ _INTERVAL_TERMINAL = 0.5
 _INTERVAL_LOG = 10.0
 
 
-class Progress:
-    """Prints how far hashing is: in place on a terminal, a line every 10 s in a log."""
+class Paced:
+    """Says things, not more often than is useful."""
 
     def __init__(
         self,
@@ -26,29 +26,34 @@ class Progress:
     ) -> None:
         self._clock = clock
         self._stream = stream or sys.stderr
-        self._quiet = quiet
-        self._terminal = self._stream.isatty()
-        self._interval = _INTERVAL_TERMINAL if self._terminal else _INTERVAL_LOG
+        self.quiet = quiet
+        self.terminal = self._stream.isatty()
+        self._interval = _INTERVAL_TERMINAL if self.terminal else _INTERVAL_LOG
         self._next = 0.0
 
-    def __call__(self, done: int, total: int) -> None:
-        """Say that ``done`` of ``total`` bytes are hashed, not more often than is useful."""
-        if self._quiet or total < _QUIET_BYTES:
-            return
+    def is_due(self, *, ended: bool) -> bool:
+        """Whether to say something now: it is time, or the work has ended."""
         now = self._clock()
-        if now < self._next and done < total:
-            return
+        if self.quiet or (now < self._next and not ended):
+            return False
         self._next = now + self._interval
-        text = f"hashed {done // MIB:,} of {total // MIB:,} MiB ({100 * done // total} %)"
-        self._show(text, done < total)
+        return True
+
+    def show(self, text: str, again: bool) -> None:
+        """Say it; on a terminal the next one takes its place, if there is to be one ``again``."""
+        print(text, end="\r" if self.terminal and again else "\n", file=self._stream, flush=True)
+
+
+class Progress(Paced):
+    """Says how far hashing and reading are."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Say that ``done`` of ``total`` bytes are hashed."""
+        if total >= _QUIET_BYTES and self.is_due(ended=done >= total):
+            text = f"hashed {done // MIB:,} of {total // MIB:,} MiB ({100 * done // total} %)"
+            self.show(text, done < total)
 
     def read(self, count: int, what: str) -> None:
-        """Say that ``count`` objects are read, not more often than is useful."""
-        now = self._clock()
-        if self._quiet or count < _QUIET_COUNT or now < self._next:
-            return
-        self._next = now + self._interval
-        self._show(f"read {count:,} {what}", self._terminal)
-
-    def _show(self, text: str, again: bool) -> None:
-        print(text, end="\r" if self._terminal and again else "\n", file=self._stream, flush=True)
+        """Say that ``count`` objects are read."""
+        if count >= _QUIET_COUNT and self.is_due(ended=False):
+            self.show(f"read {count:,} {what}", self.terminal)

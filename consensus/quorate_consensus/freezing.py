@@ -17,6 +17,7 @@ from quorate.consensus.keys import KeySignatures
 from quorate.errors import EvidenceError, Expired, LimitExceeded, QuorateError
 from quorate.ports import Clock
 from quorate.statements import check_time
+from quorate_consensus import cursor as cursors
 from quorate_consensus.epochs import Epochs
 from quorate_consensus.freeze_files import FreezeFiles
 from quorate_io import member_api
@@ -97,7 +98,7 @@ class Freezing:
 
     def after(self, cursor: str) -> FreezesAnswer:
         """The oldest orders after ``cursor``; all if the cursor is not of this run."""
-        since = self._seen(cursor) or 0
+        since = cursors.place_of(cursor, self._session, self._last) or 0
         found = [
             (place, self._freezes.orders[order_id])
             for order_id, place in self._places.items()
@@ -107,12 +108,14 @@ class Freezing:
         more = len(found) > len(page)
         upto = page[-1][0] if more else self._last
         return FreezesAnswer(
-            cursor=f"{self._session}.{upto}", more=more, orders=tuple(one for _, one in page)
+            cursor=cursors.text_of(self._session, upto),
+            more=more,
+            orders=tuple(one for _, one in page),
         )
 
     async def changed_after(self, cursor: str, seconds: float) -> None:
         """Return when there is something after ``cursor``, or ``seconds`` later."""
-        if self._closed or self._seen(cursor) != self._last:
+        if self._closed or cursors.place_of(cursor, self._session, self._last) != self._last:
             return
         self._changed.clear()
         try:
@@ -198,14 +201,6 @@ class Freezing:
             log.error("freeze %s is over and still kept: %s", order_id, error)
         else:
             self._kept.discard(order_id)
-
-    def _seen(self, cursor: str) -> int | None:
-        """The place of a cursor of this run; None for any other."""
-        session, _, text = cursor.partition(".")
-        if session != self._session or not (text.isascii() and text.isdigit()):
-            return None
-        place = int(text)
-        return place if place <= self._last else None
 
 
 def proven(signed: SignedOrder, epoch: Epoch) -> SignedOrder:

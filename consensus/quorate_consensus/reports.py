@@ -15,6 +15,7 @@ from datetime import datetime
 import msgspec
 
 from quorate.alerts import Rule
+from quorate_consensus import cursor as cursors
 from quorate_consensus.judging import Overloaded
 from quorate_io.member_api import (
     REPORTS_PAGE,
@@ -73,14 +74,14 @@ class Reports:
 
     def after(self, cursor: str) -> ReportsAnswer:
         """The oldest changes after ``cursor``; all there is if the cursor is not of this room."""
-        seen = self._seen(cursor)
+        seen = cursors.place_of(cursor, self._epoch, self._revision)
         since = seen or 0
         entries = [entry for entry in self._entries.values() if entry.revision > since]
         page = entries[:REPORTS_PAGE]
         more = len(entries) > len(page)
         upto = page[-1].revision if more else self._revision
         return ReportsAnswer(
-            cursor=f"{self._epoch}.{upto}",
+            cursor=cursors.text_of(self._epoch, upto),
             whole=seen is None,
             more=more,
             pods=tuple(entry.pod for entry in page),
@@ -88,7 +89,7 @@ class Reports:
 
     async def changed_after(self, cursor: str, seconds: float) -> None:
         """Return when there is something after ``cursor``, or ``seconds`` later."""
-        if self._seen(cursor) != self._revision:
+        if cursors.place_of(cursor, self._epoch, self._revision) != self._revision:
             return
         self._changed.clear()
         try:
@@ -110,14 +111,6 @@ class Reports:
             for report in entry.pod.reports
             if report.until is None
         )
-
-    def _seen(self, cursor: str) -> int | None:
-        """The revision of a cursor of this room; None for any other."""
-        epoch, _, text = cursor.partition(".")
-        if epoch != self._epoch or not (text.isascii() and text.isdigit()):
-            return None
-        revision = int(text)
-        return revision if revision <= self._revision else None
 
 
 def _merged(
