@@ -1,6 +1,7 @@
 """What every signed statement of the committee shares: types, canonical form, time."""
 
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
@@ -15,6 +16,8 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 K = TypeVar("K")
 _MESSAGE_CHARS = 300
+_described: set[Any] = set()
+_describing = Lock()
 
 
 class Lived(Protocol):
@@ -36,10 +39,23 @@ def encode(statement: msgspec.Struct) -> bytes:
 
 def convert(document: Any, kind: type[K], what: str) -> K:
     """Read a parsed JSON document strictly; InvalidInput names ``what`` and the field within."""
+    _describe(kind)
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
         raise InvalidInput(str(error)[:_MESSAGE_CHARS], field=what) from None
+
+
+def _describe(kind: Any) -> None:
+    """Let msgspec see a type whole before anybody reads by it.
+
+    It describes a type when it is first used, and a second thread that uses the type meanwhile
+    reads a description that is half made: that ends the process (msgspec 0.22).
+    """
+    if kind not in _described:
+        with _describing:
+            msgspec.json.Decoder(kind)
+            _described.add(kind)
 
 
 def check_life(statement: Lived, what: str, life_max: int) -> None:
