@@ -56,7 +56,7 @@ format: venv ## Format and fix what can be fixed
 	$(VENV)/bin/ruff format .
 
 bench: venv ## Print a table and write build/bench/ROOM.json (make bench ROOM=webhook|sidecar|measure|evidence|…)
-	@test -n "$(ROOM)" || { echo "name a room: make bench ROOM=webhook|admission|sidecar|measure|remeasure|evidence|consensus|operator|release|inventory|escape" >&2; exit 2; }
+	@test -n "$(ROOM)" || { echo "name a room: make bench ROOM=webhook|admission|sidecar|measure|remeasure|evidence|consensus|committee|operator|release|inventory|escape" >&2; exit 2; }
 	$(RUN) -m tests.bench.$(ROOM)
 
 ##@ Cluster

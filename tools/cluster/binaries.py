@@ -72,6 +72,9 @@ MODULES = (
     Module("coredns", "github.com/coredns/coredns", ("coredns",), ()),
     Module("helm", "helm.sh/helm/v4", ("helm",), ("helm.sh/helm/v4/internal/version.version",)),
 )
+"""What the cluster runs."""
+COMETBFT = Module("cometbft", "github.com/cometbft/cometbft", ("cometbft",), ())
+"""What the committee's benchmark measures beside it; the cluster does not need it."""
 
 
 class Binaries:
@@ -83,8 +86,8 @@ class Binaries:
 
     def module_folder(self, program: str) -> Path:
         """The folder that holds a program."""
-        for module in MODULES:
-            if program in module.programs:
+        for module in (*MODULES, COMETBFT):
+            if program in module.programs and module.name in self._folders:
                 return self._folders[module.name]
         raise ClusterError(f"no pinned module builds {program}")
 
@@ -127,17 +130,17 @@ def lock_digest(module: Module) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()[:16]
 
 
-def cached() -> Binaries | None:
+def cached(modules: tuple[Module, ...] = MODULES) -> Binaries | None:
     """The binaries when every module of the present lock is built, else None."""
     folder = cache_root() / "bin"
-    folders = {module.name: folder / f"{module.name}-{lock_digest(module)}" for module in MODULES}
+    folders = {module.name: folder / f"{module.name}-{lock_digest(module)}" for module in modules}
     complete = all(path.is_dir() for path in folders.values())
     return Binaries(folder, folders) if complete else None
 
 
-def ensure() -> Binaries:
+def ensure(modules: tuple[Module, ...] = MODULES) -> Binaries:
     """Build what is missing and return all; two checkouts never build at the same time."""
-    ready = cached()
+    ready = cached(modules)
     if ready is not None:
         return ready
     folder = cache_root() / "bin"
@@ -145,11 +148,11 @@ def ensure() -> Binaries:
     with locked(folder, "building the cluster's binaries", _BUILD_TIMEOUT_SECONDS):
         for unfinished in folder.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(unfinished)
-        for module in MODULES:
+        for module in modules:
             target = folder / f"{module.name}-{lock_digest(module)}"
             if not target.is_dir():
                 _build(module, target)
-    built = cached()
+    built = cached(modules)
     if built is None:
         raise ClusterError(f"the lock changed while it was built: run again ({folder})")
     return built

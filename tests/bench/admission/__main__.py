@@ -18,6 +18,7 @@ from pathlib import Path
 from tests.bench.admission.load import ApiServer, Outcome, bodies, burst
 from tests.bench.admission.meter import Meter, Used
 from tests.bench.admission.places import Places
+from tests.bench.closed_loop import percentile
 from tests.bench.report import Figure, publish
 from tests.e2e.artifacts import build_models
 from tests.e2e.tenant import Tenant
@@ -42,12 +43,6 @@ async def level(
                 into = outcomes[name] if number >= WARM_BURSTS else Outcome()
                 await burst(session, name, documents, name != places.plain, into)
     return outcomes
-
-
-def percentile(waits: list[float], share: float) -> float:
-    """In milliseconds; AssertionError without any."""
-    assert waits, "nothing was admitted"
-    return sorted(waits)[min(len(waits) - 1, int(len(waits) * share))] * 1000
 
 
 def figures(concurrent: int, ours: Outcome, noop: Outcome, plain: Outcome) -> Iterator[Figure]:

@@ -5,11 +5,10 @@ the member's own, from the kernel's accounting of its process; the client's is n
 """
 
 import asyncio
-import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,27 +23,13 @@ from quorate_consensus.relay import read_model, read_policy
 from quorate_io import member_api, tls
 from quorate_io.member_api import ObservedBatch, ObservedPod
 from tests.bench.report import Figure, publish
-from tests.bench.usage import memory_mib
+from tests.bench.usage import cpu_seconds, memory_mib, per_call
 from tests.integration.consensus.member_process import Cluster
 from tests.integration.consensus.operating import Operating
 
 MODELS, PODS, BATCH = 1_000, 10_000, 250
 REQUESTS = 6_000
 CONCURRENT = 32
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def per_call(count: int, function: Callable[[], Any]) -> float:
-    """CPU microseconds of one call in this process."""
-    begin = time.process_time()
-    for _ in range(count):
-        function()
-    return (time.process_time() - begin) / count * 1e6
 
 
 def judging(cluster: Cluster) -> Iterator[Figure]:

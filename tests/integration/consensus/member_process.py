@@ -22,7 +22,7 @@ from quorate import names
 from quorate.consensus import history as histories
 from quorate.consensus.epoch import Admins, Epoch
 from quorate.consensus.history import History
-from quorate.consensus.thresholds import PRESETS
+from quorate.consensus.thresholds import PRESETS, Thresholds
 from quorate.genesis import encode, first_epoch
 from quorate.keys import LocalSigner
 from quorate_io.member_api import ObservedBatch, ObservedContainer, ObservedPod
@@ -31,7 +31,9 @@ from tests.fakes.service_account import ISSUER, RsaKey, claims, key_set, operato
 
 START_SECONDS = 60.0
 FIRST = "1"
-THRESHOLDS = {preset.n: preset for preset in PRESETS.values()}
+THRESHOLDS = {preset.n: preset for preset in PRESETS.values()} | {
+    7: Thresholds(n=7, fast=4, strict=5, r=2)
+}
 
 
 def free_port() -> int:
