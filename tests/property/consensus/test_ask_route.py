@@ -346,3 +346,14 @@ def test_strangers_propose_nothing_and_send_little(member: Member) -> None:
     proposal = {"propose": {"record": shown(member)["certified"]["record"]}}
     assert member.show(json.dumps(proposal).encode()) == (401, "Unauthenticated")
     assert member.show(b" " * (member_api.CERTIFIED_BYTES + 1)) == (413, "TooLarge")
+
+
+@EXAMPLES
+@given(data=st.binary(max_size=200))
+def test_no_evidence_is_made_of_anything(member: Member, data: bytes) -> None:
+    """Whatever convicts nobody is refused with a reason, and nothing of it is kept."""
+    kind = {"Content-Type": "application/octet-stream"}
+    for body in (data, b"\x00" + data, b"\x01" + data):
+        status, _, answer = member.post(member_api.EVIDENCE_PATH, body, **kind)
+        assert status in (400, 403)
+        assert json.loads(answer)["reason"] in ("Malformed", "EvidenceRefused")

@@ -62,6 +62,19 @@ def test_the_table_of_certificates_is_the_arithmetic() -> None:
         assert [int(cell) for cell in cells] == [2 * q - n, q - 1, n - q]
 
 
+def test_the_table_of_more_liars_is_the_arithmetic() -> None:
+    """q-1 liars approve nothing harmful and q do; n-q+1 that are silent leave no quorum."""
+    _, *rows = table("it stays denied with up to")
+    assert len(rows) == 5
+    for name, *cells in rows:
+        thresholds, tier = committee(name)
+        denied, stopped = map(int, cells)
+        assert not expected(thresholds, tier, Faults(approving=denied), harmless=False)
+        assert expected(thresholds, tier, Faults(approving=denied + 1), harmless=False)
+        assert expected(thresholds, tier, Faults(down=stopped - 1), harmless=True)
+        assert not expected(thresholds, tier, Faults(down=stopped), harmless=True)
+
+
 def test_the_table_of_detection_is_computed() -> None:
     """Means until the alarm, to the digits that are printed."""
     header, row = table("wrong at")
