@@ -79,13 +79,13 @@ class Api:
     def _offer_to(self, candidate: Candidate, node: Node) -> None:
         def answer(endorsement: Endorsement) -> None:
             collect = partial(self._collect, candidate, endorsement)
-            self.scene.network.send(node.name, self.name, collect)
+            self.scene.network.send(node.address, self.name, collect)
 
         def deliver() -> None:
             if node.up:
                 node.offer(candidate.record, candidate.evidence, answer)
 
-        self.scene.network.send(self.name, node.name, deliver)
+        self.scene.network.send(self.name, node.address, deliver)
 
     def _collect(self, candidate: Candidate, endorsement: Endorsement) -> None:
         candidate.members[endorsement.signer] = endorsement
@@ -129,7 +129,7 @@ class Api:
             if node.up:
                 node.show(chain)
 
-        self.scene.network.send(self.name, node.name, deliver)
+        self.scene.network.send(self.name, node.address, deliver)
 
 
 class HostileApi(Api):
@@ -137,8 +137,8 @@ class HostileApi(Api):
 
     def __init__(self, scene: Scene, nodes: Sequence[Node], askers: Sequence[Asker]) -> None:
         super().__init__(scene, nodes, askers)
-        self._half = {node.name for node in nodes if scene.world.random.random() < 0.5}
-        self._kept_from = {node.name for node in nodes if scene.world.random.random() < 0.3}
+        self._half = {node.address for node in nodes if scene.world.random.random() < 0.5}
+        self._kept_from = {node.address for node in nodes if scene.world.random.random() < 0.3}
 
     def has_room(self, record: EpochRecord) -> bool:
         """Two at a time, and it does not care that they are of one number."""
@@ -148,7 +148,7 @@ class HostileApi(Api):
         """The first candidate to some, the second to the others; both to whoever signs both."""
         if node.strategy.endorses_anything():
             return True
-        return (candidate is self.candidates[0]) == (node.name in self._half)
+        return (candidate is self.candidates[0]) == (node.address in self._half)
 
     def _collect(self, candidate: Candidate, endorsement: Endorsement) -> None:
         super()._collect(candidate, endorsement)
@@ -167,5 +167,5 @@ class HostileApi(Api):
 
     def show(self, node: Node, chain: tuple[CertifiedRecord, ...]) -> None:
         """Not to everybody."""
-        if node.name not in self._kept_from:
+        if node.address not in self._kept_from:
             super().show(node, chain)

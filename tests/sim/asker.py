@@ -1,5 +1,6 @@
 """An honest enforcement point: asks, ends in time, verifies, and only then acts."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -43,7 +44,9 @@ class Asker:
 
     def __init__(self, scene: Scene, name: str, nodes: Sequence[Node], audience: bytes) -> None:
         self.scene, self.name, self.audience = scene, name, audience
-        self._nodes = {node.name: node for node in nodes}
+        self._copies: dict[str, list[Node]] = defaultdict(list)
+        for node in nodes:
+            self._copies[node.name].append(node)
         self.epoch: Epoch = scene.genesis
         self.freezes = Freezes()
         self._open: dict[bytes, Open] = {}
@@ -117,7 +120,8 @@ class Asker:
             match effect:
                 case ask.Broadcast(members, message):
                     for member in members:
-                        self._send(nonce, member, message)
+                        for node in self._copies[member]:
+                            self._send(nonce, node, message)
                 case ask.Finished(outcome):
                     self._finish(nonce, outcome)
                 case ask.Heard(vote, _):
@@ -125,22 +129,21 @@ class Asker:
                 case ask.Refused(member, error):
                     self.scene.world.say("{} gets no vote of {}: {}", self.name, member, error)
 
-    def _send(self, nonce: bytes, member: str, message: bytes) -> None:
-        node = self._nodes[member]
+    def _send(self, nonce: bytes, node: Node, message: bytes) -> None:
         place = self._open[nonce].place
 
         def answer(data: bytes) -> None:
-            event = ask.Answered(member, data)
-            self.scene.network.send(member, self.name, partial(self._feed, nonce, event))
+            event = ask.Answered(node.name, data)
+            self.scene.network.send(node.address, self.name, partial(self._feed, nonce, event))
 
         def deliver() -> None:
             if node.up:
                 node.ask(self.name, message, place, answer)
             else:
-                refused = partial(self._feed, nonce, ask.Unreachable(member))
+                refused = partial(self._feed, nonce, ask.Unreachable(node.name))
                 self.scene.world.after(REFUSED_SECONDS, refused)
 
-        self.scene.network.send(self.name, member, deliver)
+        self.scene.network.send(self.name, node.address, deliver)
 
     def _feed(self, nonce: bytes, event: ask.Event) -> None:
         one = self._open[nonce]

@@ -30,10 +30,14 @@ Endorse = Callable[[Endorsement], None]
 
 class Node:
     """One member. ``up`` is whether its process runs; ``skew`` is how far its clock is ahead, and
-    ``peak`` the latest it showed before it jumped."""
+    ``peak`` the latest it showed before it jumped. ``address`` is where the network finds it: its
+    name, unless it is a second copy."""
 
-    def __init__(self, scene: Scene, name: str, disk: Disk, kind: type[Strategy]) -> None:
+    def __init__(
+        self, scene: Scene, name: str, disk: Disk, kind: type[Strategy], address: str = ""
+    ) -> None:
         self.scene, self.name, self.disk = scene, name, disk
+        self.address = address or name
         self.strategy = kind(self)
         self.identities = [scene.scheme.identity(key) for key in key_names(name)]
         self.identity = self.identities[0]
@@ -57,11 +61,11 @@ class Node:
         self._replies: dict[int, tuple[Answer, str, str]] = {}
         self._offers: dict[int, tuple[EpochRecord, Endorse]] = {}
         self._count = 0
-        self.scene.note(Started(self.scene.now, self.name))
-        self.scene.world.say("{} starts as incarnation {}", self.name, self.incarnation)
+        self.scene.note(Started(self.scene.now, self.address))
+        self.scene.world.say("{} starts as incarnation {}", self.address, self.incarnation)
         head = self._reopen_chain()
         self.member = Member(self.name, head, self.incarnation, self._delegate(head), JUDGES)
-        self.watcher = Watcher(self.scene, self.name, head)
+        self.watcher = Watcher(self.scene, self.address, head)
         freezes = Freezes()
         for order in self.store.orders():
             freezes = self._with(freezes, order)
@@ -73,7 +77,7 @@ class Node:
             event = chain.Certified(certified)
             self.link, effects = chain.step(self.link, event, self.identity, self.scene.signatures)
             if effects:
-                self.scene.note_opened(self.name, certified)
+                self.scene.note_opened(self.address, certified)
         head = self.link.head
         self._take_seat(head)
         chosen = self.store.choice_for(head.record.number + 1)
@@ -84,7 +88,7 @@ class Node:
         """Lose everything in memory, and come back after ``seconds``."""
         if not self.up:
             return
-        self.scene.world.say("{} crashes", self.name)
+        self.scene.world.say("{} crashes", self.address)
         self.up = False
         self.life += 1
         self.disk.crash()
@@ -208,12 +212,12 @@ class Node:
                 case chain.Endorsed(reply, endorsement):
                     self._endorse(reply, endorsement)
                 case chain.Declined(reply, error):
-                    self.scene.world.say("{} declines: {}", self.name, error)
+                    self.scene.world.say("{} declines: {}", self.address, error)
                     self._offers.pop(reply)
                 case chain.Opened(epoch, certified):
                     self._opened(epoch, certified)
                 case chain.Ignored(error):
-                    self.scene.world.say("{} ignores a record: {}", self.name, error)
+                    self.scene.world.say("{} ignores a record: {}", self.address, error)
 
     def _chosen(self, life: int, digest: str, ok: bool) -> None:
         if life != self.life:
@@ -226,15 +230,15 @@ class Node:
         record, answer = self._offers.pop(reply)
         body = encode_record(record)
         self.scene.note(Endorsed(self.scene.now, self.name, body, endorsement.signature))
-        self.scene.world.say("{} signs epoch {}", self.name, record.number)
+        self.scene.world.say("{} signs epoch {}", self.address, record.number)
         answer(endorsement)
 
     def _opened(self, epoch: Epoch, certified: CertifiedRecord) -> None:
         self.disk.append(certified, lambda ok: None)
-        self.scene.note_opened(self.name, certified)
+        self.scene.note_opened(self.address, certified)
         self._take_seat(epoch)
         self._feed(member.EpochOpened(epoch, self._delegate(epoch)))
-        self.watcher = Watcher(self.scene, self.name, epoch)
+        self.watcher = Watcher(self.scene, self.address, epoch)
 
     def _take_seat(self, epoch: Epoch) -> None:
         """Use the identity key that the record names, from the moment it is in force."""
@@ -253,11 +257,11 @@ class Node:
             return
         self.disk.append(signed, lambda ok: None)
         self._feed(member.FreezesKnown(freezes))
-        self.scene.pass_on(self.name, signed)
+        self.scene.pass_on(self.address, signed)
 
     def _with(self, freezes: Freezes, signed: SignedOrder) -> Freezes:
         head = self.link.head
         after = freeze.merge(freezes, (signed,), head, self.scene.signatures)
         if len(after.orders) > len(freezes.orders):
-            self.scene.note_freeze(self.name, signed)
+            self.scene.note_freeze(self.address, signed)
         return after

@@ -11,6 +11,7 @@ import msgspec
 
 from tests.sim.plan import draw
 from tests.sim.simulation import run
+from tests.sim.twins import Counted
 
 CHUNK = 250
 SHOWN_CHUNKS = 40
@@ -21,7 +22,8 @@ SHOWN_MAX = 20
 
 @dataclass(slots=True)
 class Report:
-    """What is written to ``build/sim.json``. Seconds; ``violations`` counts histories."""
+    """What is written to ``build/sim.json``. Seconds; ``violations`` counts histories, those of
+    ``twins`` apart."""
 
     first_seed: int
     schedules: int = 0
@@ -40,6 +42,7 @@ class Report:
     strategies: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[int, str]] = field(default_factory=list)
+    twins: Counted = field(default_factory=Counted)
 
 
 def run_chunk(first: int, count: int) -> Report:
@@ -127,5 +130,15 @@ def summary(report: Report) -> str:
     lines += [
         f"seed {seed}: {line}\n    python -m tests.sim --seed {seed} --verbose"
         for seed, line in report.failures
+    ]
+    if report.twins.scenarios:
+        lines.append(
+            f"{report.twins.scenarios} scenarios of twins: "
+            f"{report.twins.approvals_acted_on} approvals acted on, {report.twins.epochs} epochs, "
+            f"{report.twins.quarantines} quarantines, {report.twins.violations} violations"
+        )
+    lines += [
+        f"twins {number}: {line}\n    python -m tests.sim --twins {number} --verbose"
+        for number, line in report.twins.failures[:SHOWN_MAX]
     ]
     return "\n".join(lines)

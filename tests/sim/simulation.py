@@ -49,7 +49,11 @@ class Outcome:
 
 def run(plan: Plan, *, verbose: bool = False, asker: type[Asker] = Asker) -> Outcome:
     """Run ``plan`` and check its history. ``asker``: the kind of the enforcement points."""
-    simulation = Simulation(plan, verbose=verbose, asker=asker)
+    return checked(Simulation(plan, verbose=verbose, asker=asker))
+
+
+def checked(simulation: "Simulation") -> Outcome:
+    """Run a world to its end and check its history."""
     scene = simulation.scene
     try:
         scene.world.run()
@@ -59,7 +63,7 @@ def run(plan: Plan, *, verbose: bool = False, asker: type[Asker] = Asker) -> Out
     kinds = Counter(type(fact) for fact in scene.history.facts)
     seats = simulation.api.head.record.seats
     return Outcome(
-        plan,
+        simulation.plan,
         tuple(violations),
         facts=len(scene.history.facts),
         asks=kinds[Began],
@@ -83,7 +87,7 @@ class Simulation:
         self.scene = Scene(plan, world, network, scheme, genesis, history)
         self.scene.submit = self._submit
         self.scene.pass_on = self._pass_on
-        self.nodes = [self._node(name) for name in plan.everyone]
+        self.nodes = self._everyone()
         self.askers = [self._asker(f"asker-{i}") for i in range(2)]
         self.prober = self._asker("canaries")
         everyone = [*self.askers, self.prober]
@@ -111,12 +115,15 @@ class Simulation:
             must_find=found[0] if found and searched else "",
         )
 
-    def _node(self, name: str) -> Node:
+    def _everyone(self) -> list[Node]:
+        return [self._node(name) for name in self.plan.everyone]
+
+    def _node(self, name: str, address: str = "") -> Node:
         kind = ZOO[self.plan.strategies.get(name, "honest")]
         platter = Platter(
             self.plan.sync_max, self.plan.sync_fails, kind.forgets, self.plan.capacity
         )
-        return Node(self.scene, name, Disk(self.scene.world, platter), kind)
+        return Node(self.scene, name, Disk(self.scene.world, platter), kind, address)
 
     def _asker(self, name: str) -> Asker:
         return self._asker_kind(self.scene, name, self.nodes, name.encode().ljust(32, b"\0"))
@@ -127,7 +134,7 @@ class Simulation:
 
     def _pass_on(self, sender: str, signed: SignedOrder) -> None:
         for node in self.nodes:
-            if node.name != sender:
+            if node.address != sender:
                 self._order_to(sender, node, signed)
         # One enforcement point often hears of no freeze: then only the members hold it.
         deaf = self.scene.world.random.random() < 0.5
@@ -139,7 +146,7 @@ class Simulation:
             if node.up:
                 node.order(signed)
 
-        self.scene.network.send(sender, node.name, deliver)
+        self.scene.network.send(sender, node.address, deliver)
 
     # What is done -----------------------------------------------------------------------------
 
@@ -195,7 +202,7 @@ class Simulation:
         for node in self.watchers:
             if votes:
                 see = partial(self._see, node, votes)
-                self.scene.network.send(asker.name, node.name, see)
+                self.scene.network.send(asker.name, node.address, see)
 
     @staticmethod
     def _see(node: Node, votes: tuple[object, ...]) -> None:
@@ -227,7 +234,7 @@ class Simulation:
         result = Result(records.revealed(index), SOMEBODY, self.prober.votes_on(nonce))
         for node in self.watchers:
             count = partial(self._count, node, result)
-            self.scene.network.send(self.prober.name, node.name, count)
+            self.scene.network.send(self.prober.name, node.address, count)
 
     @staticmethod
     def _count(node: Node, result: Result) -> None:
@@ -261,7 +268,7 @@ class Simulation:
             # From what the server shows, which is nothing, and straight to the members.
             recovered = self._recovery(self.scene.genesis)
             for node in self.nodes:
-                self.scene.network.send("admin", node.name, partial(node.show, (recovered,)))
+                self.scene.network.send("admin", node.address, partial(node.show, (recovered,)))
 
     def _recovery(self, head: Epoch) -> CertifiedRecord:
         record = records.following(head, Change.RECOVERY, "no quorum")
