@@ -16,6 +16,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from quorate.consensus import blank, deck_file, quarantine
+from quorate.consensus import request as requests
 from quorate.consensus.blank import Blank
 from quorate.consensus.canary import Canary
 from quorate.consensus.deck_file import DeckFile
@@ -29,6 +30,7 @@ from quorate.signed_state import PodState
 from quorate_consensus.server import POD_EVIDENCE
 from quorate_consensus.shedding import WINDOW_SECONDS
 from quorate_io import member_api
+from quorate_io.asking import LATE_SECONDS, Question
 from quorate_io.committee_client import CommitteeClient
 from quorate_sidecar.actions.committee import Committee
 from quorate_sidecar.canaries.accuser import Accuser
@@ -181,6 +183,40 @@ async def test_who_always_approves_is_quarantined_and_nobody_else(tmp_path: Path
         assert [member for member, _ in sidecar.accused] == [LIAR]
         wrong = {member for (member, answer) in sidecar.answers() if answer == "wrong"}
         assert wrong <= {LIAR}, sidecar.answers()
+        await sidecar.committee.close()
+
+
+@pytest.mark.requirement("committee: whoever hears two ballots that contradict each other accuses")
+async def test_who_says_two_things_is_quarantined_by_its_own_signatures(tmp_path: Path) -> None:
+    """A sidecar asks the same twice, as clients do, and the fifth forgets what it said: the pair
+    goes to the members and becomes the next epoch. No deck is needed for it."""
+    cluster = made(tmp_path)
+    async with (
+        committed(cluster, deck_of(cluster)) as keeping,
+        pod_client(cluster) as client,
+        Operating(cluster) as operator,
+    ):
+        sidecar = Sidecar(cluster, client, deck_of(cluster))
+        await sidecar.committee.look(newer=True)
+        question = Question(Tier.STRICT, requests.encode(cluster.harmless("again")), 1.0)
+        for _ in range(3):
+            await sidecar.committee.ask(question)
+        await asyncio.sleep(LATE_SECONDS)
+        assert sidecar.accused == []
+
+        cluster.be(Weird.FLIP_FLOP)
+        question = Question(Tier.STRICT, requests.encode(cluster.harmless("once more")), 1.0)
+        for _ in range(4):
+            await sidecar.committee.ask(question)
+            await asyncio.sleep(LATE_SECONDS)
+        assert {member for member, _ in sidecar.accused} == {LIAR}
+        await sidecar.accuser.say()
+        await operator.client.history()
+        stand = RealStand(keeping, operator.client)
+        await stand.look(2)
+        head = stand.world.history.head
+        assert set(head.members) - head.counted == {LIAR}, stand.status.proposals
+        assert head.record.reason == f"{LIAR}: equivocation"
         await sidecar.committee.close()
 
 
