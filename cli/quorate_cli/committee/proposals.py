@@ -58,7 +58,9 @@ def read(arguments: Namespace) -> Proposals:
         return Proposals(problem=f"there is no SafetyCommittee {OBJECT}")
     said = {one.name: one for one in _statuses(document.get("status") or {})}
     names = [str(one.get("name")) for one in (document.get("spec") or {}).get("proposals") or []]
-    return Proposals(tuple(_proposal(name, said.get(name)) for name in names))
+    # What the operator proposes by itself is in no spec, and goes before the rest.
+    own = [name for name in said if name not in names]
+    return Proposals(tuple(_proposal(name, said.get(name)) for name in (*own, *names)))
 
 
 def _statuses(status: Mapping[str, Any]) -> Iterator[ProposalStatus]:

@@ -253,18 +253,21 @@ STATUS = {
             "message": "m1: AnotherChosen",
         },
         {"name": "one", "phase": "no phase"},
+        {"name": "quarantine-0a", "phase": "Collecting", "needed": 4},
     ]
 }
 
 
 @pytest.mark.requirement("committee: the proposals' phases are shown by committee status")
 def test_phases_are_shown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the operator says of each; a new one has no phase yet, and what is none is skipped."""
+    """What the operator says of each, its own first; a new one has no phase yet, and what is none
+    is skipped."""
     desk.put(spec={"proposals": [{"name": "one"}, {"name": "two"}]})
     desk.status(**STATUS)
     found = read(desk, monkeypatch)
-    assert [one["phase"] for one in found.document["proposals"]] == ["Collecting", "New"]
+    assert [one["phase"] for one in found.document["proposals"]] == ["Collecting"] * 2 + ["New"]
     assert list(found.lines(80))[1:] == [
+        "  quarantine-0a  Collecting, 0 of 4 signed",
         "  one  Collecting, 1 of 4 signed: m1: AnotherChosen",
         "  two  New",
     ]
