@@ -2,7 +2,6 @@
 
 import itertools
 import time
-from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,7 +12,7 @@ import msgspec
 from quorate.consensus import request as requests
 from quorate.consensus import wire
 from quorate.consensus.approval import Subject
-from quorate.consensus.ask import Decision, Heard, Refused
+from quorate.consensus.ask import Heard, Refused
 from quorate.consensus.keys import KeySignatures
 from quorate.consensus.thresholds import Tier
 from quorate.risk.route import FAST_MS, STRICT_MS
@@ -53,8 +52,6 @@ class Sidecars:
     """The askers of all pods, each over connections of its own."""
 
     def __init__(self, committee: BenchCommittee) -> None:
-        self.ended: Counter[Decision] = Counter()
-        """How asks ended; whoever counts clears it first."""
         self.samples: dict[Tier, Sample] = {}
         """Of the last asks that were approved."""
         self._committee = committee
@@ -93,15 +90,17 @@ class Sidecars:
     ) -> None:
         await self._stack.aclose()
 
-    async def ask(self, tier: Tier) -> None:
-        """A harmless question that nobody asked before, by the next pod."""
+    async def ask(self, tier: Tier, *, approved: bool) -> bool:
+        """A harmless question that nobody asked before, by the next pod; whether it was approved,
+        or was not, as it must be."""
         number = next(self._numbers)
         pod = number % len(self._askers)
         conversation = (user(TEXT.format(number)),)
         request = msgspec.structs.replace(self._requests[pod], conversation=conversation)
         encoded = requests.encode(request)
         asked = await self._askers[pod].put(Question(tier, encoded, BUDGETS[tier]))
-        self.ended[asked.outcome.decision] += 1
-        if asked.outcome.certificate is not None:
+        certificate = asked.outcome.certificate
+        if certificate is not None:
             subject = Subject(wire.request_digest(encoded), tier, asked.nonce, AUDIENCE)
-            self.samples[tier] = Sample(asked.outcome.certificate, subject)
+            self.samples[tier] = Sample(certificate, subject)
+        return (certificate is not None) is approved

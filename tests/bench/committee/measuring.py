@@ -35,7 +35,7 @@ class Measured:
 
 
 async def measure(
-    call: Callable[[], Awaitable[None]], pids: Sequence[int], *, at_once: bool
+    call: Callable[[], Awaitable[bool]], pids: Sequence[int], *, at_once: bool
 ) -> Measured:
     """``call`` decides once. ``pids`` are the servers; who asks is this process."""
     await closed_loop(call, WARM, CALLERS)
@@ -44,7 +44,7 @@ async def measure(
 
 
 async def _cost(
-    call: Callable[[], Awaitable[None]], pids: Sequence[int], count: int, callers: int
+    call: Callable[[], Awaitable[bool]], pids: Sequence[int], count: int, callers: int
 ) -> Cost:
     await asyncio.sleep(LATE_SECONDS)
     servers, asker = _cpu(pids), cpu_seconds(os.getpid())
@@ -60,10 +60,12 @@ def _cpu(pids: Sequence[int]) -> float:
 
 @dataclass(frozen=True)
 class Targets:
-    """Bounds on the milliseconds of a decision, and on how many there are a second."""
+    """Bounds on the milliseconds of a decision, how many of a hundred are what they must be in that
+    time, and how many there are a second."""
 
     p50: float | None = None
     p99: float | None = None
+    right: float | None = None
     rate: float | None = None
 
 
@@ -102,3 +104,5 @@ def _rows(
         beside = (None if one is None else of(one) for one in (floor, peer))
         target = None if bound is None else f"<={bound:g}"
         yield Figure(f"{name}: {what}", of(own), "ms", target, *beside)
+    target = None if targets.right is None else f">={targets.right:g}"
+    yield Figure(f"{name}: decided as it must be, in time", own.loop.share, "%", target)

@@ -19,19 +19,23 @@ def test_percentiles_are_of_the_sorted_waits() -> None:
 
 
 async def test_a_closed_loop_keeps_so_many_calls_under_way() -> None:
-    """Each call once, never more at a time than there are callers."""
-    under_way, most = 0, 0
+    """Each call once, never more at a time than there are callers, and who went well counts."""
+    under_way, most, calls = 0, 0, 0
 
-    async def call() -> None:
-        nonlocal under_way, most
+    async def call() -> bool:
+        nonlocal under_way, most, calls
+        calls += 1
         under_way += 1
         most = max(most, under_way)
         await asyncio.sleep(0.001)
         under_way -= 1
+        return calls <= 7
 
     loop = await closed_loop(call, 21, 4)
     assert (len(loop.waits), most, under_way) == (21, 4, 0)
     assert loop.rate == 21 / loop.seconds
+    assert 0 < loop.right < 21
+    assert loop.share == loop.right / 21 * 100
 
 
 @pytest.mark.parametrize(
