@@ -89,12 +89,15 @@ def steps(proof: Proof, people: Sequence[HoldDecided]) -> list[str]:
         found.append(_decide(action.hold, people))
     if action.decision != "approve":
         found += _about_judges(proof)
-        found += [f"{name}: {word}: {_silence(word)}" for name, word in action.silent.items()]
+        found += _about_silence(action.silent)
     return found
 
 
-def _silence(word: str) -> str:
-    return SILENCES.get(word, "no word of ours: look at that member")
+def _about_silence(silent: Mapping[str, str]) -> Iterator[str]:
+    for word in dict.fromkeys(silent.values()):
+        names = ", ".join(name for name, said in silent.items() if said == word)
+        meaning = SILENCES.get(word, "no word of ours: look at who says it")
+        yield f"{names}: {word}: {meaning}"
 
 
 def _alone(proof: Proof) -> str:
