@@ -26,6 +26,7 @@ from quorate.consensus.quarantine import EVIDENCE_BYTES, Evidence
 from quorate.consensus.request import Request
 from quorate.consensus.thresholds import Tier
 from quorate.consensus.wire import Verdict
+from quorate.risk.rules import ActionClass, RiskTable, Tool
 from quorate.signed_state import PodState
 from quorate_consensus.server import POD_EVIDENCE
 from quorate_consensus.shedding import WINDOW_SECONDS
@@ -43,7 +44,7 @@ from quorate_sidecar.settings import PodFacts
 from tests.integration.consensus.chain_keeping import ChainKeeping
 from tests.integration.consensus.operating import Operating, pod_client
 from tests.integration.consensus.test_kept_committee import RealStand
-from tests.integration.consensus.weird_committee import AUDIENCE, WeirdCommittee, made
+from tests.integration.consensus.weird_committee import AUDIENCE, TOOLS, WeirdCommittee, made
 from tests.integration.consensus.weird_member import Weird
 from tests.unit.sidecar.world import state
 
@@ -58,8 +59,11 @@ class Serving:
 
     def __init__(self, cluster: WeirdCommittee) -> None:
         principal = cluster.principal()
+        tools = tuple(Tool(name, "tools", ActionClass(kind)) for name, kind in TOOLS.items())
         self.state: PodState = state(
-            manifest_digest=principal.manifest_digest, policy_digests=principal.policy_digests
+            manifest_digest=principal.manifest_digest,
+            policy_digests=principal.policy_digests,
+            rules={"risk": (RiskTable(platform=True, tools=tools),)},
         )
 
     def refusal(self) -> None:
