@@ -20,6 +20,7 @@ PYTHON = sys.executable
 TRAINING_PYTHON = str(ROOT / ".venv-training" / "bin" / "python")
 PYTEST = ("-m", "pytest", "-q", "--durations=5")
 BYPASS = ("-p", "tests.bypass.report")
+PROCESSES = ("tests/integration/consensus", "tests/integration/registry")
 BACKGROUND_SECONDS = 45 * 60
 
 _minutes: list[tuple[str, float]] = []
@@ -79,17 +80,27 @@ def cluster() -> Iterator[None]:
             run(PYTHON, "-m", "tools.cluster", "down")
 
 
-def cluster_stages(full: bool) -> None:
+def process_stage() -> int:
+    """Members, registries and their clients as processes, before a cluster takes the machine."""
+    with stage("integration tests of members and registries"):
+        # Their waits are longer than their work.
+        spread = ("-n", "2", "--dist", "loadfile")
+        return exit_code(PYTHON, *PYTEST, *spread, *PROCESSES)
+
+
+def cluster_stages(full: bool) -> int:
     """What needs the cluster: contract, integration, bypass and end-to-end tests."""
     mode = {"QUORATE_TEST_FULL": "1"} if full else {}
     with cluster():
         with stage("contract and integration tests"):
-            failed = exit_code(PYTHON, *PYTEST, "tests/contract", "tests/integration", **mode)
+            left_out = (f"--ignore={folder}" for folder in PROCESSES)
+            folders = ("tests/contract", "tests/integration")
+            failed = exit_code(PYTHON, *PYTEST, *left_out, *folders, **mode)
         # First: the last of the end-to-end tests uninstalls. One run tells all that is wrong.
         with stage("bypass and end-to-end tests"):
-            run(PYTHON, *PYTEST, *BYPASS, "tests/bypass", "tests/e2e", **mode)
-    if failed:
-        sys.exit(failed)
+            return (
+                exit_code(PYTHON, *PYTEST, *BYPASS, "tests/bypass", "tests/e2e", **mode) or failed
+            )
 
 
 def bypass() -> None:
@@ -121,12 +132,13 @@ def main() -> int:
                 print(f"{background.name} took {minutes:.1f} min in all")
         with stage("training tests"):
             run(TRAINING_PYTHON, *PYTEST, "-m", "training", "tests/unit")
-        cluster_stages(full)
+        failed = process_stage()
+        failed = cluster_stages(full) or failed
     finally:
         for background in waiting:
             background.stop()
         print("\n" + "\n".join(f"{minutes:6.1f} min  {name}" for name, minutes in _minutes))
-    return 0
+    return failed
 
 
 if __name__ == "__main__":

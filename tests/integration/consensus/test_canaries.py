@@ -108,6 +108,19 @@ class Sidecar:
         return found
 
 
+@asynccontextmanager
+async def looking(
+    cluster: WeirdCommittee, client: CommitteeClient, deck: DeckFile
+) -> AsyncIterator[Sidecar]:
+    """A sidecar that knows the newest epoch; it asks nobody any more when the block ends."""
+    sidecar = Sidecar(cluster, client, deck)
+    try:
+        await sidecar.committee.look(newer=True)
+        yield sidecar
+    finally:
+        await sidecar.committee.close()
+
+
 def canary(number: int, right: Verdict, request: Request) -> Canary:
     """What of a request no pod has to do with."""
     data = blank.encode(
@@ -161,9 +174,8 @@ async def test_who_always_approves_is_quarantined_and_nobody_else(tmp_path: Path
         committed(cluster, deck) as keeping,
         pod_client(cluster) as client,
         Operating(cluster) as operator,
+        looking(cluster, client, deck) as sidecar,
     ):
-        sidecar = Sidecar(cluster, client, deck)
-        await sidecar.committee.look(newer=True)
         assert await until_accused(sidecar) <= 10
         ((member, evidence),) = sidecar.accused
         assert member == LIAR
@@ -187,7 +199,6 @@ async def test_who_always_approves_is_quarantined_and_nobody_else(tmp_path: Path
         assert [member for member, _ in sidecar.accused] == [LIAR]
         wrong = {member for (member, answer) in sidecar.answers() if answer == "wrong"}
         assert wrong <= {LIAR}, sidecar.answers()
-        await sidecar.committee.close()
 
 
 @pytest.mark.requirement("committee: whoever hears two ballots that contradict each other accuses")
@@ -199,9 +210,8 @@ async def test_who_says_two_things_is_quarantined_by_its_own_signatures(tmp_path
         committed(cluster, deck_of(cluster)) as keeping,
         pod_client(cluster) as client,
         Operating(cluster) as operator,
+        looking(cluster, client, deck_of(cluster)) as sidecar,
     ):
-        sidecar = Sidecar(cluster, client, deck_of(cluster))
-        await sidecar.committee.look(newer=True)
         question = Question(Tier.STRICT, requests.encode(cluster.harmless("again")), 1.0)
         for _ in range(3):
             await sidecar.committee.ask(question)
@@ -221,7 +231,6 @@ async def test_who_says_two_things_is_quarantined_by_its_own_signatures(tmp_path
         head = stand.world.history.head
         assert set(head.members) - head.counted == {LIAR}, stand.status.proposals
         assert head.record.reason == f"{LIAR}: equivocation"
-        await sidecar.committee.close()
 
 
 async def hostile(cluster: WeirdCommittee, evidence: Failures) -> None:
