@@ -5,7 +5,6 @@ proves itself: each record is verified again at every start, from the genesis on
 """
 
 import logging
-import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,22 +40,14 @@ class ChainFiles:
     def __init__(self, directory: Path) -> None:
         """Makes ``directory`` if it is not there. Raises InvalidInput if that fails."""
         self._directory = directory
-        try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise InvalidInput(f"cannot be made: {error.strerror}", field=str(directory)) from None
+        durable.make_directory(directory)
 
     def load(self) -> list[CertifiedRecord]:
         """All records, in order, unverified. Raises InvalidInput if one is missing or unreadable.
 
         A record that a crash left half-written has no name of its own, and is not there.
         """
-        try:
-            names = sorted(name for name in os.listdir(self._directory) if _FILE.match(name))
-        except OSError as error:
-            raise InvalidInput(error.strerror or "", field=str(self._directory)) from None
-        if len(names) > CHAIN_MAX:
-            raise LimitExceeded(f"more than {CHAIN_MAX} records", field=str(self._directory))
+        names = durable.names_in(self._directory, _FILE, CHAIN_MAX, "records")
         found = []
         for number, name in enumerate(names, start=1):
             path = self._directory / name

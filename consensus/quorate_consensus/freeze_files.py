@@ -1,13 +1,12 @@
 """Freezes that outlive a restart: a file for each order, named for what it orders."""
 
-import os
 import re
 from pathlib import Path
 from typing import Final
 
 from quorate.consensus import freeze
 from quorate.consensus.freeze import ORDERS_MAX, SignedOrder
-from quorate.errors import InvalidInput, LimitExceeded, QuorateError
+from quorate.errors import InvalidInput, QuorateError
 from quorate_consensus import durable
 from quorate_io import member_api
 
@@ -23,10 +22,7 @@ class FreezeFiles:
     def __init__(self, directory: Path) -> None:
         """Makes ``directory`` if it is not there. Raises InvalidInput if that fails."""
         self._directory = directory
-        try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise InvalidInput(f"cannot be made: {error.strerror}", field=str(directory)) from None
+        durable.make_directory(directory)
 
     def load(self) -> list[SignedOrder]:
         """All orders. They were verified before they were written: who signed them may have left
@@ -34,12 +30,7 @@ class FreezeFiles:
 
         Raises InvalidInput if one cannot be read: nobody knows what it froze.
         """
-        try:
-            names = sorted(name for name in os.listdir(self._directory) if _FILE.match(name))
-        except OSError as error:
-            raise InvalidInput(error.strerror or "", field=str(self._directory)) from None
-        if len(names) > ORDERS_MAX:
-            raise LimitExceeded(f"more than {ORDERS_MAX} freezes", field=str(self._directory))
+        names = durable.names_in(self._directory, _FILE, ORDERS_MAX, "freezes")
         return [_read(self._directory / name) for name in names]
 
     def keep(self, signed: SignedOrder) -> None:
