@@ -1,7 +1,7 @@
 """``try-deck``: whether the judges that ship would answer a deck of canaries rightly.
 
-A member whose judges are blind to what the canaries hold loses its vote like a liar. So this is
-asked before people commit to a deck, not after.
+A member whose judges are blind to what the canaries hold loses its vote like a liar; two that are
+blind together are one opinion. So this is asked before people commit to a deck, not after.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from quorate.consensus import request as requests
 from quorate.consensus.blank import SOMEBODY, AskedAs
 from quorate.consensus.canary import Canary
 from quorate.consensus.deck_file import DECK_BYTES
+from quorate.consensus.dependence import DECK_PHI, Pair
 from quorate.consensus.request import Request
 from quorate.consensus.wire import Verdict
 from quorate.risk.score import Signals, assess
@@ -45,7 +47,8 @@ class Trial:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Print how each set of judges does; 1 if one of them would be accused. Raises QuorateError."""
+    """Print how each set of judges does; 1 if one of them would be accused, or two of them err
+    together. Raises QuorateError."""
     parser = argparse.ArgumentParser(
         prog=f"python3 -m quorate_consensus {COMMAND}",
         description="See whether the judges that ship answer a deck of canaries rightly.",
@@ -53,15 +56,23 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("deck", type=Path, help="a deck, as quorate committee deck made it")
     found = parser.parse_args(arguments)
     file = deck_file.parse(read_file(found.deck, DECK_BYTES))
-    trials = tried(file.canaries, readers(release.open_built_in(), tuple(READERS)))
+    trials, pairs = tried(file.canaries, readers(release.open_built_in(), tuple(READERS)))
+    together = [pair.told(*names) for names, pair in pairs.items() if pair.errs_together(DECK_PHI)]
     sys.stdout.writelines(f"{line}\n" for line in said(trials))
-    return int(any(one.is_accused for one in trials.values()))
+    sys.stdout.writelines(f"ERR TOGETHER: {line}\n" for line in together)
+    return int(bool(together) or any(one.is_accused for one in trials.values()))
 
 
-def tried(canaries: Iterable[Canary], judges: Iterable[Reader]) -> dict[str, Trial]:
-    """How each set that ships does, by its name. Policies that declare tools are not known here."""
+def tried(
+    canaries: Iterable[Canary], judges: Iterable[Reader]
+) -> tuple[dict[str, Trial], dict[tuple[str, str], Pair]]:
+    """How each set that ships does, by its name, and what each two of them approve wrongly.
+
+    Policies that declare tools are not known here.
+    """
     by_name = {judge.identity.name: judge for judge in judges}
     trials = {name: Trial() for name in SETS}
+    pairs = {couple: Pair() for couple in combinations(SETS, 2)}
     values: dict[tuple[str, Verdict], float] = {}
     for canary in canaries:
         request = _request(canary)
@@ -70,15 +81,22 @@ def tried(canaries: Iterable[Canary], judges: Iterable[Reader]) -> dict[str, Tri
             for name, judge in by_name.items()
             if judge.read(request).verdict is not Verdict.APPROVE
         }
+        wrongs = {
+            name: (canary.right is Verdict.APPROVE) is bool(denies & set(chosen))
+            for name, chosen in SETS.items()
+        }
+        if canary.right is Verdict.DENY:
+            for one, other in pairs:
+                before = pairs[one, other]
+                pairs[one, other] = before.plus(first=wrongs[one], second=wrongs[other])
         for name, trial in trials.items():
-            verdict = Verdict.DENY if denies & set(SETS[name]) else Verdict.APPROVE
-            wrong = verdict is not canary.right
+            wrong = wrongs[name]
             trial.asked[canary.stratum] += 1
             trial.right[canary.stratum] += not wrong
             key = (name, canary.right)
             values[key] = detector.advance(values.get(key, 0.0), wrong=wrong)
             trial.highest = max(trial.highest, values[key])
-    return trials
+    return trials, pairs
 
 
 def said(trials: Mapping[str, Trial]) -> Iterator[str]:

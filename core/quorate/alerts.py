@@ -26,6 +26,7 @@ class Rule(StrEnum):
     OPERATOR_DOWN = "OperatorDown"
     ACTION_HELD = "ActionHeld"
     DECISIONS_SPLIT = "DecisionsSplit"
+    MEMBERS_ERR_TOGETHER = "MembersErrTogether"
     MEMBER_QUARANTINED = "MemberQuarantined"
     STATE_AGE_HIGH = "StateAgeHigh"
     RECEIPT_RENEWAL_LATE = "ReceiptRenewalLate"
@@ -107,7 +108,8 @@ CATALOGUE: Final = (
         "High",
         Source.OPERATOR,
         "SafetyCommittee",
-        "Two members whose word counts go by the same judges: what one overlooks, the other does.",
+        "Two members whose word counts go by the same judges, or by sets that approve together "
+        "what they should not, by the release's figures: what one overlooks, the other does.",
     ),
     Alert(
         Rule.MEMBER_STORE_BROKEN,
@@ -140,6 +142,14 @@ CATALOGUE: Final = (
         "Pod",
         "Members contradict each other about many of a pod's actions, by verdict or by how "
         "dangerous they look: something is tried that not all judges see, or a member is not well.",
+    ),
+    Alert(
+        Rule.MEMBERS_ERR_TOGETHER,
+        "High",
+        Source.POD,
+        "Pod",
+        "By the canaries that this pod asked, two members approve the same unsafe requests, far "
+        "more often than independent judges would: they are one opinion that counts twice.",
     ),
     Alert(
         Rule.MEMBER_QUARANTINED,

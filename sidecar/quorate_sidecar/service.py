@@ -241,6 +241,7 @@ class Service:
             self._reporter.note(Rule.STATE_AGE_HIGH, late)
             self._reporter.note(Rule.ACTION_HELD, self._holds.waiting())
             self._reporter.note(Rule.DECISIONS_SPLIT, self._committee.discord.told())
+            self._reporter.note(Rule.MEMBERS_ERR_TOGETHER, self._canaries.together)
             await asyncio.sleep(AGE_SECONDS)
 
     def _show(self, server: BoundedServer) -> None:

@@ -90,7 +90,7 @@ RULES: tuple[Rule, ...] = (
         Name.JUDGES_NOT_DIVERSE,
         _raised(Name.JUDGES_NOT_DIVERSE),
         "0m",
-        "Two members of the committee go by the same judges.",
+        "Two members of the committee go by the same judges, or by such as err together.",
         "They are one opinion that counts twice. The SafetyIncident names them.",
     ),
     Rule(
@@ -122,6 +122,13 @@ RULES: tuple[Rule, ...] = (
         "Members contradict each other about many of a pod's actions.",
         "Something is tried that not all judges see, or a member is not well. The SafetyIncident "
         "names the pod.",
+    ),
+    Rule(
+        Name.MEMBERS_ERR_TOGETHER,
+        _raised(Name.MEMBERS_ERR_TOGETHER),
+        "0m",
+        "Two members of the committee are wrong about the same canaries.",
+        "They are one opinion that counts twice. The SafetyIncident names them, with the figures.",
     ),
     Rule(
         Name.MEMBER_QUARANTINED,

@@ -2,16 +2,18 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from quorate.consensus.dependence import Pair
 from quorate.consensus.request import Request
 from quorate.consensus.wire import Verdict
 from quorate_consensus.judges.building import READERS, readers
 from quorate_consensus.judges.reader import Reader
 from quorate_consensus.judges.release import BUILT_IN, FILE_NAME, digest_of_bytes, open_pinned
+from quorate_consensus.judges.sets import SETS
 from quorate_training.judges.asks import Item
 from quorate_training.judges.texts import Split, texts
 from tools.judges import sets
@@ -49,6 +51,8 @@ class Figures:
     families: Tallies = field(default_factory=dict)
     together: dict[tuple[str, str], Tally] = field(default_factory=dict)
     """Unsafe requests that both judges of a pair miss."""
+    members: dict[tuple[str, str], Pair] = field(default_factory=dict)
+    """Those that members with two sets approve, alone and both."""
     disguises: dict[str, dict[str, Tally]] = field(default_factory=dict)
     development: dict[tuple[str, bool], dict[str, Tally]] = field(default_factory=dict)
     overlap: int = 0
@@ -86,10 +90,21 @@ def _generated(figures: Figures, judges: dict[str, Reader], items: Sequence[Item
             for pair in _pairs(list(judges)):
                 missed = not any(denied[name] for name in pair)
                 figures.together.setdefault(pair, Tally()).add(missed)
+            _members(figures, denied)
             family["any"].add(any(denied.values()))
         else:
             alarms["any"].add(any(denied.values()))
     figures.families = {name: rows for name, rows in figures.families.items() if rows}
+
+
+def _members(figures: Figures, denied: Mapping[str, bool]) -> None:
+    """Count which sets approve an unsafe request: those of whose judges none denies."""
+    approves = {
+        name: not any(denied.get(judge, False) for judge in chosen) for name, chosen in SETS.items()
+    }
+    for one, other in _pairs(list(SETS)):
+        before = figures.members.get((one, other), Pair())
+        figures.members[one, other] = before.plus(first=approves[one], second=approves[other])
 
 
 def _pairs(names: Sequence[str]) -> Iterable[tuple[str, str]]:

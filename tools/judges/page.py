@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from quorate.consensus.dependence import CHANCE, RELEASE_PHI, TOGETHER_MIN
 from quorate_evaluation.statistics import wilson
 from tools.judges.measure import Figures, Tally
 
@@ -37,6 +38,7 @@ def page(figures: Figures) -> str:
         _families(figures),
         _blind(figures),
         _together(figures),
+        _members(figures),
         _strata(figures),
         _disguises(figures),
         _development(figures),
@@ -113,6 +115,26 @@ def _together(figures: Figures) -> str:
         "Members whose judges miss the same are one opinion, however many votes they cast.\n\n"
     )
     return text + _table(("", *names), rows)
+
+
+def _members(figures: Figures) -> str:
+    rows = []
+    for (one, other), pair in figures.members.items():
+        counts = [str(count) for count in (pair.first, pair.second, pair.both)]
+        found = f"{pair.phi:.2f}", "**yes**" if pair.errs_together(RELEASE_PHI) else "no"
+        rows.append([one, other, *counts, f"{pair.expected:.0f}", *found])
+    text = (
+        "## Unsafe requests that two members approve together\n\n"
+        "Of the sets that ship, when the members' own judges are all that there is; evidence is "
+        "not tried here.\n`JudgesDiverse` is False when two seats have sets that err together: "
+        f"at least {TOGETHER_MIN} common errors, phi\nof at least {RELEASE_PHI}, and a chance of "
+        f"at most {CHANCE:.0e} that independent judges have as many\n"
+        "([ADR 0046](../adr/0046-members-that-err-together.md)).\nHarmless requests that both deny "
+        "are not counted: a denial fails safe, and each judge sits with three of\nfive members so "
+        "that its denial is enough.\n\n"
+    )
+    head = ("set", "and", "approves", "approves", "both", "if independent", "phi", "together")
+    return text + _table(head, rows)
 
 
 def _strata(figures: Figures) -> str:

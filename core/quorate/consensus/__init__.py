@@ -22,6 +22,8 @@
 :mod:`.blank`             requests that leave open whose they are: what canaries are made of
 :mod:`.deck_file`         a deck of canaries in a file
 :mod:`.detector`          members that are wrong too often
+:mod:`.dependence`        members that err together
+:mod:`.judge_errors`      what the sets of judges that ship approve together
 :mod:`.equivocation`      members that say two things
 :mod:`.quarantine`        the record that takes a vote away, and what it rests on
 ========================  ====================================================================

@@ -70,14 +70,15 @@ def is_wrong(canary: Canary, member: str, ballots: Mapping[str, Ballot], epoch: 
     want of a verdict is no wrong answer: who is slow is told to people, like who is silent.
     """
     own = ballots.get(member)
-    if own is None or own.verdict is canary.right or _is_unjudged(own):
+    if own is None or own.verdict is canary.right or is_unjudged(own):
         return False
     others = epoch.counted - {member}
     right = sum(1 for name in others if name in ballots and ballots[name].verdict is canary.right)
     return 2 * right > len(others)
 
 
-def _is_unjudged(ballot: Ballot) -> bool:
+def is_unjudged(ballot: Ballot) -> bool:
+    """Whether it denies for want of a verdict."""
     unjudged = ballot.reasons in ((wire.JUDGE_LATE,), (wire.JUDGE_FAILED,))
     return unjudged and ballot.verdict is Verdict.DENY and not ballot.hard
 

@@ -3,10 +3,13 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
 
 from quorate import names
 from quorate.alerts import Rule
+from quorate.consensus import judge_errors
+from quorate.consensus.dependence import RELEASE_PHI
 from quorate.consensus.epoch import Epoch
 from quorate_operator.reconcile.actions import RaiseAlert, Target
 from quorate_operator.reconcile.conditions import Observation
@@ -79,15 +82,33 @@ def _degraded(head: Epoch, members: Sequence[MemberSeen]) -> Observation:
 
 
 def _diverse(head: Epoch) -> Observation:
+    seats = [seat for seat in head.record.seats if not seat.quarantined]
     by_judges: dict[str, list[str]] = defaultdict(list)
-    for seat in head.record.seats:
-        if not seat.quarantined:
-            by_judges[seat.judges].append(seat.name)
+    for seat in seats:
+        by_judges[seat.judges].append(seat.name)
     shared = [" and ".join(found) for found in by_judges.values() if len(found) > 1]
-    if not shared:
-        return Observation("True", "AllDiffer", "no two members go by the same judges")
-    message = f"{'; '.join(shared)} go by the same judges: they are one opinion"
-    return Observation("False", "JudgesShared", message)
+    if shared:
+        message = f"{'; '.join(shared)} go by the same judges: they are one opinion"
+        return Observation("False", "JudgesShared", message)
+    measured = {
+        couple: judge_errors.pair(couple[0].judges, couple[1].judges)
+        for couple in combinations(seats, 2)
+    }
+    together = [
+        pair.told(one.name, other.name)
+        for (one, other), pair in measured.items()
+        if pair is not None and pair.errs_together(RELEASE_PHI)
+    ]
+    if together:
+        message = f"{'; '.join(together)}: give one of them judges that the other lacks"
+        return Observation("False", "ErrTogether", message)
+    unknown = sum(pair is None for pair in measured.values())
+    message = "no two members go by the same judges, and none that were measured err together"
+    if unknown:
+        message += (
+            f"; {unknown} of {len(measured)} pairs have judges that do not ship: not measured"
+        )
+    return Observation("True", "AllDiffer", message)
 
 
 def _trusted(head: Epoch) -> Observation:
@@ -117,7 +138,7 @@ def alerts(
         summary = clipped(f"the committee is degraded: {seen[DEGRADED].message}")
         found.append(RaiseAlert(Rule.COMMITTEE_DEGRADED, subject, names.NAMESPACE, summary))
     if seen[JUDGES_DIVERSE].status == "False":
-        summary = clipped(f"members share their judges: {seen[JUDGES_DIVERSE].message}")
+        summary = clipped(f"members are no independent opinions: {seen[JUDGES_DIVERSE].message}")
         found.append(RaiseAlert(Rule.JUDGES_NOT_DIVERSE, subject, names.NAMESPACE, summary))
     if seen[ALL_TRUSTED].status == "False":
         summary = clipped(f"a member lied: {seen[ALL_TRUSTED].message}")

@@ -13,15 +13,16 @@ from typing import Final, Protocol
 
 import msgspec
 
-from quorate.consensus import blank, detector
+from quorate.consensus import blank, dependence, detector
 from quorate.consensus.blank import AskedAs
 from quorate.consensus.canary import Canary
+from quorate.consensus.dependence import Couple, Pair
 from quorate.consensus.detector import Detector, Result
 from quorate.consensus.epoch import Epoch
 from quorate.consensus.keys import KeySignatures
 from quorate.consensus.quarantine import Evidence
 from quorate.consensus.thresholds import Tier
-from quorate.consensus.wire import Vote
+from quorate.consensus.wire import Ballot, Vote
 from quorate.errors import QuorateError
 from quorate.risk.actions import principal_of
 from quorate.risk.score import Signals, assess
@@ -115,6 +116,12 @@ class CanaryAsker:
         self._stopped = ""
         self.left = 0
         """Canaries of the deck that were not asked yet."""
+        self._pairs: dict[Couple, Pair] = {}
+
+    @property
+    def together(self) -> str:
+        """Which members err together, by what they answered this process; empty if none do."""
+        return dependence.told(self._pairs)
 
     async def run(self) -> None:
         """Ask for ever; in a pod without a deck, end."""
@@ -216,13 +223,14 @@ class CanaryAsker:
         result = Result(revealed, turn.asked_as, tuple(votes.values()))
         try:
             after, found = await asyncio.to_thread(detector.step, watched, result, SIGNATURES)
-            answers = await asyncio.to_thread(_answers, result, epoch)
+            ballots = await asyncio.to_thread(detector.ballots_on, result, epoch, SIGNATURES)
         except QuorateError as error:
             self._stop(Stopped.UNANSWERED, str(error))
             return
         self._detector = after
+        self._pairs = dependence.counted(self._pairs, turn.canary, ballots, epoch)
         stratum = _label(turn.canary.stratum, turn.loaded)
-        for member, answer in answers.items():
+        for member, answer in _answers(turn.canary, ballots, epoch).items():
             self._metrics.count(names.SIDECAR_CANARIES, member, stratum, answer)
         for failures in found:
             self._accuse(failures.member, failures)
@@ -235,13 +243,11 @@ class CanaryAsker:
             log.log(level, "no canary is asked: %s: %s", why.value, message)
 
 
-def _answers(result: Result, epoch: Epoch) -> dict[str, str]:
+def _answers(canary: Canary, ballots: Mapping[str, Ballot], epoch: Epoch) -> dict[str, str]:
     """How each member answered. Whose votes do not count is told as well, and nothing comes of it.
 
     ``void``: another answer than the right one that counts against nobody.
     """
-    canary = result.revealed.canary
-    ballots = detector.ballots_on(result, epoch, SIGNATURES)
     found = {}
     for member in epoch.members:
         if member not in ballots:

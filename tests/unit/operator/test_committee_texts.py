@@ -1,11 +1,14 @@
 """The SafetyCommittee's parts that are pure: bounds, the tail of the chain, installation."""
 
+import msgspec
 import pytest
 
 from quorate.api.v1alpha1 import safety_committee
 from quorate.api.v1alpha1.safety_committee import SafetyCommitteeStatus
 from quorate.consensus import epoch as epochs
 from quorate.consensus import history as histories
+from quorate.consensus import judge_errors, judge_sets
+from quorate.consensus.dependence import Pair
 from quorate.consensus.epoch import Change
 from quorate.consensus.thresholds import MEMBERS_MAX
 from quorate.errors import InvalidInput
@@ -80,6 +83,45 @@ def test_who_is_under_quarantine_is_no_opinion_and_is_missed() -> None:
     assert "under quarantine: m1" in seen["Degraded"].message
     assert "m1" not in seen["JudgesDiverse"].message
     assert seen["EpochCurrent"].status == "Unknown"
+
+
+SETS = judge_sets.shipped().sets
+FIVE = list(SETS.values())[:5]
+ALIKE = {SETS["all"], SETS["tools-history-rules"]}
+
+
+@pytest.mark.requirement("JudgesDiverse: members err together, by the release's own figures")
+@pytest.mark.parametrize(
+    ("judges", "found", "words"),
+    [
+        (FIVE, ("True", "AllDiffer"), "none that were measured err together"),
+        ([*FIVE[:4], digest("e")], ("True", "AllDiffer"), "4 of 10 pairs have judges that do not"),
+        ([*FIVE[:4], FIVE[1]], ("False", "JudgesShared"), "m1 and m4 go by the same"),
+        (FIVE, ("False", "ErrTogether"), "m0 and m4 both approved 95 of 1000 unsafe requests"),
+    ],
+)
+def test_members_that_err_together_are_not_diverse(
+    judges: list[str], found: tuple[str, str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named, with the figures and what to change; what was not measured is said to be so."""
+    if found[1] == "ErrTogether":
+        # Nothing that ships does; a release whose figures are such would.
+        pair, alike = judge_errors.pair, Pair(1000, 100, 98, 95)
+        measured = lambda *both: alike if set(both) == ALIKE else pair(*both)  # noqa: E731
+        monkeypatch.setattr(judge_errors, "pair", measured)
+    record = Committee().epoch.record
+    seats = tuple(
+        msgspec.structs.replace(seat, judges=own)
+        for seat, own in zip(record.seats, judges, strict=True)
+    )
+    head = epochs.open_epoch(msgspec.structs.replace(record, seats=seats))
+    seen = observe(head, [])["JudgesDiverse"]
+    assert (seen.status, seen.reason) == found
+    assert words in seen.message
+    if found[1] == "ErrTogether":
+        assert "independent judges would have 9.8 (phi 0.96" in seen.message
+        assert seen.message.endswith("give one of them judges that the other lacks")
+        assert "m1" not in seen.message
 
 
 async def test_a_status_that_somebody_broke_is_written_anew() -> None:

@@ -163,6 +163,23 @@ async def test_who_always_approves_is_accused_and_nobody_else(tmp_path: Path) ->
     assert {k[2] for k in answers if k[0] != "m2"} == {"right"}
 
 
+@pytest.mark.requirement("JudgesDiverse: members that err together by their canaries are told")
+async def test_who_errs_together_is_told_and_not_accused(tmp_path: Path) -> None:
+    """Two members wrong about the same eighth of the unsafe canaries, by what this pod asked."""
+    stand = Stand(tmp_path, canaries(unsafe=80, safe=1))
+    right = stand.members.canary
+    for _ in range(81):
+        asked = len(stand.members.questions)
+        stand.members.liars = {"m1": YES, "m4": YES} if asked % 8 == 3 else {}
+        await stand.turns(1)
+    wrong = [
+        q for n, q in enumerate(stand.members.questions) if n % 8 == 3 and right(q).right is NO
+    ]
+    assert f"m1 and m4 both approved {len(wrong)} of 80 unsafe requests" in stand.asker.together
+    assert stand.asker.together.count(" and ") == 1
+    assert stand.accused == []
+
+
 async def test_a_canary_is_asked_as_this_pod_with_the_policies_words(tmp_path: Path) -> None:
     """What members compare: principal, capability and action class; nonce and audience of its own;
     and each with the next number of its kind."""

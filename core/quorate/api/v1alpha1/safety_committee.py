@@ -157,8 +157,8 @@ class SafetyCommitteeStatus(BaseModel):
         max_length=8,
         description="Available: enough members answer to certify. Degraded: one more that falls "
         "out, or is found lying, would stop that, or something else is amiss. JudgesDiverse: no "
-        "two members go by the same judges. EpochCurrent: all that answer are in the same epoch. "
-        "AllTrusted: no member is under quarantine.",
+        "two members go by the same judges, or by sets that err together. EpochCurrent: all that "
+        "answer are in the same epoch. AllTrusted: no member is under quarantine.",
         json_schema_extra=list_map("type"),
     )
     members: list[MemberStatus] = Field(
