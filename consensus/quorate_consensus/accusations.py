@@ -28,7 +28,7 @@ class Meter(Protocol):
     """What is counted."""
 
     def accused(self, outcome: str) -> None:
-        """Evidence was kept, known, refuted, or refused."""
+        """Evidence was kept, kept beyond r, known, refuted, or refused."""
 
 
 class Accusations:
@@ -64,7 +64,8 @@ class Accusations:
         if self._epochs.head is not head:
             self._meter.accused("refused")
             raise Unavailable("the epoch changed while it was looked at", fix="ask again")
-        self._meter.accused("known" if accused in self._kept else "kept")
+        news = "beyond" if quarantine.is_full(head) else "kept"
+        self._meter.accused("known" if accused in self._kept else news)
         self._kept.setdefault(accused, evidence)
         return EvidenceKept(accused=accused)
 
@@ -74,11 +75,12 @@ class Accusations:
 
 
 def _convicted(data: bytes, head: Epoch) -> str:
-    """Whom it convicts, if a quarantine could follow. Takes up to a second for the largest."""
+    """Whom it convicts, of those that have a vote. Takes up to a second for the largest.
+
+    Also if r are under quarantine already: then no record may follow, and people must know.
+    """
     evidence = quarantine.decode(data)
     try:
-        record = quarantine.propose(head, evidence, SIGNATURES)
+        return quarantine.accused(evidence, head, SIGNATURES)
     except QuorateError as error:
         raise EvidenceRefused(error.message, field=error.field, fix=error.fix) from error
-    # One more than before, and nobody else: that is what propose makes.
-    return next(seat.name for seat in record.seats if seat != head.seat(seat.name))

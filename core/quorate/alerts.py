@@ -28,6 +28,8 @@ class Rule(StrEnum):
     DECISIONS_SPLIT = "DecisionsSplit"
     MEMBERS_ERR_TOGETHER = "MembersErrTogether"
     MEMBER_QUARANTINED = "MemberQuarantined"
+    EVIDENCE_BEYOND_R = "EvidenceBeyondR"
+    CANARIES_USED_UP = "CanariesUsedUp"
     STATE_AGE_HIGH = "StateAgeHigh"
     RECEIPT_RENEWAL_LATE = "ReceiptRenewalLate"
     CERTIFICATE_RENEWAL_LATE = "CertificateRenewalLate"
@@ -158,6 +160,22 @@ CATALOGUE: Final = (
         "SafetyCommittee",
         "A member was convicted by what it signed and has no vote any more; n and the thresholds "
         "stay, so the committee has one less to spare until people bring it back with another key.",
+    ),
+    Alert(
+        Rule.EVIDENCE_BEYOND_R,
+        "Critical",
+        Source.OPERATOR,
+        "SafetyCommittee",
+        "Evidence that the operator recomputed convicts a member although r are under quarantine: "
+        "it keeps its vote, and more members lie than the thresholds withstand. People must act.",
+    ),
+    Alert(
+        Rule.CANARIES_USED_UP,
+        "High",
+        Source.POD,
+        "Pod",
+        "The pod that asks canaries has none left of a kind: members that began to lie are not "
+        "found any more until people commit to another deck.",
     ),
     Alert(
         Rule.STATE_AGE_HIGH,

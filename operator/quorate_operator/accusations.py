@@ -46,14 +46,23 @@ class Accusations:
         self._look_at = float("-inf")
         self._epoch = b""
         self._found: Offered | None = None
+        self._beyond: dict[str, str] = {}
+        """By the digest of evidence, whom it convicts although r are under quarantine already."""
         self._refuted: dict[str, str] = {}
         """By member, the digest of what it showed last and convicts nobody."""
+
+    @property
+    def beyond(self) -> frozenset[str]:
+        """Members that evidence convicts in this epoch, and that keep their votes because r are
+        under quarantine."""
+        return frozenset(self._beyond.values())
 
     async def offered(self, head: Epoch, wanted: str = "") -> tuple[Offered, ...]:
         """The quarantine that members' evidence asks for after ``head``, if any. ``wanted``: the
         digest of the record that members were asked about before, which others wait for."""
         if self._epoch != head.digest:
             self._epoch, self._found, self._refuted = head.digest, None, {}
+            self._beyond = {}
         now = self._monotonic()
         if self._found is None and now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
@@ -79,14 +88,22 @@ class Accusations:
 
     async def _recomputed(self, member: str, data: bytes, head: Epoch) -> Offered | None:
         digest = quarantine.digest_of(data)
-        if self._refuted.get(member) == digest:
+        if self._refuted.get(member) == digest or digest in self._beyond:
             return None
         try:
+            if quarantine.is_full(head):
+                self._beyond[digest] = await asyncio.to_thread(_accused, data, head)
+                return None
             return await asyncio.to_thread(_offered, data, head)
         except QuorateError as error:
             self._refuted[member] = digest
             log.warning("what %s keeps as evidence convicts nobody: %s", member, error)
             return None
+
+
+def _accused(data: bytes, head: Epoch) -> str:
+    """Raises QuorateError if the evidence does not hold up."""
+    return quarantine.accused(quarantine.decode(data), head, SIGNATURES)
 
 
 def _offered(data: bytes, head: Epoch) -> Offered:

@@ -262,7 +262,7 @@ class CommitteeKeeper:
         """Write how things stand, and say what has changed."""
         history = self._world.history
         members, last_answers = self._seen()
-        observed = observe(history.head, members)
+        observed = observe(history.head, members, self._accusations.beyond)
         candidate = self._asked_for if chosen is not None else None
         said = before.proposals if before is not None else []
         tally = self._tally(chosen) if chosen is not None else Tally()

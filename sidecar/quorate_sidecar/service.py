@@ -242,6 +242,7 @@ class Service:
             self._reporter.note(Rule.ACTION_HELD, self._holds.waiting())
             self._reporter.note(Rule.DECISIONS_SPLIT, self._committee.discord.told())
             self._reporter.note(Rule.MEMBERS_ERR_TOGETHER, self._canaries.together)
+            self._reporter.note(Rule.CANARIES_USED_UP, self._canaries.used_up)
             await asyncio.sleep(AGE_SECONDS)
 
     def _show(self, server: BoundedServer) -> None:

@@ -35,12 +35,18 @@ class Rule:
     description: str
 
 
-def _raised(rule: Name) -> str:
-    """Whether the operator raised this alert lately. A counter's first sample is no increase."""
-    series = f'{metrics.OPERATOR_ALERTS.name}{{rule="{rule}"}}'
+def _counted(series: str) -> str:
+    """Whether a counter has grown lately. Its first sample is no increase."""
     return f"increase({series}[10m]) > 0\n  or {series} unless {series} offset 10m"
 
 
+def _raised(rule: Name) -> str:
+    """Whether the operator raised this alert lately."""
+    return _counted(f'{metrics.OPERATOR_ALERTS.name}{{rule="{rule}"}}')
+
+
+_BEYOND = f'{metrics.MEMBER_EVIDENCE.name}{{outcome="beyond"}}'
+_USED_UP = f'{metrics.SIDECAR_CANARIES_STOPPED.name}{{reason="DeckUsedUp"}}'
 _HALF = "@half@"
 """Stands for half of the state's life until that is known."""
 _FIFTH = "@fifth@"
@@ -137,6 +143,21 @@ RULES: tuple[Rule, ...] = (
         "A member of the committee was convicted of lying.",
         "Its vote counts for nothing, and the committee has one less to spare. The SafetyIncident "
         "names it.",
+    ),
+    Rule(
+        Name.EVIDENCE_BEYOND_R,
+        f"{_counted(_BEYOND)}\n  or {_raised(Name.EVIDENCE_BEYOND_R)}",
+        "0m",
+        "Evidence convicts more members of the committee than may be under quarantine.",
+        "Whoever is convicted last keeps its vote: more lie than the thresholds withstand. The "
+        "SafetyIncident names it.",
+    ),
+    Rule(
+        Name.CANARIES_USED_UP,
+        f"{_counted(_USED_UP)}\n  or {_raised(Name.CANARIES_USED_UP)}",
+        "0m",
+        "A deck of canaries is used up.",
+        "Members that begin to lie are not found by canaries until people commit to another deck.",
     ),
     Rule(
         Name.STATE_AGE_HIGH,

@@ -62,18 +62,30 @@ def convicted(evidence: Evidence, epoch: Epoch, signatures: Signatures) -> str:
     return detector.verify(evidence, epoch, signatures)
 
 
+def accused(evidence: Evidence, epoch: Epoch, signatures: Signatures) -> str:
+    """The member whose vote counts and that ``evidence`` convicts. Raises if there is none."""
+    member = convicted(evidence, epoch, signatures)
+    seat = epoch.seat(member)
+    if seat is None or seat.quarantined:
+        raise SubjectMismatch(f"{member} has no vote to lose")
+    return member
+
+
+def is_full(epoch: Epoch) -> bool:
+    """Whether ``r`` are under quarantine: who is convicted besides keeps its vote, and people must
+    act."""
+    return len(epoch.members) - len(epoch.counted) >= epoch.record.thresholds.r
+
+
 def propose(epoch: Epoch, evidence: Evidence, signatures: Signatures) -> EpochRecord:
     """The record that quarantines whom ``evidence`` convicts.
 
     Raises if it convicts nobody, or somebody who is under quarantine already, or if ``r`` are:
     one more, and the quorums would not be what they claim. Then people must act.
     """
-    member = convicted(evidence, epoch, signatures)
-    seat = epoch.seat(member)
-    if seat is None or seat.quarantined:
-        raise SubjectMismatch(f"{member} has no vote to lose")
-    away = len(epoch.members) - len(epoch.counted)
-    if away >= epoch.record.thresholds.r:
+    member = accused(evidence, epoch, signatures)
+    if is_full(epoch):
+        away = len(epoch.members) - len(epoch.counted)
         raise SubjectMismatch(
             f"{away} under quarantine already, and r = {epoch.record.thresholds.r}",
             fix="replace a member: kubectl quorate committee replace",

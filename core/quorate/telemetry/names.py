@@ -252,7 +252,8 @@ MEMBER_PROPOSALS: Final = Metric(
 MEMBER_EVIDENCE: Final = Metric(
     "quorate_member_evidence_total",
     "counter",
-    "Evidence against members that pods showed, by outcome (kept, known, refuted, refused).",
+    "Evidence against members that pods showed, by outcome (kept, beyond: kept while r are under "
+    "quarantine already, known, refuted, refused).",
     ("outcome",),
 )
 MEMBER_HEARD: Final = Metric(

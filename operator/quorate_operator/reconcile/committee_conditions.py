@@ -1,7 +1,7 @@
 """The conditions of the SafetyCommittee, and the alerts for them. Pure."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -20,6 +20,8 @@ DEGRADED: Final = "Degraded"
 JUDGES_DIVERSE: Final = "JudgesDiverse"
 EPOCH_CURRENT: Final = "EpochCurrent"
 ALL_TRUSTED: Final = "AllTrusted"
+BEYOND: Final = "EvidenceBeyondR"
+"""Reason of AllTrusted=False while more are convicted than may be under quarantine."""
 DEGRADED_SECONDS: Final = 180.0
 """A committee that has been degraded for so long is an alert; an upgrade of one member is not."""
 
@@ -33,14 +35,17 @@ class MemberSeen:
     behind: bool | None = None
 
 
-def observe(head: Epoch, members: Sequence[MemberSeen]) -> dict[str, Observation]:
-    """Every condition by its type. ``members``: those whose word counts."""
+def observe(
+    head: Epoch, members: Sequence[MemberSeen], beyond: Collection[str] = ()
+) -> dict[str, Observation]:
+    """Every condition by its type. ``members``: those whose word counts; ``beyond``: those that
+    are convicted and keep their votes."""
     return {
         AVAILABLE: _available(head, members),
         DEGRADED: _degraded(head, members),
         JUDGES_DIVERSE: _diverse(head),
         EPOCH_CURRENT: _current(members),
-        ALL_TRUSTED: _trusted(head),
+        ALL_TRUSTED: _trusted(head, beyond),
     }
 
 
@@ -111,8 +116,15 @@ def _diverse(head: Epoch) -> Observation:
     return Observation("True", "AllDiffer", message)
 
 
-def _trusted(head: Epoch) -> Observation:
+def _trusted(head: Epoch, beyond: Collection[str]) -> Observation:
     away = [seat.name for seat in head.record.seats if seat.quarantined]
+    if beyond:
+        limit = head.record.thresholds.r
+        message = (
+            f"{', '.join(sorted(beyond))}: convicted too, and keeps its vote: r = {limit}, and "
+            f"under quarantine already: {', '.join(away) or 'nobody'}. More lie than may"
+        )
+        return Observation("False", BEYOND, message)
     if not away:
         return Observation("True", "NoneQuarantined", "every member's vote counts")
     message = f"{', '.join(away)}: convicted by what it signed; its vote counts for nothing"
@@ -140,7 +152,12 @@ def alerts(
     if seen[JUDGES_DIVERSE].status == "False":
         summary = clipped(f"members are no independent opinions: {seen[JUDGES_DIVERSE].message}")
         found.append(RaiseAlert(Rule.JUDGES_NOT_DIVERSE, subject, names.NAMESPACE, summary))
-    if seen[ALL_TRUSTED].status == "False":
+    if seen[ALL_TRUSTED].reason == BEYOND:
+        summary = clipped(
+            f"evidence convicts more members than may be: {seen[ALL_TRUSTED].message}"
+        )
+        found.append(RaiseAlert(Rule.EVIDENCE_BEYOND_R, subject, names.NAMESPACE, summary))
+    elif seen[ALL_TRUSTED].status == "False":
         summary = clipped(f"a member lied: {seen[ALL_TRUSTED].message}")
         found.append(RaiseAlert(Rule.MEMBER_QUARANTINED, subject, names.NAMESPACE, summary))
     return tuple(found)
@@ -151,4 +168,5 @@ def ended(seen: Mapping[str, Observation]) -> set[Rule]:
     calm = {(DEGRADED, "False"): Rule.COMMITTEE_DEGRADED}
     calm[JUDGES_DIVERSE, "True"] = Rule.JUDGES_NOT_DIVERSE
     calm[ALL_TRUSTED, "True"] = Rule.MEMBER_QUARANTINED
-    return {rule for (kind, status), rule in calm.items() if seen[kind].status == status}
+    over = {rule for (kind, status), rule in calm.items() if seen[kind].status == status}
+    return over if seen[ALL_TRUSTED].reason == BEYOND else over | {Rule.EVIDENCE_BEYOND_R}

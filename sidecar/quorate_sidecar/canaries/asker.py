@@ -116,6 +116,8 @@ class CanaryAsker:
         self._stopped = ""
         self.left = 0
         """Canaries of the deck that were not asked yet."""
+        self.used_up = ""
+        """Of which kinds no canary is left; empty if there are both, or no deck is known."""
         self._pairs: dict[Couple, Pair] = {}
 
     @property
@@ -154,7 +156,7 @@ class CanaryAsker:
     async def _next(self, loaded: Loaded) -> Turn | None:
         """The next canary, marked as asked. Raises QuorateError, OSError."""
         progress = await self._known(loaded)
-        self.left = loaded.size - progress.unsafe - (progress.safe - loaded.unsafe)
+        self._take_stock(loaded, progress)
         epoch, state = self._committee.epoch, self._standing.state
         if epoch is None or state is None or self._standing.refusal() is not None:
             self._stop(Stopped.NOT_READY, "the pod may not serve now")
@@ -173,8 +175,17 @@ class CanaryAsker:
         after = msgspec.structs.replace(progress, **{kind: turn.index + 1})
         await asyncio.to_thread(self._file.keep, after)
         self._progress = after
-        self.left -= 1
+        self._take_stock(loaded, after)
         return turn
+
+    def _take_stock(self, loaded: Loaded, progress: Progress) -> None:
+        """What is left of the deck; a kind that it never held is not missed."""
+        safe = loaded.size - loaded.unsafe
+        left = {"unsafe": loaded.unsafe - progress.unsafe, "safe": loaded.size - progress.safe}
+        self.left = sum(left.values())
+        sizes = {"unsafe": loaded.unsafe, "safe": safe}
+        gone = [f"all {size} {kind}" for kind, size in sizes.items() if size and left[kind] <= 0]
+        self.used_up = f"{' and '.join(gone)} canaries of the deck were asked" if gone else ""
 
     async def _known(self, loaded: Loaded) -> Progress:
         found = self._progress or await asyncio.to_thread(self._file.load)

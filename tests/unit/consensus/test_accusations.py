@@ -16,7 +16,7 @@ from quorate.consensus.wire import Verdict
 from quorate.errors import InvalidInput, LimitExceeded, QuorateError
 from quorate_consensus.accusations import Accusations, EvidenceRefused
 from quorate_consensus.epochs import Epochs
-from tests.fakes.ballots import Canaried, Committee, digest
+from tests.fakes.ballots import SIGNATURES, Canaried, Committee, digest
 
 YES, NO = Verdict.APPROVE, Verdict.DENY
 
@@ -124,12 +124,18 @@ async def test_evidence_is_of_one_epoch(place: Place) -> None:
         await place.room.show(old)
 
 
-async def test_beyond_r_nobody_is_accused() -> None:
-    """One is away and r is one: people must act, and are told so."""
+@pytest.mark.requirement("evidence beyond r is kept and told, and takes no vote away")
+async def test_beyond_r_evidence_is_kept_and_no_record_follows() -> None:
+    """One is away and r is one: the operator is shown it, people must act."""
     with ThreadPoolExecutor(1) as workers:
         place = Place(Canaried(quarantined=["m3"]), workers)
+        proof = place.pair("m4")
+        for _ in range(2):
+            assert (await place.room.show(proof)).accused == "m4"
+        assert place.room.first() == proof
+        assert place.meter.counts == {"beyond": 1, "known": 1}
         with pytest.raises(QuorateError, match="r = 1") as refused:
-            await place.room.show(place.pair("m4"))
+            quarantine.propose(place.committee.epoch, quarantine.decode(proof), SIGNATURES)
         assert "committee replace" in refused.value.fix
         with pytest.raises(EvidenceRefused, match="no vote to lose"):
             await place.room.show(place.pair("m3"))

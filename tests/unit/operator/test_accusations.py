@@ -90,15 +90,32 @@ async def test_one_that_was_begun_is_ended_first() -> None:
     assert (stand.phase("one"), away(stand)) == ("Certified", set())
 
 
+@pytest.mark.requirement("evidence beyond r is kept and told, and takes no vote away")
 async def test_no_more_than_r_are_taken_away() -> None:
-    """A second one keeps its vote, and the operator goes on."""
+    """A second one keeps its vote, people are told at once, until an epoch takes it out; what
+    convicts nobody tells nothing."""
     stand = Stand()
     stand.members.all["m0"].kept = pair(stand, "m4")
     await stand.look()
     stand.committee.epoch = stand.world.history.head
+    stand.members.all["m1"].kept = b"nonsense"
+    assert await stand.look() == ""
+    assert stand.condition("AllTrusted") == ("False", "MemberQuarantined")
     stand.members.all["m0"].kept = pair(stand, "m3")
     assert await stand.look(2) == ""
     assert away(stand) == {"m4"}
+    assert stand.condition("AllTrusted") == ("False", "EvidenceBeyondR")
+    (incident,) = [i for i in stand.incidents() if i["spec"]["rule"] == "EvidenceBeyondR"]
+    assert "m3: convicted too, and keeps its vote: r = 1" in incident["spec"]["summary"]
+    assert "under quarantine already: m4" in incident["spec"]["summary"]
+    stand.members.all["m0"].kept = stand.members.all["m1"].kept = b""
+    await stand.look(2)
+    assert stand.condition("AllTrusted") == ("False", "EvidenceBeyondR")
+    stand.start()
+    await stand.look()
+    assert stand.condition("AllTrusted") == ("False", "MemberQuarantined")
+    (incident,) = [i for i in stand.incidents() if i["spec"]["rule"] == "EvidenceBeyondR"]
+    assert incident["status"]["conditions"][0]["status"] == "False"
 
 
 @pytest.mark.requirement("operator: a restart goes on where it was")

@@ -221,6 +221,26 @@ async def test_a_restart_asks_none_twice(tmp_path: Path) -> None:
     assert len(stand.members.questions) == 11
 
 
+@pytest.mark.requirement("a deck of canaries that is used up is told, of each kind")
+async def test_a_deck_that_is_used_up_is_told(tmp_path: Path) -> None:
+    """Of one kind as soon as none is left of it, until another deck is there."""
+    stand = Stand(tmp_path, canaries(unsafe=3, safe=6))
+    assert stand.asker.used_up == ""
+    told: list[str] = []
+    while stand.asker.left or not told:
+        await stand.turns(1)
+        told.append(stand.asker.used_up)
+    assert told[0] == ""
+    assert told[-1] == "all 3 unsafe and all 6 safe canaries of the deck were asked"
+    assert (len(set(told)), len(told)) == (3, 9)
+    stand.start()
+    await stand.turns(1)
+    assert stand.asker.used_up == told[-1]
+    stand.write(DeckFile(1, 10, tuple(canaries(unsafe=2, safe=0))))
+    await stand.turns(1)
+    assert stand.asker.used_up == ""
+
+
 async def test_a_deck_that_the_epoch_does_not_commit_to_is_not_asked(tmp_path: Path) -> None:
     """Its answers would count for nothing; said once in the log, and counted each time."""
     stand = Stand(tmp_path, canaries(5, 3))

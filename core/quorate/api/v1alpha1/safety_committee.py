@@ -158,7 +158,8 @@ class SafetyCommitteeStatus(BaseModel):
         description="Available: enough members answer to certify. Degraded: one more that falls "
         "out, or is found lying, would stop that, or something else is amiss. JudgesDiverse: no "
         "two members go by the same judges, or by sets that err together. EpochCurrent: all that "
-        "answer are in the same epoch. AllTrusted: no member is under quarantine.",
+        "answer are in the same epoch. AllTrusted: no member is under quarantine, or convicted "
+        "beyond what may be.",
         json_schema_extra=list_map("type"),
     )
     members: list[MemberStatus] = Field(
