@@ -281,6 +281,32 @@ CATALOGUE: Final = (
     ),
 )
 
+ENDS: Final = frozenset(
+    {
+        Rule.WEBHOOK_DOWN,
+        Rule.WEBHOOK_WATCH_STALE,
+        Rule.OPERATOR_WATCH_STALE,
+        Rule.MEMBER_UNAVAILABLE,
+        Rule.COMMITTEE_DEGRADED,
+        Rule.JUDGES_NOT_DIVERSE,
+        Rule.MEMBER_STORE_BROKEN,
+        Rule.ACTION_HELD,
+        Rule.DECISIONS_SPLIT,
+        Rule.MEMBERS_ERR_TOGETHER,
+        Rule.MEMBER_QUARANTINED,
+        Rule.EVIDENCE_BEYOND_R,
+        Rule.CANARIES_USED_UP,
+        Rule.STATE_AGE_HIGH,
+        Rule.RECEIPT_RENEWAL_LATE,
+        Rule.SERVING_CERTIFICATE_RENEWAL_LATE,
+        Rule.AUDIT_LOG_NOT_WRITTEN,
+        Rule.EXCEPTION_ACTIVE,
+        Rule.ENFORCEMENT_SUSPENDED,
+        Rule.ESCAPE_SCAN_LATE,
+    }
+)
+"""Whose incidents the operator closes when their cause has gone. The others wait for people: what
+somebody did, or may have done, has not ended because it is seen no more. OperatorDown has none."""
 BY_RULE: Final = {alert.rule: alert for alert in CATALOGUE}
 REPORTED: Final = tuple(alert.rule for alert in CATALOGUE if alert.source is Source.POD)
 """What a pod may report about itself, and nothing else."""

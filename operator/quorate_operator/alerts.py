@@ -101,6 +101,11 @@ def _is_closed(found: Document) -> bool:
     return any(c["type"] == OPEN and c["status"] == "False" for c in conditions)
 
 
+def _is_settled(found: Document) -> bool:
+    """Whether a person wrote how it ended, or what it is about has ended."""
+    return bool((found.get("spec") or {}).get("resolution")) or _is_closed(found)
+
+
 class Alerts:
     """Raises alerts. Failing to is logged, never raised: the reason for it goes on anyway."""
 
@@ -161,17 +166,41 @@ class Alerts:
 
         Raises QuorateError.
         """
+        for found in await self._ours(rule):
+            if found["spec"]["subject"].get("uid", "") not in active:
+                await self._close(found, why)
+
+    async def close_about_others(self, rule: Rule, active: set[str], why: str) -> None:
+        """The same for subjects without a UID: ``active`` by name. Raises QuorateError."""
+        for found in await self._ours(rule):
+            if found["spec"]["subject"].get("name", "") not in active:
+                await self._close(found, why)
+
+    async def close(self, alert: RaiseAlert, why: str) -> None:
+        """Close the alert's incident, if one is open. Raises QuorateError."""
+        for episode in range(EPISODES_MAX):
+            path = SAFETY_INCIDENT.path(alert.namespace, incident_name(alert, episode))
+            try:
+                found = await self._api.get(path)
+            except ApiRefused as error:
+                if error.status == 404:
+                    return
+                raise
+            if not _is_settled(found):
+                await self._close(found, why)
+                return
+
+    async def _ours(self, rule: Rule) -> list[Document]:
+        """The incidents of a rule in our namespace."""
         selector = {"fieldSelector": f"spec.rule={rule}"}
         found = await self._api.get(SAFETY_INCIDENT.path(names.NAMESPACE), selector)
-        for incident_ in found.get("items") or ():
-            spec = incident_["spec"]
-            if spec["rule"] == rule and spec["subject"].get("uid", "") not in active:
-                await self._close(incident_, why)
+        return [one for one in found.get("items") or () if one["spec"]["rule"] == rule]
 
     async def _close(self, found: Document, why: str) -> None:
-        """Write into an incident that what it is about has ended, once."""
+        """Write into an incident that what it is about has ended, once; not into one that a person
+        has settled."""
         status = found.get("status") or {}
-        if _is_closed(found):
+        if _is_settled(found):
             return
         now = self._clock.now()
         closed = {
@@ -220,6 +249,6 @@ class Alerts:
                 if error.status != 409:
                     raise
             found = await self._api.get(SAFETY_INCIDENT.path(alert.namespace, name))
-            if not (found.get("spec") or {}).get("resolution") and not _is_closed(found):
+            if not _is_settled(found):
                 return found
         raise ApiRefused(409, "TooManyEpisodes", f"{EPISODES_MAX} settled incidents of this kind")

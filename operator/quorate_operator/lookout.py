@@ -4,13 +4,16 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable
+from typing import Final
 from urllib.parse import urlsplit
 
 from quorate import names
+from quorate.alerts import Rule
 from quorate.errors import QuorateError
 from quorate.ports import Clock
 from quorate_io import tls
 from quorate_operator import webhook_tls
+from quorate_operator.alert_endings import AlertEndings
 from quorate_operator.alerts import Alerts
 from quorate_operator.committee import Committee
 from quorate_operator.effects.api_server import ApiServer, Document
@@ -26,6 +29,12 @@ from quorate_operator.reconcile.serving import (
 )
 
 LOOK_SECONDS = 15.0
+LASTING: Final = (
+    Rule.WEBHOOK_DOWN,
+    Rule.WEBHOOK_WATCH_STALE,
+    Rule.SERVING_CERTIFICATE_RENEWAL_LATE,
+)
+"""What is raised here, and ends."""
 REPLICAS_MAX = 32
 """Endpoints dialled at one look."""
 
@@ -44,6 +53,7 @@ class Lookout:
         alerts: Alerts,
         clock: Clock,
         monotonic: Callable[[], float],
+        endings: AlertEndings,
     ) -> None:
         self._api = api
         self._namespace = namespace
@@ -52,20 +62,39 @@ class Lookout:
         self._alerts = alerts
         self._clock = clock
         self._monotonic = monotonic
+        self._endings = endings
+        self._unseen: set[str] = set()
+        """What did not answer at this look: nobody knows how it is."""
         self._down_since: float | None = None
 
     async def run(self) -> None:
         """Look for ever."""
         while True:
-            for look in (self.webhook, self.members):
-                try:
-                    found = await look()
-                except QuorateError as error:
-                    log.info("not looked at: %s", error)
-                    continue
-                for alert in found:
-                    await self._alerts.raise_alert(alert)
+            await self.look()
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Raise what is wrong, and have closed what has ended."""
+        found: list[RaiseAlert] = []
+        whole = True
+        self._unseen = set()
+        for look in (self.webhook, self.members):
+            try:
+                found += await look()
+            except QuorateError as error:
+                log.info("not looked at: %s", error)
+                whole = False
+        for alert in found:
+            await self._alerts.raise_alert(alert)
+        if not whole:
+            return
+        holding = {
+            rule: self._unseen | {a.subject.key.name for a in found if a.rule is rule}
+            for rule in LASTING
+        }
+        if self._down_since is not None:
+            holding[Rule.WEBHOOK_DOWN].add(names.WEBHOOK_SERVICE)
+        await self._endings.look(holding)
 
     async def webhook(self) -> list[RaiseAlert]:
         """What is wrong with the webhook. Raises QuorateError if the API server does not say."""
@@ -83,6 +112,9 @@ class Lookout:
         found = list(stale_alerts(replicas, self._namespace))
         if self._down_since is not None:
             found += down_alert(why, now - self._down_since, self._namespace)
+        self._unseen |= {one.name for one in replicas if one.trouble}
+        if not all(one.not_after for one in replicas):
+            self._unseen.add(names.WEBHOOK_SERVICE)
         for one in replicas:
             if one.not_before and one.not_after:
                 begins, ends = one.not_before, one.not_after
@@ -103,6 +135,7 @@ class Lookout:
             shown = await dial(host, port, host, tls.unverified_context())
         except QuorateError as error:
             log.info("not looked at: %s", error)
+            self._unseen.add(names.member_object(name))
             return ()
         begins, ends, now = shown.not_before, shown.not_after, self._clock.now()
         return late_alert(names.member_object(name), begins, ends, now, self._namespace)

@@ -22,6 +22,7 @@ from quorate_operator.reconcile.corroboration import Words, corroborate
 from quorate_operator.reconcile.report import (
     Planned,
     SeenPod,
+    ended_reports,
     plan_reports,
     pod_key,
     unbelievable,
@@ -63,6 +64,7 @@ class ReportResponse:
         self._bucket = Bucket(RATE, BURST)
         self._news = asyncio.Event()
         self._raised: OrderedDict[tuple[str, Rule, datetime], float] = OrderedDict()
+        self._closed: OrderedDict[tuple[str, Rule, datetime], None] = OrderedDict()
         self._doubted: set[str] = set()
 
     def noticed(self) -> None:
@@ -96,6 +98,8 @@ class ReportResponse:
                     await self._carry_out(reports.uid, planned)
                 except QuorateError as error:
                     log.warning("%s: %s", planned.alert.subject.key, error)
+            for planned in ended_reports(reports, seen, self._clock.now()):
+                await self._close(reports.uid, planned)
         self._doubted &= {reports.uid for reports in counted}
 
     async def _carry_out(self, uid: str, planned: Planned) -> None:
@@ -103,6 +107,20 @@ class ReportResponse:
             self._raised.pop((uid, planned.report.rule, planned.report.since), None)
         if planned.delete is not None:
             await self._removals.delete(planned.delete)
+
+    async def _close(self, uid: str, planned: Planned) -> None:
+        """Close what has ended, once; what fails is tried again."""
+        about = (uid, planned.report.rule, planned.report.since)
+        if about in self._closed or not self._bucket.take(self._monotonic()):
+            return
+        self._closed[about] = None
+        if len(self._closed) > REMEMBERED_MAX:
+            self._closed.popitem(last=False)
+        try:
+            await self._alerts.close(planned.alert, "the pod reports that it has ended")
+        except QuorateError as error:
+            del self._closed[about]
+            log.warning("%s: %s", planned.alert.subject.key, error)
 
     def _is_due(self, uid: str, planned: Planned) -> bool:
         """Whether the alert is news, or holds and was last raised a while ago."""

@@ -17,6 +17,7 @@ from quorate_io.health import HealthServer
 from quorate_io.operator_client import OperatorClient
 from quorate_io.registry import RegistryClient
 from quorate_operator import handlers
+from quorate_operator.alert_endings import AlertEndings
 from quorate_operator.alerts import Alerts
 from quorate_operator.break_glass import BreakGlass
 from quorate_operator.chain_follower import ChainFollower
@@ -108,7 +109,8 @@ class Operator:
             committee.words, world, alerts, removals, clock, time.monotonic
         )
         place, url = config.namespace, config.member_url
-        self._lookout = Lookout(api, place, url, committee, alerts, clock, time.monotonic)
+        endings = AlertEndings(alerts, time.monotonic)
+        self._lookout = Lookout(api, place, url, committee, alerts, clock, time.monotonic, endings)
         self._rollout = MemberRollout(api, lease, committee, world, events, place, time.monotonic)
         asked, alarm = CommitteeMembers(members), CommitteeAlarm(alerts, time.monotonic)
         self._keeper = CommitteeKeeper(
@@ -123,7 +125,7 @@ class Operator:
         )
         intake.on_seen = scan.noticed
         self._supervision = Supervision(
-            place, committee, alerts, ages, queues, lease, scan, metrics
+            place, committee, alerts, ages, queues, lease, scan, metrics, endings
         )
         questions.hopeless = committee.hopeless
         committee.on_heard = lambda: queues.add(questions.retry())

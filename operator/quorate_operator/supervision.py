@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from quorate import names
 from quorate.alerts import Rule
 from quorate.errors import QuorateError
+from quorate_operator.alert_endings import AlertEndings
 from quorate_operator.alerts import Alerts
 from quorate_operator.committee import Committee
 from quorate_operator.effects.fence import Holder
@@ -29,6 +30,14 @@ WATCH_STALE_SECONDS = 120.0
 SCAN_LATE_SECONDS = 60.0
 """Twice the time in which a pod that escaped admission is to be found."""
 
+LASTING: Final = (
+    Rule.MEMBER_UNAVAILABLE,
+    Rule.MEMBER_STORE_BROKEN,
+    Rule.OPERATOR_WATCH_STALE,
+    Rule.ESCAPE_SCAN_LATE,
+)
+"""What is raised here, and ends."""
+
 log = logging.getLogger(__name__)
 
 
@@ -49,6 +58,7 @@ class Supervision:
         holder: Holder,
         scan: EscapeScan,
         metrics: Metrics,
+        endings: AlertEndings,
     ) -> None:
         self._namespace = namespace
         self._committee = committee
@@ -58,24 +68,33 @@ class Supervision:
         self._holder = holder
         self._scan = scan
         self._metrics = metrics
+        self._endings = endings
 
     async def run(self) -> None:
         """Look for ever."""
         while True:
             self._measure()
-            silent = self._committee.silent()
-            for alert in (
-                *(member_alert(name, silent, self._namespace) for name in silent),
-                *(
-                    store_alert(name, why, self._namespace)
-                    for name, why in self._committee.stores_broken().items()
-                ),
-                watch_alert(self._ages.ages(), self._namespace),
-                scan_alert(self._scan.age, self._namespace),
-            ):
-                if alert is not None:
-                    await self._alerts.raise_alert(alert)
+            await self.look()
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Raise what holds, and have closed what has ended."""
+        silent, broken = self._committee.silent(), self._committee.stores_broken()
+        found = (
+            *(member_alert(name, silent, self._namespace) for name in silent),
+            *(store_alert(name, why, self._namespace) for name, why in broken.items()),
+            watch_alert(self._ages.ages(), self._namespace),
+            scan_alert(self._scan.age, self._namespace),
+        )
+        raised = [alert for alert in found if alert is not None]
+        for alert in raised:
+            await self._alerts.raise_alert(alert)
+        holding = {rule: {a.subject.key.name for a in raised if a.rule is rule} for rule in LASTING}
+        # Of a member that is away nobody knows how it is.
+        away = {names.member_object(name) for name in silent}
+        for rule in (Rule.MEMBER_UNAVAILABLE, Rule.MEMBER_STORE_BROKEN):
+            holding[rule] |= away
+        await self._endings.look(holding)
 
     def _measure(self) -> None:
         self._metrics.lease_held.set(self._holder.held)

@@ -7,7 +7,7 @@ about that pod alone, and leads to nothing worse than that pod being deleted and
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from quorate.alerts import Rule
+from quorate.alerts import ENDS, Rule
 from quorate.api.v1alpha1.meta import Owners
 from quorate_io.member_api import PodReports, Report
 from quorate_operator.kinds import POD, Key
@@ -17,6 +17,9 @@ from quorate_operator.reconcile.texts import clipped, timestamp
 
 ENDED_MAX = timedelta(minutes=10)
 """What ended longer ago is no news: it was read before this process started."""
+
+CLOSED_MAX = timedelta(hours=1)
+"""What ended longer ago was closed, or is left to people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,21 @@ def plan_reports(reports: PodReports, seen: SeenPod, now: datetime) -> tuple[Pla
         _plan(report, target, seen)
         for report in reports.reports
         if report.until is None or now - report.until <= ENDED_MAX
+    )
+
+
+def ended_reports(reports: PodReports, seen: SeenPod, now: datetime) -> tuple[Planned, ...]:
+    """Reports whose incident is to be closed: what they tell has ended, and is no news any more.
+
+    Not what somebody did to the pod: that its traces are gone is no end of it.
+    """
+    target = Target(pod_key(reports), seen.pod.uid, POD.api_version)
+    return tuple(
+        _plan(report, target, seen)
+        for report in reports.reports
+        if report.rule in ENDS
+        and report.until is not None
+        and ENDED_MAX < now - report.until <= CLOSED_MAX
     )
 
 

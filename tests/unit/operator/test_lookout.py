@@ -15,12 +15,13 @@ from quorate.errors import Unavailable
 from quorate_io import tls
 from quorate_io.clock import SystemClock
 from quorate_operator import webhook_tls
+from quorate_operator.alert_endings import CALM_SECONDS, AlertEndings
 from quorate_operator.alerts import Alerts
 from quorate_operator.committee import Committee
 from quorate_operator.effects.dial import ANSWER_BYTES, dial
 from quorate_operator.effects.events import Events
 from quorate_operator.kinds import SECRET, Key
-from quorate_operator.lookout import Lookout
+from quorate_operator.lookout import LOOK_SECONDS, Lookout
 from quorate_operator.metrics import Metrics
 from quorate_operator.reconcile.serving import DOWN_SECONDS
 from tests.unit.operator.fake_api import FakeApi, Holding, Monotonic
@@ -85,7 +86,8 @@ class Scene:
         links, world = Links("1", "2"), OperatorScene().world
         committee = Committee(links.client, world, clock, metrics, self.monotonic)
         url = f"https://127.0.0.{{member}}:{port}"
-        self.lookout = Lookout(self.api, NS, url, committee, alerts, clock, self.monotonic)
+        endings = AlertEndings(alerts, self.monotonic)
+        self.lookout = Lookout(self.api, NS, url, committee, alerts, clock, self.monotonic, endings)
 
     def slices(self, *slices: dict[str, Any]) -> None:
         """Have these EndpointSlices."""
@@ -170,3 +172,34 @@ async def test_an_endless_answer_is_cut(server: Server) -> None:
     context: ssl.SSLContext = tls.client_context([AUTHORITY.pem.decode()])
     shown = await dial("127.0.0.1", server.port, NAME, context)
     assert len(shown.text) < 2 * ANSWER_BYTES
+
+
+async def test_a_webhook_that_answers_again_closes_its_incident(server: Server) -> None:
+    """After five minutes of answering, not of silence; nothing is closed of what did not answer."""
+    scene = Scene(server.port)
+    good = scene.api.objects[SLICES]
+
+    def is_open() -> list[bool]:
+        found = [d for p, d in scene.api.objects.items() if "/safetyincidents/" in p]
+        down = [d for d in found if d["spec"]["rule"] == Rule.WEBHOOK_DOWN]
+        return ["conditions" not in incident["status"] for incident in down]
+
+    async def look(seconds: float) -> None:
+        until = scene.monotonic.time + seconds
+        while scene.monotonic.time < until:
+            await scene.lookout.look()
+            scene.monotonic.time += LOOK_SECONDS
+
+    scene.slices()
+    await look(DOWN_SECONDS + 2 * LOOK_SECONDS)
+    assert is_open() == [True]
+    await look(CALM_SECONDS + 120)
+    assert is_open() == [True]
+    scene.api.objects[SLICES] = good
+    await look(CALM_SECONDS - 2 * LOOK_SECONDS)
+    assert is_open() == [True]
+    await look(120)
+    assert is_open() == [False]
+    scene.api.objects.pop(SECRET.path(NS, webhook_tls.CA_SECRET))
+    await look(30)
+    assert is_open() == [False]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -350,3 +351,34 @@ async def test_a_member_that_always_has_more_is_read_slowly(
         await reader.run()
     assert len(member.cursors) == 3 + 6
     assert set(slept) == {1 / PAGES_RATE}
+
+
+@pytest.mark.requirement("an incident closes by itself when the cause is seen to have ended")
+async def test_what_a_pod_says_has_ended_closes_its_incident() -> None:
+    """When it is no news any more, once; not what somebody did to the pod, and not what people
+    settled. A later one is another incident."""
+    scene = Scene()
+    scene.pod()
+    late, foreign = Rule.STATE_AGE_HIGH, Rule.FOREIGN_LISTENER
+
+    def is_open(rule: Rule) -> list[bool]:
+        found = [i for i in scene.incidents if i["spec"]["rule"] == rule]
+        return ["conditions" not in incident["status"] for incident in found]
+
+    said = [scene.says(late), scene.says(foreign)]
+    await scene.about(*said)
+    assert is_open(late) == is_open(foreign) == [True]
+    over = [msgspec.structs.replace(one, until=scene.clock.time) for one in said]
+    await scene.about(*over)
+    scene.clock.time += ENDED_MAX
+    await scene.response.act()
+    assert is_open(late) == [True]
+    scene.clock.time += timedelta(seconds=1)
+    scene.monotonic.time += 1000.0
+    for _ in range(3):
+        await scene.response.act()
+    assert (is_open(late), is_open(foreign)) == ([False], [True])
+    (closed,) = [i for i in scene.incidents if i["spec"]["rule"] == late]
+    assert [one["name"] for one in closed["status"]["actions"]] == ["Closed"]
+    await scene.about(scene.says(late))
+    assert sorted(is_open(late)) == [False, True]
