@@ -53,19 +53,15 @@ class Watch(Scene):
 
     def __init__(self) -> None:
         super().__init__()
-        self.members, quiet = Members(), cast(Any, Quiet())
-        self.start = lambda: Supervision(
-            NS,
-            cast(Committee, self.members),
-            self.alerts,
-            quiet,
-            quiet,
-            quiet,
-            quiet,
-            self.metrics,
-            AlertEndings(self.alerts, self.monotonic),
-        )
+        self.members = Members()
         self.supervision = self.start()
+
+    def start(self) -> Supervision:
+        """An operator's process."""
+        quiet = cast(Any, Quiet())
+        endings = AlertEndings(self.alerts, self.monotonic)
+        committee, metrics = cast(Committee, self.members), self.metrics
+        return Supervision(NS, committee, self.alerts, quiet, quiet, quiet, quiet, metrics, endings)
 
     async def minutes(self, count: float) -> None:
         """Looks, every few seconds."""
