@@ -1,6 +1,5 @@
 """A whole answer of the model server: understand it, check every text, serialise again. Pure."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -31,8 +30,7 @@ MESSAGE_LENGTH = 1024
 """Characters of a model server's error message that are passed on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What is released, and what was found on the way. Or why nothing is released."""
 
     tally: Tally
@@ -61,9 +59,9 @@ def check_answer(api: Api, body: bytes, scanner: Scanner, request_id: str) -> An
 
 def _said(value: Any) -> tuple[tuple[int, Said], ...]:
     if isinstance(value, ChatAnswer):
-        return tuple((choice.index, answered(choice.message)) for choice in value.choices)
+        return tuple([(choice.index, answered(choice.message)) for choice in value.choices])
     if isinstance(value, CompletionAnswer):
-        return tuple((choice.index, answered(choice.text)) for choice in value.choices)
+        return tuple([(choice.index, answered(choice.text)) for choice in value.choices])
     return ()
 
 

@@ -1,7 +1,8 @@
 """A request's body: parse strictly, check every text, serialise again. Pure."""
 
 import hashlib
-from dataclasses import dataclass
+
+import msgspec
 
 from quorate_sidecar.checks.lane import Tally
 from quorate_sidecar.checks.scanner import Scanner
@@ -17,8 +18,7 @@ from quorate_sidecar.routes import Api
 Request = Conversation | EmbeddingRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(msgspec.Struct, frozen=True):
     """What is forwarded, and what was found on the way. Or why nothing is forwarded."""
 
     tally: Tally

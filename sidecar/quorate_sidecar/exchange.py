@@ -2,7 +2,8 @@
 
 import itertools
 import os
-from dataclasses import dataclass, field
+
+import msgspec
 
 from quorate.audit.records import Close, Coverage, Deny, Open, Outcome
 from quorate.policy.runtime import RuntimeRules
@@ -26,18 +27,17 @@ def new_request_id() -> str:
     return f"req_{_PROCESS}{next(_COUNTER):08x}"
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(msgspec.Struct):
     """Facts that gather while a request is served. Times in seconds of the event loop's clock."""
 
     started: float
-    id: str = field(default_factory=new_request_id)
+    id: str = msgspec.field(default_factory=new_request_id)
     path: str = "unknown"
     routed: bool = False
     """True once the target is one that is served."""
     state: PodState | None = None
     request_bytes: int = 0
-    request_tally: Tally = field(default_factory=dict)
+    request_tally: Tally = {}
     recorded: bool = False
     """True once the request passed the rate limit: from there on it leaves a record."""
     opened: bool = False
@@ -46,8 +46,8 @@ class Exchange:
     received: int = 0
     released: int = 0
     released_digest: str = ""
-    answer_tally: Tally = field(default_factory=dict)
-    coverage: list[Coverage] = field(default_factory=list)
+    answer_tally: Tally = {}
+    coverage: list[Coverage] = []
     _scanner: Scanner | None = None
 
     @property

@@ -5,11 +5,12 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from quorate import limits
 from quorate.consensus.conversation import Said
 from quorate.telemetry import names
+from quorate_io.reply import Reply
 from quorate_sidecar import headers as header_rules
 from quorate_sidecar.actions.gate import ActionGate
 from quorate_sidecar.actions.scene import Scene
@@ -66,11 +67,11 @@ class Forwarder:
         finally:
             self._upstream.release(answer)
         exchange.upstream_seconds = self._loop.time() - began
-        return await self._release(exchange, api, body, scene)
+        return await self._release(request, exchange, api, body, scene)
 
     async def _release(
-        self, exchange: Exchange, api: Api, body: bytes, scene: Scene
-    ) -> web.Response:
+        self, request: web.BaseRequest, exchange: Exchange, api: Api, body: bytes, scene: Scene
+    ) -> web.StreamResponse:
         """Judge a whole answer; record it, then let it go."""
         exchange.received = len(body)
         if len(body) < OFFLOAD_BYTES:
@@ -85,9 +86,9 @@ class Forwarder:
         exchange.released = len(answer.body)
         exchange.released_digest = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
         self._recorder.end(exchange)
-        headers = header_rules.answer_headers(exchange.id)
-        headers["Content-Type"] = "application/json"
-        return web.Response(body=answer.body, headers=headers)
+        # Who speaks HTTP/1.0 would wait for other words before a connection is used again.
+        stays = request.keep_alive and request.version >= HttpVersion11
+        return Reply(header_rules.released_head(exchange.id), answer.body, keep_alive=stays)
 
     async def _stream(
         self,

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
+from aiohttp.helpers import rfc822_formatted_time
+
 from quorate_sidecar.refusal import Code, Refusal
 
 _ONCE = ("Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Host")
@@ -80,6 +82,15 @@ def media_type(headers: Mapping[str, str]) -> str:
 def answer_headers(request_id: str) -> dict[str, str]:
     """The headers that every answer to a client has."""
     return {"X-Request-Id": request_id, "Server": "quorate"}
+
+
+def released_head(request_id: str) -> bytes:
+    """The status line and headers of a whole answer that is released."""
+    text = (
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer: quorate\r\n"
+        f"X-Request-Id: {request_id}\r\nDate: {rfc822_formatted_time()}\r\n"
+    )
+    return text.encode("ascii")
 
 
 def stream_headers(request_id: str) -> dict[str, str]:

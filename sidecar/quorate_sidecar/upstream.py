@@ -102,6 +102,10 @@ class Upstream:
 
     async def read_bounded(self, answer: Answer, bytes_max: int) -> bytes:
         """The whole body of an answer. Raises Refusal if it is longer than ``bytes_max``."""
+        content = answer.content
+        if content.is_eof() and content.exception() is None and content.total_bytes <= bytes_max:
+            # Most answers arrive with their headers.
+            return content.read_nowait()
         size, parts = 0, []
         while part := await self.read(answer):
             size += len(part)
@@ -128,12 +132,19 @@ class Upstream:
 
     async def _connection(self) -> _Connection:
         """An idle connection, the latest first, or a new one."""
+        idle = self._reusable()
+        return idle if idle is not None else await self._made()
+
+    def _reusable(self) -> _Connection | None:
         fresh = self._loop.time() - IDLE_SECONDS
         while self._idle:
             connection, since = self._idle.pop()
             if since >= fresh and connection.is_connected() and not connection.should_close:
                 return connection
             connection.close()
+        return None
+
+    async def _made(self) -> _Connection:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, made = await self._loop.create_connection(

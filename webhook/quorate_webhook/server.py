@@ -15,10 +15,10 @@ from aiohttp import hdrs, web
 from quorate import limits
 from quorate.ports import Clock
 from quorate.verdict import Reason, deny
+from quorate_io.reply import Reply
 from quorate_webhook import envelope
 from quorate_webhook.answer import Answer
 from quorate_webhook.budget import Budget
-from quorate_webhook.reply import Reply
 from quorate_webhook.review import PATHS, World, review, unread
 
 CONNECTIONS_MAX = 1024
@@ -37,6 +37,7 @@ POD_SECONDS = 0.6
 """How long a binding waits for its pod to be seen: watches of scheduler and webhook race."""
 _POD_STEP = 0.03
 _FIRST_BYTES = 1024
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 READY_PATH = "/readyz"
 
 log = logging.getLogger(__name__)
@@ -151,7 +152,7 @@ class WebhookServer:
         if found.decision == "denied":
             log.info("denied: %s", found.message, extra={"path": path, "reason": found.reason})
         stays = not self._draining and request.keep_alive and request.content.at_eof()
-        return Reply(found.body, keep_alive=stays)
+        return Reply(_HEAD, found.body, keep_alive=stays)
 
     def _readiness(self) -> web.Response:
         """For whoever asks on this port, as the operator does: it may not reach the health port."""

@@ -6,7 +6,7 @@ be read is passed on as the text it is, and what cannot be attributed is nobody'
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -26,8 +26,7 @@ CUT_MIN: Final = 1 * KIB
 """Less of a message than this says nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """A call that a model wants made. ``arguments`` is JSON, if it is as it should be."""
 
     id: str
@@ -35,8 +34,7 @@ class Wanted:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(msgspec.Struct, frozen=True):
     """One message as it was exchanged. ``calls`` are an ASSISTANT's; ``answers`` is the id of the
     call that a TOOL answers, and ``name`` the name it gives itself."""
 
@@ -152,7 +150,7 @@ def _text_size(text: str) -> int:
 
 def _end(one: Said, tools: Mapping[str, str], room: int) -> Iterator[Message]:
     """The end of a message's text, as much as fits; nothing if that is hardly any."""
-    bare = next(_messages(replace(one, text="", calls=()), tools))
+    bare = next(_messages(msgspec.structs.replace(one, text="", calls=()), tools))
     room -= _size(bare)
     if room < CUT_MIN:
         return

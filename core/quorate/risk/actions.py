@@ -98,13 +98,14 @@ def actions(
 
 def signals_of(history: Sequence[Said], found: frozenset[str] = frozenset()) -> Signals:
     """What is known of answering ``history``, whatever the answer says."""
-    outside = any(one.role is Role.TOOL for one in history)
-    long = len(history) > MESSAGES_MAX or sum(map(_length, history)) > REQUEST_BYTES // 2
+    outside, length = False, 0
+    for one in history:
+        outside = outside or one.role is Role.TOOL
+        length += len(one.text)
+        for call in one.calls:
+            length += len(call.arguments)
+    long = len(history) > MESSAGES_MAX or length > REQUEST_BYTES // 2
     return Signals("", outside=outside, long=long, found=found)
-
-
-def _length(one: Said) -> int:
-    return len(one.text) + sum(len(call.arguments) for call in one.calls)
 
 
 def _arguments(call: Wanted, place: int) -> dict[str, Any] | Unjudgeable:

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from quorate.consensus.request import BANDS, Band, Risk, band_of
 from quorate.consensus.wire import SCORE_MAX
 from quorate.limits import KIB
@@ -37,8 +39,7 @@ FOUND_OTHER: Final = 300
 """A content check that has no number of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signals:
+class Signals(msgspec.Struct, frozen=True):
     """What is known of an action before anybody is asked. ``tool`` is empty for an answer."""
 
     tool: str

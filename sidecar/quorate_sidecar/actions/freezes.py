@@ -143,6 +143,8 @@ class FreezeKeeper:
 
     def _begin(self, epoch: Epoch | None) -> None:
         """Freeze what was dated ahead and is due."""
+        if not self._ahead:
+            return
         now = self._clock.now()
         due = [one for one in self._ahead.values() if not _is_ahead(one, now)]
         if epoch is None or not due:

@@ -102,6 +102,11 @@ class ActionGate:
     ) -> None:
         """Return if all that these choices would do may happen. Raises Refusal otherwise."""
         try:
+            if is_plain(scene, answers):
+                self._check_standing()
+                self.check_frozen(scene)
+                self._metrics.action(Band.LOCAL.value, "approve", ALONE, "sidecar", 0.0)
+                return
             await self._decide(exchange, scene, answers, names_of(tally))
         except Refusal:
             raise
@@ -118,11 +123,6 @@ class ActionGate:
         answers: Sequence[tuple[int, Said]],
         found: frozenset[str],
     ) -> None:
-        if is_plain(scene, answers):
-            self._check_standing()
-            self.check_frozen(scene)
-            self._metrics.action(Band.LOCAL.value, "approve", ALONE, "sidecar", 0.0)
-            return
         now = asyncio.get_running_loop().time
         began = now()
         if is_long(scene, answers):

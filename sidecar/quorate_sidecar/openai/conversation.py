@@ -14,6 +14,7 @@ from quorate_sidecar.openai.chat_request import (
     SystemMessage,
     TextPart,
     ToolMessage,
+    UserMessage,
 )
 from quorate_sidecar.openai.completion_request import CompletionRequest
 from quorate_sidecar.openai.fields import ToolCall
@@ -21,11 +22,18 @@ from quorate_sidecar.openai.fields import ToolCall
 Conversation = ChatRequest | CompletionRequest
 """A body that a model answers with words."""
 
+_ROLES: dict[type, Role] = {
+    SystemMessage: Role.SYSTEM,
+    DeveloperMessage: Role.DEVELOPER,
+    UserMessage: Role.USER,
+}
+"""Of those who say nothing but a text."""
+
 
 def asked(request: Conversation) -> tuple[Said, ...]:
     """The conversation that a request continues."""
     if isinstance(request, ChatRequest):
-        return tuple(_said(message) for message in request.messages)
+        return tuple([_said(message) for message in request.messages])
     prompts = [request.prompt] if isinstance(request.prompt, str) else request.prompt
     suffix = [request.suffix] if request.suffix else []
     return tuple(Said(Role.USER, text) for text in (*prompts, *suffix))
@@ -35,21 +43,20 @@ def answered(message: AnswerMessage | str) -> Said:
     """What a model answered: one choice of a chat, or a completion's text."""
     if isinstance(message, str):
         return Said(Role.ASSISTANT, message)
-    texts = (getattr(message, field) for field in TEXT_FIELDS)
+    texts = [getattr(message, field) for field in TEXT_FIELDS]
     return Said(Role.ASSISTANT, _joined(texts), _calls(message.tool_calls or ()))
 
 
 def _said(message: Message) -> Said:
+    text = _content(message.content)
+    role = _ROLES.get(type(message))
+    if role is not None:
+        return Said(role, text)
     if isinstance(message, AssistantMessage):
         texts = (message.refusal, message.reasoning_content, message.reasoning)
-        text = _joined((_content(message.content), *texts))
-        return Said(Role.ASSISTANT, text, _calls(message.tool_calls or ()))
-    text = _content(message.content)
-    if isinstance(message, ToolMessage):
-        return Said(Role.TOOL, text, answers=message.tool_call_id, name=message.name or "")
-    if isinstance(message, SystemMessage):
-        return Said(Role.SYSTEM, text)
-    return Said(Role.DEVELOPER if isinstance(message, DeveloperMessage) else Role.USER, text)
+        return Said(Role.ASSISTANT, _joined((text, *texts)), _calls(message.tool_calls or ()))
+    assert isinstance(message, ToolMessage)  # noqa: S101 - the last kind there is
+    return Said(Role.TOOL, text, answers=message.tool_call_id, name=message.name or "")
 
 
 def _content(content: Any) -> str:
@@ -60,8 +67,8 @@ def _content(content: Any) -> str:
 
 
 def _joined(texts: Iterable[Any]) -> str:
-    return "\n".join(text for text in texts if isinstance(text, str) and text)
+    return "\n".join([text for text in texts if isinstance(text, str) and text])
 
 
 def _calls(calls: Sequence[ToolCall]) -> tuple[Wanted, ...]:
-    return tuple(Wanted(c.id, c.function.name, c.function.arguments) for c in calls)
+    return tuple([Wanted(c.id, c.function.name, c.function.arguments) for c in calls])

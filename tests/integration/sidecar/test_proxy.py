@@ -73,6 +73,18 @@ async def test_answer_passes(proxy: Stand) -> None:
     ) == 1  # fmt: skip
 
 
+async def test_connection_to_the_model_is_used_again(proxy: Stand) -> None:
+    """One request after the other goes over one connection, also behind a refused answer."""
+    for _ in range(2):
+        assert (await proxy.post(chat()))[0] == 200
+    proxy.script = answers(completion(f"The key is {SECRET}."))
+    assert (await proxy.post(chat()))[0] == 403
+    proxy.script = answers(completion("Hello"))
+    assert (await proxy.post(chat()))[0] == 200
+    assert len({id(request.protocol) for request in proxy.seen}) == 1
+    assert len(proxy.seen) == 4
+
+
 @pytest.mark.requirement("sidecar: a planted credential in the prompt is refused")
 async def test_credential_in_the_prompt_never_reaches_the_model(proxy: Stand) -> None:
     """The request ends at the sidecar, with a reason and a record."""

@@ -4,6 +4,8 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import msgspec
@@ -61,6 +63,31 @@ async def test_plain_requests_pass(proxy: Stand) -> None:
         assert (await send(proxy, data)).startswith((b"HTTP/1.1 200", b"HTTP/1.0 200"))
     assert len(proxy.seen) == 3
     assert all(json.loads(body) == chat() for body in proxy.bodies)
+
+
+async def test_headers_of_an_answer(proxy: Stand) -> None:
+    """An answer has its length, type, date and our id, and nothing of the model server's."""
+    head, _, body = (await send(proxy, post(LENGTH, "Connection: close"))).partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    assert status == "HTTP/1.1 200 OK"
+    fields = dict(line.split(": ", 1) for line in lines)
+    assert parsedate_to_datetime(fields.pop("Date")).tzinfo is UTC
+    assert fields.pop("X-Request-Id") == proxy.seen[0].headers["X-Request-Id"]
+    assert fields == {
+        "Content-Type": "application/json",
+        "Server": "quorate",
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+    }
+
+
+async def test_old_protocol_is_answered_once(proxy: Stand) -> None:
+    """A connection of HTTP/1.0 ends behind its answer, and says so, whatever it asks for."""
+    data = post(LENGTH, "Connection: keep-alive", version="1.0")
+    async with asyncio.timeout(1.0):
+        answer = await send(proxy, data, seconds=30)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nConnection: close\r\n" in answer
 
 
 @pytest.mark.parametrize(
