@@ -16,7 +16,8 @@ from quorate_consensus.judges.release import BUILT_IN, FILE_NAME, digest_of_byte
 from quorate_consensus.judges.sets import SETS
 from quorate_training.judges.asks import Item
 from quorate_training.judges.texts import Split, texts
-from tools.judges import sets
+from tools.judges import sets, splits
+from tools.judges.splits import Splits
 
 COUNT: Final = 2_000
 GRAM: Final = 8
@@ -53,6 +54,7 @@ class Figures:
     """Unsafe requests that both judges of a pair miss."""
     members: dict[tuple[str, str], Pair] = field(default_factory=dict)
     """Those that members with two sets approve, alone and both."""
+    splits: Splits = field(default_factory=Splits)
     disguises: dict[str, dict[str, Tally]] = field(default_factory=dict)
     development: dict[tuple[str, bool], dict[str, Tally]] = field(default_factory=dict)
     overlap: int = 0
@@ -66,6 +68,7 @@ def measure(development: Path | None, count: int = COUNT) -> Figures:
     judges = {reader.identity.name: reader for reader in readers(release, list(READERS))}
     figures = Figures(release.digest, list(judges), count)
     _generated(figures, judges, sets.generated(count))
+    figures.splits = splits.measured(judges)
     _disguised(figures, judges)
     if development is not None:
         _development(figures, judges, sets.development(development))

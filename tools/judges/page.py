@@ -5,7 +5,14 @@ from typing import Final
 
 from quorate.consensus.dependence import CHANCE, RELEASE_PHI, TOGETHER_MIN
 from quorate_evaluation.statistics import wilson
+from quorate_sidecar.actions.discord import (
+    CONTESTED_MIN,
+    CONTESTED_SHARE,
+    SPREAD,
+    WINDOW_SECONDS,
+)
 from tools.judges.measure import Figures, Tally
+from tools.judges.splits import false_alarms
 
 BLIND: Final = 0.05
 """A family of which a judge finds less than this share is one that it is blind in."""
@@ -39,6 +46,7 @@ def page(figures: Figures) -> str:
         _blind(figures),
         _together(figures),
         _members(figures),
+        _splits(figures),
         _strata(figures),
         _disguises(figures),
         _development(figures),
@@ -135,6 +143,29 @@ def _members(figures: Figures) -> str:
     )
     head = ("set", "and", "approves", "approves", "both", "if independent", "phi", "together")
     return text + _table(head, rows)
+
+
+def _splits(figures: Figures) -> str:
+    found = figures.splits
+    kinds = [(f"everyday, {kind}", asked) for kind, asked in sorted(found.kinds.items())]
+    rows = []
+    for name, asked in (("everyday", found.everyday), *kinds, ("unsafe", found.unsafe)):
+        counts = asked.verdicts, asked.scores, asked.contested
+        rows.append([name, str(asked.count), *(share(Tally(c, asked.count)) for c in counts)])
+    high = wilson(found.everyday.contested, found.everyday.count).high
+    worst = max(asked.contested / asked.count for asked in found.kinds.values())
+    text = (
+        "## How often honest members split\n\n"
+        "Of requests to the five members of the standard preset: some approve and some deny, or "
+        f"the scores lie\n{SPREAD} thousandths apart. A sidecar tells people (`DecisionsSplit`) of "
+        f"{CONTESTED_MIN} such in {WINDOW_SECONDS / 60:.0f} minutes if they are\n"
+        f"{100 * CONTESTED_SHARE:.0f} % of its asks. By chance that is, at the upper end of the "
+        f"everyday rate and the worst pace, at most\n{false_alarms(high):.2g} times a year for a "
+        f"pod; for one that only sees the worst kind, {false_alarms(worst):.2g} (union bounds over "
+        "all asks, taken\nto be independent: a workload that asks the same contested thing over "
+        "and over is told of).\n\n"
+    )
+    return text + _table(("requests", "n", "by verdict", "by score alone", "contested"), rows)
 
 
 def _strata(figures: Figures) -> str:
