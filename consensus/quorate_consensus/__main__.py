@@ -15,7 +15,7 @@ from quorate_consensus import deck_trial, store_init
 from quorate_consensus.member import running
 from quorate_consensus.metrics import Metrics
 from quorate_consensus.settings import Settings, parse_arguments
-from quorate_io import logs
+from quorate_io import logs, resident
 from quorate_io.clock import SystemClock
 from quorate_io.health import HealthServer
 
@@ -31,6 +31,7 @@ async def _serve(settings: Settings) -> None:
     async with running(settings, SystemClock(), Metrics(registry)) as member:
         health = HealthServer(ready=member.not_ready, registry=registry)
         await health.listen([settings.health.host or ""], settings.health.port)
+        resident.settle()
         ends = [asyncio.create_task(stop.wait()), asyncio.create_task(member.until_rekeyed())]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

@@ -5,7 +5,7 @@ For whoever enforces: it ends with an outcome within the budget, whatever the me
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +37,9 @@ UNDER_WAY_MAX = 256
 """Asks of one enforcement point at a time. More are refused: they could not end in time."""
 LATE_SECONDS = 1.0
 """How long after the end an answer is still heard, for whoever looks for liars."""
+HEAD_START_SECONDS = 0.001
+"""For members that gave no answer last time, before all others are asked too. A refused connection
+is heard in it; where askers and members share cores, it would else wait for all their judges."""
 
 
 class Channel(Protocol):
@@ -97,6 +100,8 @@ class Asker:
         self._monotonic = monotonic
         self._under_way: set[_Ask] = set()
         self._exchanges: set[asyncio.Task[None]] = set()
+        self._missed: set[str] = set()
+        """Members that gave no answer when they were last asked."""
 
     async def close(self) -> None:
         """Wait for nobody any more, and hear nobody who is late."""
@@ -107,6 +112,7 @@ class Asker:
     def open_epoch(self, epoch: Epoch, channels: Mapping[str, Channel]) -> None:
         """Ask the members of a later epoch from now on. What was asked before is denied."""
         self._epoch, self._channels = epoch, channels
+        self._missed = set()
         for ask in tuple(self._under_way):
             ask.feed(Superseded())
 
@@ -144,6 +150,7 @@ class Asker:
             asking,
             question.targets,
             self._exchanges,
+            self._missed,
             self._signatures,
             self._watcher,
             self._monotonic,
@@ -164,6 +171,7 @@ class _Ask:
         asking: Asking,
         targets: tuple[Target, ...],
         exchanges: set[asyncio.Task[None]],
+        missed: set[str],
         signatures: Signatures,
         watcher: Watcher,
         monotonic: Callable[[], float],
@@ -175,30 +183,51 @@ class _Ask:
         self._monotonic = monotonic
         self._outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._exchanges = exchanges
+        self._missed = missed
 
     async def run(self, effects: tuple[Effect, ...], channels: Mapping[str, Channel]) -> Outcome:
         loop = asyncio.get_running_loop()
         left = self._asking.deadline - self._monotonic()
         ending = loop.call_later(max(0.0, left), self.feed, Ticked())
         listening = max(0.0, left) + LATE_SECONDS
-        for effect in effects:
-            if isinstance(effect, Broadcast):
-                for member in effect.members:
-                    self._start(member, channels.get(member), effect.message, listening)
-            else:
-                self._carry_out(effect)
         try:
+            for effect in effects:
+                if isinstance(effect, Broadcast):
+                    await self._broadcast(effect, channels, listening)
+                else:
+                    self._carry_out(effect)
             return await self._outcome
         finally:
             ending.cancel()
 
-    def _start(self, member: str, channel: Channel | None, message: bytes, seconds: float) -> None:
+    async def _broadcast(
+        self, effect: Broadcast, channels: Mapping[str, Channel], seconds: float
+    ) -> None:
+        """Ask all members: those first that may not be there, for if too many are not, it is over
+        and waits for nobody."""
+
+        def start(members: Iterable[str]) -> list[asyncio.Task[None]]:
+            found = (
+                self._start(member, channels.get(member), effect.message, seconds)
+                for member in members
+            )
+            return [task for task in found if task is not None]
+
+        doubtful = [member for member in effect.members if member in self._missed]
+        if early := start(doubtful):
+            await asyncio.wait(early, timeout=HEAD_START_SECONDS)
+        start(member for member in effect.members if member not in doubtful)
+
+    def _start(
+        self, member: str, channel: Channel | None, message: bytes, seconds: float
+    ) -> asyncio.Task[None] | None:
         if channel is None:
             self.feed(Unreachable(member))
-            return
+            return None
         task = asyncio.create_task(self._exchange(member, channel, message, seconds))
         self._exchanges.add(task)
         task.add_done_callback(self._exchanges.discard)
+        return task
 
     async def _exchange(
         self, member: str, channel: Channel, message: bytes, seconds: float
@@ -207,8 +236,10 @@ class _Ask:
             async with asyncio.timeout(seconds):
                 data = await channel.exchange(message)
         except Exception:  # no answer, whatever the reason
+            self._missed.add(member)
             self.feed(Unreachable(member))
         else:
+            self._missed.discard(member)
             self.feed(Answered(member, data))
 
     def feed(self, event: Event) -> None:

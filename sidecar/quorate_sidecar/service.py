@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from quorate.alerts import Rule
 from quorate.errors import QuorateError, Unavailable
 from quorate.telemetry import names
+from quorate_io import resident
 from quorate_io.clock import SystemClock
 from quorate_io.committee_client import CommitteeClient
 from quorate_io.health import HealthServer
@@ -190,6 +191,7 @@ class Service:
                 raise Unavailable(WILDCARD.format(port=port, hosts=", ".join(hosts))) from None
             raise Unavailable(f"port {port} cannot be bound: {error}") from None
         self._standing.port = port
+        resident.settle()
         log.info("listening on port %d of %s", port, ", ".join(hosts))
 
     async def _listen_health(self) -> None:

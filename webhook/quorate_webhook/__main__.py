@@ -1,7 +1,6 @@
 """``python3 -m quorate_webhook``: the admission webhook."""
 
 import asyncio
-import gc
 import logging
 import signal
 import sys
@@ -13,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from quorate.admission.store import Store
 from quorate.consensus import history as histories
 from quorate.errors import QuorateError
-from quorate_io import logs
+from quorate_io import logs, resident
 from quorate_io.clock import SystemClock
 from quorate_io.health import HealthServer
 from quorate_io.tls import ServingCertificate
@@ -76,10 +75,9 @@ async def _run(
 
 
 async def _warm(cache: Cache) -> None:
-    """Once everything is known, take it out of the garbage collector's rounds."""
+    """Once everything is known, have the garbage collector leave it alone."""
     await cache.synced()
-    gc.collect()
-    gc.freeze()
+    resident.settle()
     log.info("ready", extra={f"known_{kind}": n for kind, n in cache.counts().items()})
 
 

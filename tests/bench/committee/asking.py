@@ -16,6 +16,7 @@ from quorate.consensus.ask import Heard, Refused
 from quorate.consensus.keys import KeySignatures
 from quorate.consensus.thresholds import Tier
 from quorate.risk.route import FAST_MS, STRICT_MS
+from quorate_io import resident
 from quorate_io.asking import Asker, Question
 from quorate_io.committee_client import CommitteeClient
 from tests.bench.committee.members import BenchCommittee
@@ -80,6 +81,7 @@ class Sidecars:
             asker = Asker(epoch, channels, AUDIENCE, signatures, Deaf(), time.monotonic)
             self._stack.push_async_callback(asker.close)
             self._askers.append(asker)
+        resident.settle()
         return self
 
     async def __aexit__(

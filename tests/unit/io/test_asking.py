@@ -167,3 +167,40 @@ async def test_too_many_at_a_time_are_refused(
         await scene.asker.ask(_question())
     await first
     assert (await scene.asker.ask(_question())).decision is Decision.APPROVE
+
+
+@pytest.mark.requirement("2 of 5 down: strict is denied in one round trip")
+async def test_who_did_not_answer_is_tried_before_others_are_set_to_work(scene: Scene) -> None:
+    """With two down that were down before, a strict ask is denied before any other member is
+    asked: on shared cores their judges would take them. They are asked all the same, for whoever
+    looks for liars."""
+    for name in ("m3", "m4"):
+        scene.channels[name].error = ConnectionRefusedError()
+    await scene.asker.ask(_question())
+    asked: dict[str, bool] = {}
+
+    class Noted(Channel):
+        """Notes whether the ask had ended when the member was asked."""
+
+        async def exchange(self, message: bytes) -> bytes:
+            asked[self.member.name] = again.done()
+            return await super().exchange(message)
+
+    for name, channel in scene.channels.items():
+        scene.channels[name] = Noted(channel.member)
+        scene.channels[name].error = channel.error
+    again = asyncio.create_task(scene.asker.ask(_question()))
+    assert (await again).cause is Cause.NO_QUORUM
+    await asyncio.sleep(0.1)
+    assert asked == {"m3": False, "m4": False, "m0": True, "m1": True, "m2": True}
+
+
+async def test_who_is_back_is_heard_again(scene: Scene) -> None:
+    """That a member did not answer is no reason not to ask it, nor to wait long for it."""
+    scene.channels["m3"].error = scene.channels["m4"].error = ConnectionRefusedError()
+    assert (await scene.asker.ask(_question())).decision is Decision.DENY
+    scene.channels["m3"].error, scene.channels["m4"].seconds = None, 0.5
+    scene.channels["m4"].error = None
+    begin = time.monotonic()
+    assert (await scene.asker.ask(_question())).decision is Decision.APPROVE
+    assert time.monotonic() - begin < 0.4
