@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 class Panel(Protocol):
     """A member's judges."""
 
+    def at_once(self, request: bytes, left_ms: int) -> Judgement | None:
+        """What they say of a request if nobody has to be waited for, else None."""
+
     async def judge(self, request: bytes, left_ms: int) -> Judgement:
         """What they say of a request, within ``left_ms``."""
 
@@ -140,9 +143,10 @@ class Voting:
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case Judge():
-                task = asyncio.create_task(self._judge(effect))
-                self._judging.add(task)
-                task.add_done_callback(self._judging.discard)
+                if not self._judged_at_once(effect):
+                    task = asyncio.create_task(self._judge(effect))
+                    self._judging.add(task)
+                    task.add_done_callback(self._judging.discard)
             case Persist():
                 assert self._writer is not None  # noqa: S101 - start() comes first
                 self._writer.append(effect.sequence, self._store.hand_over(effect))
@@ -151,9 +155,22 @@ class Voting:
                 if future is not None and not future.done():
                     future.set_result(data)
 
+    def _judged_at_once(self, effect: Judge) -> bool:
+        begin = self._monotonic()
+        try:
+            judgement = self._panel.at_once(effect.request, _left(effect))
+        except Exception:  # whatever goes wrong while judging is a DENY
+            log.exception("a judge failed")
+            judgement = JUDGE_FAILED
+        if judgement is None:
+            return False
+        self._meter.voted(judgement, self._monotonic() - begin)
+        self._feed(core.Judged(effect.epoch, effect.key, judgement))
+        return True
+
     async def _judge(self, effect: Judge) -> None:
         begin = self._monotonic()
-        left_ms = max(0, effect.left_ms - NETWORK_MS)
+        left_ms = _left(effect)
         try:
             async with asyncio.timeout(left_ms / 1000):
                 judgement = await self._panel.judge(effect.request, left_ms)
@@ -173,6 +190,11 @@ class Voting:
         self.store_broken = error.strerror or type(error).__name__
         self._meter.not_stored()
         self._feed(core.PersistFailed())
+
+
+def _left(effect: Judge) -> int:
+    """For the judges, in milliseconds."""
+    return max(0, effect.left_ms - NETWORK_MS)
 
 
 async def _end(writing: asyncio.Task[None] | None, writer: GroupWriter | None) -> None:

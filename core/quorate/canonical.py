@@ -22,6 +22,12 @@ INTEGER_MAX = 2**53 - 1
 # Possessive, so that no text makes it try twice.
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
+_PLAIN = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
+)
+# Where there is no white space, and with white space nothing is canonical anyway. Some texts too.
+_MAYBE_FRACTION = re.compile(rb"(?:^|[:,\[])-?[0-9]+[.eE]")
+_TWO_UNITS = re.compile("[\U00010000-\U0010ffff]")
 _TYPE_NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
 
 
@@ -110,6 +116,21 @@ def canonical(value: Any) -> bytes:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeError, RecursionError) as error:
         raise InvalidInput(f"has no canonical form: {error}") from None
+
+
+def is_canonical(value: Any, data: bytes) -> bool:
+    """Whether ``data``, of which :func:`parse` made ``value``, is the canonical form of it.
+
+    Mostly told by the standard library's encoder, which takes a tenth of the time. It differs from
+    RFC 8785 in how numbers with a fraction are written, and in the order of keys that hold
+    characters of two UTF-16 units.
+    """
+    if _MAYBE_FRACTION.search(data):
+        return canonical(value) == data
+    plain = _PLAIN.encode(value)
+    if not plain.isascii() and _TWO_UNITS.search(plain):
+        return canonical(value) == data
+    return plain.encode("utf-8") == data
 
 
 def digest_of(value: Any) -> str:

@@ -6,6 +6,7 @@ short instruction changes nothing.
 """
 
 import io
+import threading
 import zipfile
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from quorate.errors import InvalidInput, LimitExceeded
 from quorate.text import views
-from quorate_features.shingles import code_points, ngrams
+from quorate_features.shingles import code_points, ngrams_of
 
 SIZES: Final = (3, 4, 5, 7)
 BUCKETS: Final = 1 << 16
@@ -41,7 +42,7 @@ class Linear:
 
         Raises LimitExceeded for a text of more than WINDOWS_MAX windows.
         """
-        return max(self.margin_of(features) for features in windows(text))
+        return max(map(self._margin_of_all, _windows(text)))
 
     def suspicion(self, text: str) -> float:
         """The highest margin of ``text`` as it is and of all it decodes to."""
@@ -49,28 +50,64 @@ class Linear:
 
     def margin_of(self, features: NDArray[np.int64]) -> float:
         """The margin of one window's distinct buckets."""
-        if not len(features):
+        return self._scaled(self.weights[features], len(features))
+
+    def _margin_of_all(self, features: NDArray[np.int64]) -> float:
+        """The margin of one window's buckets, each as often as it is there."""
+        once = _once(features)
+        return self._scaled(self.weights[features][once], int(np.count_nonzero(once)))
+
+    def _scaled(self, found: NDArray[np.int8], count: int) -> float:
+        if not count:
             return self.bias
-        total = int(self.weights[features].sum(dtype=np.int64))
-        return float(total * self.unit / float(np.sqrt(len(features))) + self.bias)
+        total = int(found.sum(dtype=np.int64))
+        return float(total * self.unit / float(np.sqrt(count)) + self.bias)
+
+
+class _Places(threading.local):
+    """For each bucket where it was seen last, in the window that a thread looks at. Never cleared:
+    only what was written for that window is read for it."""
+
+    def __init__(self) -> None:
+        self.last = np.zeros(BUCKETS, dtype=np.int32)
+
+
+_places = _Places()
+_NUMBERED: Final = np.arange(len(SIZES) * WINDOW, dtype=np.int32)
+
+
+def _once(features: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Where each bucket stands once of all the times it is there: faster than sorting."""
+    numbered = _NUMBERED[: len(features)]
+    last = _places.last
+    last[features] = numbered
+    once: NDArray[np.bool_] = last[features] == numbered
+    return once
 
 
 def windows(text: str) -> list[NDArray[np.int64]]:
     """The distinct buckets of each window of ``text``; of one without characters, none."""
+    return [np.unique(found) for found in _windows(text)]
+
+
+def _windows(text: str) -> list[NDArray[np.int64]]:
+    """The buckets of each window, each as often as it is there."""
     text = f" {text} "
     step = WINDOW // 2
     starts = range(0, max(1, len(text) - step), step)
     if len(starts) > WINDOWS_MAX:
         raise LimitExceeded(f"a text of more than {WINDOWS_MAX} windows")
-    points = code_points(text)
-    hashed = [(ngrams(points, size) & np.uint64(BUCKETS - 1)).astype(np.int64) for size in SIZES]
+    hashed = [
+        (of_size & np.uint64(BUCKETS - 1)).view(np.int64)
+        for of_size in ngrams_of(code_points(text), SIZES)
+    ]
     found = []
     for start in starts:
         parts = [
             of_size[start : max(start, start + WINDOW - size + 1)]
             for size, of_size in zip(SIZES, hashed, strict=True)
         ]
-        found.append(np.unique(np.concatenate(parts)))
+        found.append(np.concatenate(parts))
     return found
 
 

@@ -19,9 +19,14 @@ SKETCH_MIN: Final = 24
 """A text with fewer n-grams is too short to be told by them."""
 
 
+def hashes(text: str) -> Hashes:
+    """The n-gram hashes of the letters and digits of ``text``, in order."""
+    return ngrams(code_points(squash(text)), SIZE) >> np.uint64(32)
+
+
 def grams(text: str) -> Hashes:
-    """The distinct n-gram hashes of the letters and digits of ``text``, sorted."""
-    return np.unique(ngrams(code_points(squash(text)), SIZE) >> np.uint64(32))
+    """The distinct :func:`hashes` of ``text``, sorted."""
+    return np.unique(hashes(text))
 
 
 def sketch(text: str) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from quorate.canonical import canonical, parse
+from quorate.canonical import canonical, is_canonical, parse
 from quorate.errors import QuorateError
 
 text = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -72,3 +72,19 @@ def test_one_changed_byte_is_refused_or_another_value(value: Any, where: int, fl
         assert canonical(changed) != canonical(value)
     except QuorateError:
         return
+
+
+@given(values, st.booleans(), st.booleans(), st.booleans())
+@example({"\ue000": 1, "\U00010000": 2}, False, True, False)
+@example([1.0, 1e3, -0.0, 1e-7], False, True, False)
+@example({"a": "b:1.5", "c": "\x7f\u2028\x01"}, False, True, False)
+def test_what_is_canonical_is_told_as_by_the_canonical_form(
+    value: Any, escaped: bool, ordered: bool, spaced: bool
+) -> None:
+    """However a document is written, the quick way says what making the form anew says."""
+    separators = (", ", ": ") if spaced else (",", ":")
+    text = json.dumps(value, ensure_ascii=escaped, sort_keys=ordered, separators=separators)
+    for data in (canonical(value), text.encode("utf-8")):
+        again = parsed(data)
+        if not isinstance(again, QuorateError):
+            assert is_canonical(again, data) is (canonical(again) == data)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from quorate.consensus.request import Request
 from quorate.consensus.wire import REASONS_MAX, SCORE_MAX, Verdict
@@ -62,6 +62,17 @@ class Judge(Protocol):
 
     async def judge(self, request: Request, left_ms: int) -> Opinion:
         """What it says of ``request``. ``left_ms`` is what is left of the time, its own included.
+
+        Whatever it raises is a DENY.
+        """
+
+
+@runtime_checkable
+class Prompt(Protocol):
+    """A :class:`Judge` that mostly has its answer without waiting for anything."""
+
+    def at_once(self, request: Request) -> Opinion | None:
+        """What it says of a small ``request``; None if that has to be waited for.
 
         Whatever it raises is a DENY.
         """

@@ -11,19 +11,32 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from quorate import limits
 from quorate.canonical import canonical
 from quorate.consensus import request as requests
 from quorate.consensus.member import Judgement
 from quorate.consensus.request import Request
 from quorate.consensus.wire import JUDGE_FAILED, JUDGE_LATE, REASONS_MAX, SCORE_MAX, Verdict
 from quorate.errors import InvalidInput, QuorateError
-from quorate_consensus.judges.opinion import Failure, Identity, Judge, Opinion, check, denied
+from quorate_consensus.judges.opinion import (
+    Failure,
+    Identity,
+    Judge,
+    Opinion,
+    Prompt,
+    check,
+    denied,
+)
 
 JUDGES_MAX: Final = 16
 ABANDONED_MAX: Final = 256
 """Judges still running after their time. More, and nobody is asked until some have ended."""
 GUARD_MS: Final = 5
 """Kept of the asker's time for what comes after: the vote has to be signed, kept and sent."""
+AT_ONCE_BYTES: Final = 4 * limits.KIB
+"""Of a request that may be judged on the event loop. Threads share one interpreter, so handing over
+a small one cost more than reading it: about a millisecond for all judges, and 20 for the worst that
+was found of this size. A larger one would keep everybody else waiting."""
 MALFORMED: Final = "panel/RequestMalformed"
 _FAILURES: Final = {
     failure.value: JUDGE_LATE if failure in (Failure.LATE, Failure.OVERLOADED) else JUDGE_FAILED
@@ -83,6 +96,8 @@ class Panel:
         self._monotonic = monotonic
         self._parse = parse
         self._abandoned: set[asyncio.Task[Opinion]] = set()
+        prompt = [judge for judge in self._judges if isinstance(judge, Prompt)]
+        self._prompt = tuple(prompt) if len(prompt) == len(self._judges) else ()
         self.digest = judges_digest([judge.identity for judge in judges])
         """What a member's ballots name as its judges."""
 
@@ -96,6 +111,35 @@ class Panel:
             return Judgement(Verdict.DENY, SCORE_MAX, (JUDGE_LATE,))
         opinions = await self.opinions(parsed, left_ms - GUARD_MS)
         return combine(opinions)
+
+    def at_once(self, request: bytes, left_ms: int) -> Judgement | None:
+        """As :meth:`judge`, without waiting; None if the request is large, or if any judge has to
+        wait for something. Raises nothing."""
+        if len(request) > AT_ONCE_BYTES or not self._prompt or left_ms <= GUARD_MS:
+            return None
+        try:
+            parsed = self._parse(request)
+        except QuorateError:
+            return Judgement(Verdict.DENY, SCORE_MAX, (MALFORMED,))
+        begin = self._monotonic()
+        opinions: list[tuple[str, Opinion]] = []
+        for judge, prompt in zip(self._judges, self._prompt, strict=True):
+            opinion = self._say(judge, prompt, parsed)
+            if opinion is None:
+                return None
+            seconds = self._monotonic() - begin
+            if seconds * 1000 > min(judge.deadline_ms, left_ms - GUARD_MS):
+                opinion = denied(Failure.LATE)
+            self._meter.heard(judge.identity.name, opinion, seconds)
+            opinions.append((judge.identity.name, opinion))
+        return combine(opinions)
+
+    def _say(self, judge: Judge, prompt: Prompt, request: Request) -> Opinion | None:
+        try:
+            said = prompt.at_once(request)
+        except Exception as error:  # the boundary: a judge that fails has denied
+            return _failed(judge, error)
+        return None if said is None else _checked(judge, said)
 
     async def opinions(self, request: Request, left_ms: int) -> list[tuple[str, Opinion]]:
         """What each judge says, by name, in the order of the panel."""
@@ -135,19 +179,28 @@ class Panel:
             # A judge may raise this without anybody having cancelled it.
             return denied(Failure.ERROR)
         except Exception as error:  # the boundary: a judge that fails has denied
-            log.warning("judge %s failed: %s", judge.identity.name, type(error).__name__)
-            return denied(Failure.ERROR)
-        try:
-            return check(said)
-        except InvalidInput as error:
-            log.warning("judge %s: %s", judge.identity.name, error)
-            return denied(Failure.MALFORMED)
+            return _failed(judge, error)
+        return _checked(judge, said)
 
     def _abandon(self, task: asyncio.Task[Opinion]) -> None:
         """Nobody waits for it any more. Held until it ends, so that it is not lost half way."""
         self._abandoned.add(task)
         task.add_done_callback(self._abandoned.discard)
         task.cancel()
+
+
+def _failed(judge: Judge, error: Exception) -> Opinion:
+    log.warning("judge %s failed: %s", judge.identity.name, type(error).__name__)
+    return denied(Failure.ERROR)
+
+
+def _checked(judge: Judge, said: object) -> Opinion:
+    """What it said, if that is an opinion; a DENY if not."""
+    try:
+        return check(said)
+    except InvalidInput as error:
+        log.warning("judge %s: %s", judge.identity.name, error)
+        return denied(Failure.MALFORMED)
 
 
 def combine(opinions: Sequence[tuple[str, Opinion]]) -> Judgement:

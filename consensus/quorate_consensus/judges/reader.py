@@ -32,6 +32,10 @@ class OnThread:
         """Which judge it is."""
         return self._reader.identity
 
+    def at_once(self, request: Request) -> Opinion:
+        """What the reader says, read on the caller's thread."""
+        return self._reader.read(request)
+
     async def judge(self, request: Request, left_ms: int) -> Opinion:
         """What the reader says."""
         loop = asyncio.get_running_loop()

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from quorate import limits
-from quorate.canonical import canonical, parse_object
+from quorate.canonical import canonical, is_canonical, parse_object
 from quorate.consensus.wire import REQUEST_BYTES, SCORE_MAX
 from quorate.errors import InvalidInput, LimitExceeded
 from quorate.statements import DigestText, Identifier, convert
@@ -135,7 +135,7 @@ def encode(request: Request) -> bytes:
 def parse(data: bytes) -> Request:
     """Read a request. Raises InvalidInput, LimitExceeded for anything but one canonical form."""
     document = parse_object(data, bytes_max=REQUEST_BYTES, what="request")
-    if canonical(document) != data:
+    if not is_canonical(document, data):
         raise InvalidInput("is not in its canonical form", field="request")
     request = convert(document, Request, "request")
     _check(request)

@@ -45,10 +45,12 @@ def normal(text: str) -> str:
 def squash(text: str) -> str:
     """The letters and digits of ``text`` in their one spelling, and nothing between them."""
     found = normal(text)
-    return _SIGNS.sub("", found) if found.isascii() else "".join(filter(str.isalnum, found))
+    if found.isascii():
+        return found.encode("ascii").translate(None, _SIGNS).decode("ascii")
+    return "".join(filter(str.isalnum, found))
 
 
-_SIGNS: Final = re.compile(r"[^a-z0-9]+")
+_SIGNS: Final = bytes(code for code in range(128) if not chr(code).isalnum())
 
 
 def _shown(match: re.Match[str]) -> str:

@@ -40,6 +40,15 @@ class Panel:
         self.seconds = 0.0
         self.error: Exception | None = None
         self.asked = 0
+        self.prompt = False
+
+    def at_once(self, request: bytes, left_ms: int) -> Judgement | None:
+        if not self.prompt:
+            return None
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return self.judgement
 
     async def judge(self, request: bytes, left_ms: int) -> Judgement:
         self.asked += 1
@@ -277,3 +286,18 @@ async def test_stopping_answers_what_is_under_way(scene: Scene) -> None:
 def test_late_and_failed_look_dangerous() -> None:
     """What was not judged scores as the worst."""
     assert room.JUDGE_LATE.score == room.JUDGE_FAILED.score == wire.SCORE_MAX
+
+
+async def test_a_judgement_at_once_is_kept_before_it_is_said(tmp_path: Path) -> None:
+    """What needs no waiting goes the same way: to the disk, then to whoever asked, and stays."""
+    scene = Scene(tmp_path)
+    scene.panel.prompt = True
+    async with scene.voting() as voting:
+        assert scene.read(await voting.ask(scene.ask(), Target({}))).verdict is Verdict.APPROVE
+        assert scene.meter.groups == 1
+        scene.panel.judgement = DENY
+        assert scene.read(await voting.ask(scene.ask(), Target({}))).verdict is Verdict.APPROVE
+        assert scene.panel.asked == 1
+        scene.panel.error = ValueError("a judge broke")
+        ballot = scene.read(await voting.ask(scene.ask(b"another"), Target({})))
+        assert (ballot.verdict, ballot.reasons) == (Verdict.DENY, (wire.JUDGE_FAILED,))

@@ -3,6 +3,7 @@
 import base64
 import io
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from quorate.consensus.request import Request
 from quorate.consensus.wire import Verdict
 from quorate.errors import InvalidInput
 from quorate_consensus.judges.opinion import Opinion
-from quorate_features import linear
+from quorate_features import linear, shingles
 from quorate_features.linear import BUCKETS, WINDOW, Linear
 from tests.fakes.asking import action, request, result, system, user
 from tests.unit.judges import built_in
@@ -143,3 +144,24 @@ def test_a_model_is_written_and_read() -> None:
     again = linear.load(data)
     assert linear.save(again) == data
     assert again.suspicion(ATTACK) == model.suspicion(ATTACK)
+
+
+@given(st.text(max_size=700))
+def test_repeats_count_once(text: str) -> None:
+    """A margin is that of the distinct buckets, though no window is sorted for it; and hashes made
+    together are those made one by one."""
+    model = Linear((np.arange(BUCKETS) % 251 - 125).astype(np.int8), 0.25, -1.5, 2.0)
+    assert model.margin(text) == max(map(model.margin_of, linear.windows(text)))
+    points = shingles.code_points(text)
+    together = shingles.ngrams_of(points, linear.SIZES)
+    for size, found in zip(linear.SIZES, together, strict=True):
+        assert np.array_equal(found, shingles.ngrams(points, size))
+
+
+def test_threads_do_not_see_each_others_windows() -> None:
+    """Large requests are read on threads while small ones are read beside them."""
+    model = Linear((np.arange(BUCKETS) % 251 - 125).astype(np.int8), 0.25, -1.5, 2.0)
+    texts = [f"{ATTACK} {number} {QUESTION}" * (1 + number % 3) for number in range(200)]
+    alone = [model.margin(text) for text in texts]
+    with ThreadPoolExecutor(8) as workers:
+        assert list(workers.map(model.margin, texts)) == alone

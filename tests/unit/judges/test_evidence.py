@@ -95,7 +95,11 @@ class World:
     async def read(self, made: Request) -> Opinion:
         """The judge's opinion of what arrives as bytes."""
         encoded(made)
-        return await self.judge.judge(made, 5_000)
+        early = self.judge.at_once(made)
+        opinion = await self.judge.judge(made, 5_000)
+        assert early in (None, opinion), "at once it says the same, or nothing"
+        assert self.judge.at_once(made) == (opinion if made.capability != "admission" else None)
+        return opinion
 
 
 @pytest.fixture

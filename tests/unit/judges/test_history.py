@@ -136,3 +136,12 @@ def test_a_list_that_is_refused(document: dict[str, Any]) -> None:
     """Doubled ids, sketches out of order or too short: refused when the release is loaded."""
     with pytest.raises(InvalidInput):
         read_incidents(document)
+
+
+@given(st.lists(st.text(max_size=60), max_size=4))
+def test_what_no_sketch_can_hold_is_left_out_and_nothing_else(texts: list[str]) -> None:
+    """The shares are those of all hashes."""
+    incidents = JUDGE._incidents
+    found = grams(" ".join([*texts, INCIDENT[:90], *texts]))
+    assert incidents.shares(np.unique(incidents.candidates(found))) == incidents.shares(found)
+    assert max(incidents.shares(found)) > 0

@@ -17,6 +17,7 @@ from quorate.errors import InvalidInput
 from quorate_consensus.judges.opinion import Failure, Identity, Opinion
 from quorate_consensus.judges.panel import (
     ABANDONED_MAX,
+    AT_ONCE_BYTES,
     MALFORMED,
     Panel,
     combine,
@@ -261,3 +262,70 @@ def test_combining(said: list[Opinion]) -> None:
     assert all(len(reason) <= 64 for reason in judged.reasons)
     if len(denied) <= REASONS_MAX:
         assert {reason.partition("/")[0] for reason in judged.reasons} >= {f"j{i}" for i in denied}
+
+
+class Prompt(Scripted):
+    """A judge that may have its answer at once."""
+
+    def __init__(self, name: str, act: Callable[[], Any], deadline_ms: int = 200) -> None:
+        super().__init__(name, says(YES), deadline_ms)
+        self._now = act
+
+    def at_once(self, request: Request) -> Any:
+        """The scripted answer, of whatever type."""
+        return self._now()
+
+
+def fails() -> Any:
+    """An act that raises."""
+    raise ValueError
+
+
+def dawdles() -> Any:
+    """An act that takes longer than it may."""
+    time.sleep(0.05)
+    return YES
+
+
+@pytest.mark.parametrize(
+    ("acts", "verdict", "reasons"),
+    [
+        ([lambda: YES, lambda: YES], Verdict.APPROVE, ()),
+        ([lambda: YES, lambda: NO], Verdict.DENY, ("b/Bad",)),
+        ([lambda: YES, fails], Verdict.DENY, (wire.JUDGE_FAILED,)),
+        ([lambda: YES, lambda: "yes"], Verdict.DENY, (wire.JUDGE_FAILED,)),
+        ([lambda: YES, dawdles], Verdict.DENY, (wire.JUDGE_LATE,)),
+        ([dawdles, lambda: YES], Verdict.DENY, (wire.JUDGE_LATE,)),
+    ],
+)
+def test_a_small_request_is_judged_at_once_by_the_same_rules(
+    acts: list[Callable[[], Any]], verdict: Verdict, reasons: tuple[str, ...]
+) -> None:
+    """Any DENY denies; a judge that fails, talks nonsense or takes too long has denied."""
+    panel = Panel([Prompt(name, act, 20) for name, act in zip("ab", acts, strict=True)])
+    judgement = panel.at_once(ASK, 200)
+    assert judgement is not None
+    assert (judgement.verdict, judgement.reasons) == (verdict, reasons)
+
+
+def test_the_askers_time_bounds_judges_at_once() -> None:
+    """Who has less time left than a judge may take is denied when that is over."""
+    judgement = Panel([Prompt("a", dawdles, 5_000)]).at_once(ASK, 30)
+    assert judgement is not None
+    assert judgement.reasons == (wire.JUDGE_LATE,)
+
+
+def test_what_has_to_be_waited_for_is_not_judged_at_once() -> None:
+    """A large request, a judge that must wait, or that never says: somebody else has to ask."""
+    large = encoded(request(user("x" * AT_ONCE_BYTES)))
+    assert Panel([Prompt("a", lambda: YES)]).at_once(large, 200) is None
+    assert Panel([Prompt("a", lambda: YES), Prompt("b", lambda: None)]).at_once(ASK, 200) is None
+    assert Panel([Prompt("a", lambda: YES), Scripted("b", says(YES))]).at_once(ASK, 200) is None
+    assert Panel([Prompt("a", lambda: YES)]).at_once(ASK, 0) is None
+
+
+def test_nonsense_is_denied_at_once() -> None:
+    """What is no request is denied without asking a judge."""
+    judgement = Panel([Prompt("a", fails)]).at_once(b"{}", 200)
+    assert judgement is not None
+    assert judgement.reasons == (MALFORMED,)

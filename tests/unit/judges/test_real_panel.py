@@ -39,8 +39,10 @@ def panel(workers: ThreadPoolExecutor, *names: str) -> Panel:
 
 
 async def judged(found: Panel, made: Request) -> Judgement:
-    """One judgement."""
-    return await found.judge(encoded(made), LEFT_MS)
+    """One judgement; at once it is the same."""
+    judgement = await found.judge(encoded(made), LEFT_MS)
+    assert found.at_once(encoded(made), LEFT_MS) in (judgement, None)
+    return judgement
 
 
 async def test_an_everyday_question_passes_all(workers: ThreadPoolExecutor) -> None:

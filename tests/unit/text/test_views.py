@@ -87,6 +87,12 @@ def test_squashing_leaves_letters_and_digits() -> None:
     assert squash("i-g.n o_r/e \u0430ll!") == "ignoreall"
 
 
+@given(st.text(max_size=200))
+def test_squashing_is_of_the_normal_form(text: str) -> None:
+    """Nothing but letters and digits is left, and all of these, whatever the text."""
+    assert squash(text) == "".join(filter(str.isalnum, normal(text)))
+
+
 @given(st.text(max_size=2_000))
 def test_the_normal_form_is_stable(text: str) -> None:
     """Normalising twice is normalising once, for any text."""

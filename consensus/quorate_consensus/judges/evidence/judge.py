@@ -79,6 +79,18 @@ class EvidenceJudge:
         self._kept: OrderedDict[tuple[object, ...], _Kept] = OrderedDict()
         self._lock = Lock()
 
+    def at_once(self, request: Request) -> Opinion | None:
+        """As :meth:`judge`, if nothing has to be verified for it."""
+        found = self._look_up(request)
+        if isinstance(found, Lacking):
+            return Opinion(Verdict.DENY, SCORE_MAX, (found.value,))
+        if request.capability == ADMISSION:
+            return None
+        now = self._clock.now()
+        evaluations = [self._used_again(policy, found[1], now) for policy in found[0]]
+        known = [evaluation for evaluation in evaluations if evaluation is not None]
+        return _holds(known) if len(known) == len(evaluations) else None
+
     async def judge(self, request: Request, left_ms: int) -> Opinion:
         """Approve if every policy that the request names holds for its model."""
         found = self._look_up(request)
@@ -116,11 +128,7 @@ class EvidenceJudge:
         now = self._clock.now()
         if request.capability == ADMISSION:
             return self._certifiable(request, policies, model, now)
-        denials: dict[str, None] = {}
-        for policy in policies:
-            verdict = self._standing(policy, model, now).verdict
-            denials |= dict.fromkeys(denial.reason.value for denial in verdict.denials)
-        return _opinion(list(denials))
+        return _holds([self._standing(policy, model, now) for policy in policies])
 
     def _certifiable(
         self,
@@ -146,29 +154,46 @@ class EvidenceJudge:
 
     def _standing(self, policy: CompiledPolicy, model: ObservedModel, now: datetime) -> Evaluation:
         """An evaluation, or the one of a moment ago of the very same documents."""
-        digest = model.model.spec.manifest_digest
-        remembered = self._failed_gates.about(policy, digest)
-        key = (policy.judged_by, model.namespace, model.name, model.digest)
-        with self._lock:
-            kept = self._kept.get(key)
-        same = kept is not None and kept.remembered is remembered
-        if kept is not None and same and kept.made_at <= now < kept.until:
-            return kept.evaluation
+        known = self._used_again(policy, model, now)
+        if known is not None:
+            return known
+        remembered = self._remembered(policy, model)
         evaluation = self._evaluated(policy, model, now)
         until = now + timedelta(seconds=KEPT_SECONDS)
         until = min(until, evaluation.not_after) if evaluation.not_after else until
         with self._lock:
-            self._kept[key] = _Kept(evaluation, remembered, now, until)
+            self._kept[_key(policy, model)] = _Kept(evaluation, remembered, now, until)
             if len(self._kept) > KEPT_MAX:
                 self._kept.popitem(last=False)
         return evaluation
 
+    def _used_again(
+        self, policy: CompiledPolicy, model: ObservedModel, now: datetime
+    ) -> Evaluation | None:
+        """The evaluation of a moment ago of the very same documents, if there is one."""
+        with self._lock:
+            kept = self._kept.get(_key(policy, model))
+        if kept is None or kept.remembered is not self._remembered(policy, model):
+            return None
+        return kept.evaluation if kept.made_at <= now < kept.until else None
+
+    def _remembered(self, policy: CompiledPolicy, model: ObservedModel) -> tuple[Document, ...]:
+        return self._failed_gates.about(policy, model.model.spec.manifest_digest)
+
     def _evaluated(self, policy: CompiledPolicy, model: ObservedModel, now: datetime) -> Evaluation:
-        digest = model.model.spec.manifest_digest
-        remembered = self._failed_gates.about(policy, digest)
+        remembered = self._remembered(policy, model)
         servers = self._images.under(policy, now)
         cluster_id = self._epochs.head.cluster_id
         return evaluated(cluster_id, self._sigstore, policy, model, now, remembered, servers)
+
+
+def _key(policy: CompiledPolicy, model: ObservedModel) -> tuple[object, ...]:
+    return policy.judged_by, model.namespace, model.name, model.digest
+
+
+def _holds(evaluations: list[Evaluation]) -> Opinion:
+    denials = (denial for one in evaluations for denial in one.verdict.denials)
+    return _opinion(list(dict.fromkeys(denial.reason.value for denial in denials)))
 
 
 def _opinion(reasons: list[str]) -> Opinion:

@@ -13,6 +13,8 @@ from quorate_features.shingles import Hashes
 from quorate_features.sketches import SIZE, SKETCH_MAX, SKETCH_MIN
 
 INCIDENTS_MAX: Final = 4_096
+ENDS_BITS: Final = 16
+_ENDS: Final = np.uint64((1 << ENDS_BITS) - 1)
 
 _Hash = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 
@@ -42,6 +44,13 @@ class Incidents:
     sizes: NDArray[np.int64]
     hashes: Hashes
     owners: NDArray[np.int64]
+    ends: NDArray[np.bool_]
+    """Whether any hash has these ENDS_BITS last bits."""
+
+    def candidates(self, found: Hashes) -> Hashes:
+        """All of ``found`` that may be in a sketch, and a few more: most texts hold few, and only
+        these need be sorted and looked up."""
+        return found[self.ends[(found & _ENDS).view(np.int64)]]
 
     def shares(self, found: Hashes) -> list[float]:
         """How much of each incident is among the distinct hashes ``found``."""
@@ -67,12 +76,16 @@ def read_incidents(document: dict[str, Any]) -> Incidents:
             raise InvalidInput("must be sorted, each once", field=f"history.{incident.id}.sketch")
         hashes.extend(incident.sketch)
         owners.extend([number] * len(incident.sketch))
-    order = np.argsort(np.array(hashes, dtype=np.uint64), kind="stable")
+    known = np.array(hashes, dtype=np.uint64)
+    order = np.argsort(known, kind="stable")
+    ends = np.zeros(1 << ENDS_BITS, dtype=np.bool_)
+    ends[(known & _ENDS).view(np.int64)] = True
     return Incidents(
         threshold=file.threshold,
         names=names,
         denies=tuple(incident.verdict == "deny" for incident in file.incidents),
         sizes=np.array([len(incident.sketch) for incident in file.incidents], dtype=np.int64),
-        hashes=np.array(hashes, dtype=np.uint64)[order],
+        hashes=known[order],
         owners=np.array(owners, dtype=np.int64)[order],
+        ends=ends,
     )

@@ -12,7 +12,7 @@ from quorate_consensus.judges.by_origin import by_origin
 from quorate_consensus.judges.history.incidents import Incidents
 from quorate_consensus.judges.opinion import Identity, Opinion
 from quorate_features.shingles import Hashes
-from quorate_features.sketches import grams
+from quorate_features.sketches import hashes
 
 NAME: Final = "history"
 VERSION: Final = 1
@@ -30,7 +30,7 @@ class HistoryJudge:
 
     def read(self, request: Request) -> Opinion:
         """What the list says; the score is the largest share of any incident."""
-        shares = self._incidents.shares(_grams(request))
+        shares = self._incidents.shares(self._grams(request))
         threshold = self._incidents.threshold
         denied = any(
             share >= threshold and denies
@@ -43,9 +43,14 @@ class HistoryJudge:
             reasons=(SIMILAR,) if highest >= threshold else (),
         )
 
-
-def _grams(request: Request) -> Hashes:
-    """Of everything that is read, decoded too; each origin as one text."""
-    texts = by_origin(request)
-    found = [grams(view) for origin in READ if origin in texts for view in views(texts[origin])]
-    return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.uint64)
+    def _grams(self, request: Request) -> Hashes:
+        """Of everything that is read, decoded too, what the list may know; each origin as one
+        text."""
+        texts = by_origin(request)
+        found = [
+            self._incidents.candidates(hashes(view))
+            for origin in READ
+            if origin in texts
+            for view in views(texts[origin])
+        ]
+        return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.uint64)
