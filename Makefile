@@ -35,7 +35,7 @@ SEED ?=
 sim: venv ## Simulate 100,000 runs of the committee; writes build/sim.json (SEED=N replays one with its trace)
 	$(RUN) -m tests.sim $(if $(SEED),--seed $(SEED) --verbose)
 
-sim-mutants: venv ## Break the committee's protocol in 49 ways, each to be noticed; writes build/sim-mutants.json
+sim-mutants: venv ## Break the committee's protocol in 54 ways, each to be noticed; writes build/sim-mutants.json
 	$(RUN) -m tests.sim.mutation
 
 test-full: venv ## Like test, with nothing sampled and the default expiries

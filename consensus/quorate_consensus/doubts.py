@@ -7,7 +7,7 @@ is computed again: evidence from its votes, policies from what this member was t
 
 from enum import StrEnum
 
-from quorate.consensus import quarantine, succession
+from quorate.consensus import clean_run, quarantine, succession
 from quorate.consensus.epoch import Change, Epoch, EpochRecord, material_of
 from quorate.consensus.keys import KeySignatures
 from quorate.errors import EvidenceError, QuorateError
@@ -56,8 +56,10 @@ def of(proposal: Proposal, head: Epoch, observed: Observed | None) -> Doubt | No
         return Doubt(Why.ADMINS, str(error), fix="have the administrators sign before members do")
     if record.change is Change.QUARANTINE:
         return _of_evidence(proposal, head)
+    if record.change is Change.READMISSION and record.evidence is not None:
+        return _of_clean_run(proposal, head)
     if proposal.evidence:
-        return Doubt(Why.NOT_EVIDENCE, f"a {record.change} rests on no evidence")
+        return Doubt(Why.NOT_EVIDENCE, f"a {record.change} names no evidence")
     if record.change is Change.POLICIES:
         return _of_policies(record, observed)
     return None
@@ -93,6 +95,18 @@ def _of_evidence(proposal: Proposal, head: Epoch) -> Doubt | None:
         quarantine.check(proposal.record, head, proposal.evidence, SIGNATURES)
     except QuorateError as error:
         return Doubt(Why.EVIDENCE, f"the evidence does not hold up: {error}")
+    return None
+
+
+def _of_clean_run(proposal: Proposal, head: Epoch) -> Doubt | None:
+    try:
+        clean_run.check(proposal.record, head, proposal.evidence, SIGNATURES)
+    except QuorateError as error:
+        return Doubt(
+            Why.EVIDENCE,
+            f"the run of clean canaries does not hold up: {error}",
+            fix="propose it with a longer run, or without any: then administrators vouch for it",
+        )
     return None
 
 

@@ -18,6 +18,7 @@ from quorate_consensus import chain_peers
 from quorate_consensus.accusations import Accusations
 from quorate_consensus.auth import Authenticator
 from quorate_consensus.chain_setup import Following
+from quorate_consensus.clean_runs import CleanRuns
 from quorate_consensus.collected import Collected
 from quorate_consensus.epochs import ChainFiles, Epochs
 from quorate_consensus.failed_gate_files import FailedGateFiles
@@ -129,9 +130,11 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
             receipts=Receipts(committee, relay, judge, collected, clock, metrics),
             reports=Reports(),
             asks=deciding.asks,
+            shadow_asks=deciding.shadow_asks,
             freezing=deciding.freezing,
             endorsing=following.endorsing,
             accusations=Accusations(epochs, recomputing, metrics),
+            clean_runs=CleanRuns(epochs, recomputing),
             clock=clock,
             readers=readers,
             meter=metrics,

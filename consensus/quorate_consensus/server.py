@@ -16,7 +16,7 @@ from aiohttp import web
 
 from quorate.consensus import wire
 from quorate.consensus.quarantine import EVIDENCE_BYTES
-from quorate.errors import InvalidInput, LimitExceeded, QuorateError
+from quorate.errors import InvalidInput, QuorateError
 from quorate.manifest import check_digest
 from quorate.ports import Clock
 from quorate.receipt import REQUEST_BYTES
@@ -24,6 +24,8 @@ from quorate_consensus import doubts, evaluations, relay
 from quorate_consensus.accusations import Accusations
 from quorate_consensus.asks import Asks
 from quorate_consensus.auth import Authenticator
+from quorate_consensus.bodies import json_answer, read_body
+from quorate_consensus.clean_runs import CleanRuns
 from quorate_consensus.collected import Collected
 from quorate_consensus.endorsing import Endorsing
 from quorate_consensus.epochs import Epochs
@@ -34,6 +36,8 @@ from quorate_consensus.listening import CONNECTIONS_MAX
 from quorate_consensus.observed import ObservedModel
 from quorate_consensus.receipt_service import Receipts
 from quorate_consensus.reports import CURSOR_CHARS, Reports
+from quorate_consensus.shadow_asks import ShadowAsks
+from quorate_consensus.shadow_routes import ShadowRoutes
 from quorate_consensus.shedding import Lane, PodRate, Share
 from quorate_consensus.state_service import States, protected_pod
 from quorate_consensus.tokens import Caller
@@ -105,9 +109,11 @@ class Parts:
     receipts: Receipts
     reports: Reports
     asks: Asks
+    shadow_asks: ShadowAsks
     freezing: Freezing
     endorsing: Endorsing
     accusations: Accusations
+    clean_runs: CleanRuns
     clock: Clock
     readers: Executor
     meter: Meter
@@ -159,6 +165,10 @@ class MemberServer:
         app.router.add_get(member_api.EVIDENCE_PATH, self._get_evidence, allow_head=False)
         app.router.add_post(member_api.FREEZES_PATH, self._post_freeze)
         app.router.add_get(member_api.FREEZES_PATH, self._get_freezes, allow_head=False)
+        parts = self._parts
+        ShadowRoutes(parts.shadow_asks, parts.clean_runs, self._protected, parts.monotonic).add_to(
+            app
+        )
         app.on_shutdown.append(self._end_waiting)
         return app
 
@@ -182,7 +192,7 @@ class MemberServer:
     async def _get_genesis(self, request: web.Request) -> web.Response:
         after = _number(request)
         with self._public.enter():
-            return _json(self._genesis_after(after))
+            return json_answer(self._genesis_after(after))
 
     def _genesis_after(self, after: int) -> bytes:
         parts = self._parts
@@ -200,33 +210,33 @@ class MemberServer:
         caller = self._sidecar(request)
         with self._sidecars.enter():
             async with asyncio.timeout(SIDECAR_SECONDS):
-                return _json(await self._parts.states.envelope(caller))
+                return json_answer(await self._parts.states.envelope(caller))
 
     async def _get_manifest(self, request: web.Request) -> web.Response:
         caller = self._sidecar(request)
         digest = check_digest(request.match_info["digest"])
         with self._sidecars.enter():
             async with asyncio.timeout(SIDECAR_SECONDS):
-                return _json(await self._parts.states.manifest(caller, digest))
+                return json_answer(await self._parts.states.manifest(caller, digest))
 
     async def _post_receipt(self, request: web.Request) -> web.Response:
         caller = self._sidecar(request)
         with self._sidecars.enter():
             async with asyncio.timeout(SIDECAR_SECONDS):
-                body = await _body(request, REQUEST_BYTES)
-                return _json(await self._parts.receipts.envelope(caller, body))
+                body = await read_body(request, REQUEST_BYTES)
+                return json_answer(await self._parts.receipts.envelope(caller, body))
 
     async def _post_evaluate(self, request: web.Request) -> web.Response:
         self._operator(request)
         with self._operators.enter():
             async with asyncio.timeout(OPERATOR_SECONDS):
-                body = await _body(request, member_api.EVALUATE_BYTES)
+                body = await read_body(request, member_api.EVALUATE_BYTES)
                 policy, model, issued_at = await self._read(evaluations.read_question, body)
                 evaluations.check_time(issued_at, self._parts.clock.now())
                 policy = self._parts.relay.with_signatures(policy)
                 self._note(model)
                 vote = await self._parts.judge.vote(policy, model, issued_at)
-                return _json(member_api.encode(evaluations.answer(vote)))
+                return json_answer(member_api.encode(evaluations.answer(vote)))
 
     def _note(self, model: ObservedModel) -> None:
         """Remember what is out for a model: a vote against it revokes that."""
@@ -248,7 +258,7 @@ class MemberServer:
         self._operator(request)
         with self._operators.enter():
             async with asyncio.timeout(OPERATOR_SECONDS), self._batches:
-                body = await _body(request, member_api.BATCH_BYTES)
+                body = await read_body(request, member_api.BATCH_BYTES)
                 changes = await self._read(relay.read_batch, body)
                 known = self._parts.relay
                 problems = known.accept(changes, self._parts.clock.now())
@@ -260,7 +270,7 @@ class MemberServer:
                     problems=problems,
                     store_broken=self._parts.asks.store_broken,
                 )
-                return _json(member_api.encode(answer))
+                return json_answer(member_api.encode(answer))
 
     async def _post_report(self, request: web.Request) -> web.Response:
         caller = self._sidecar(request)
@@ -268,13 +278,13 @@ class MemberServer:
             async with asyncio.timeout(SIDECAR_SECONDS):
                 parts = self._parts
                 protected_pod(parts.relay, caller)
-                body = await _body(request, member_api.REPORT_BYTES)
+                body = await read_body(request, member_api.REPORT_BYTES)
                 found = member_api.read_reports(body)
                 # Again: it may have gone while the body came.
                 _, pod = protected_pod(parts.relay, caller)
                 held = parts.reports.put(pod, found, parts.clock.now())
                 parts.meter.reported(parts.reports)
-                return _json(member_api.encode(ReportHeard(held=held)))
+                return json_answer(member_api.encode(ReportHeard(held=held)))
 
     async def _get_reports(self, request: web.Request) -> web.Response:
         self._operator(request)
@@ -285,33 +295,32 @@ class MemberServer:
             if parts.relay.current is not None:
                 parts.reports.keep_only(parts.relay.current.pods)
                 parts.meter.reported(parts.reports)
-            return _json(member_api.encode(parts.reports.after(cursor)))
+            return json_answer(member_api.encode(parts.reports.after(cursor)))
 
     async def _post_ask(self, request: web.Request) -> web.Response:
         caller = self._caller(request)
 
         async def read() -> bytes:
-            return await _body(request, wire.MESSAGE_BYTES, member_api.ASKS_TYPE)
+            return await read_body(request, wire.MESSAGE_BYTES, member_api.ASKS_TYPE)
 
         answer = await self._parts.asks.answer(caller, read)
         return web.Response(body=answer, content_type=member_api.ASKS_TYPE, headers=SERVER)
 
     async def _post_evidence(self, request: web.Request) -> web.Response:
         """From protected pods only, so that not everybody has members compute."""
-        caller = self._caller(request)
-        self._accusing.check(caller.pod_uid)
-        protected_pod(self._parts.relay, caller)
-        with self._evidence.enter(caller.pod_uid):
+        uid = self._protected(request)
+        self._accusing.check(uid)
+        with self._evidence.enter(uid):
             async with asyncio.timeout(SIDECAR_SECONDS):
-                body = await _body(request, EVIDENCE_BYTES, member_api.EVIDENCE_TYPE)
+                body = await read_body(request, EVIDENCE_BYTES, member_api.EVIDENCE_TYPE)
             async with asyncio.timeout(OPERATOR_SECONDS - SIDECAR_SECONDS):
-                return _json(member_api.encode(await self._parts.accusations.show(body)))
+                return json_answer(member_api.encode(await self._parts.accusations.show(body)))
 
     async def _get_evidence(self, request: web.Request) -> web.Response:
         self._operator(request)
         with self._operators.enter():
             found = EvidenceAnswer(evidence=self._parts.accusations.first())
-            return _json(member_api.encode(found))
+            return json_answer(member_api.encode(found))
 
     async def _post_freeze(self, request: web.Request) -> web.Response:
         """Without a token: the order's signatures are its authority, and an administrator reaches
@@ -320,8 +329,8 @@ class MemberServer:
         self._addresses.check(address)
         with self._freezers.enter(address):
             async with asyncio.timeout(SIDECAR_SECONDS):
-                body = await _body(request, member_api.FREEZE_BYTES)
-                return _json(member_api.encode(await self._parts.freezing.put(body)))
+                body = await read_body(request, member_api.FREEZE_BYTES)
+                return json_answer(member_api.encode(await self._parts.freezing.put(body)))
 
     async def _get_freezes(self, request: web.Request) -> web.Response:
         cursor, lane = _cursor(request), self._strangers
@@ -334,7 +343,7 @@ class MemberServer:
         if lane.is_free:
             with lane.enter():
                 await self._parts.freezing.changed_after(cursor, member_api.FREEZES_WAIT)
-        return _json(member_api.encode(self._parts.freezing.after(cursor)))
+        return json_answer(member_api.encode(self._parts.freezing.after(cursor)))
 
     async def _post_epochs(self, request: web.Request) -> web.Response:
         """Proposals come from the operator, or from the administrators who signed them; what is
@@ -343,13 +352,13 @@ class MemberServer:
             self._operator(request)
             with self._proposals.enter():
                 async with asyncio.timeout(OPERATOR_SECONDS):
-                    body = await _body(request, member_api.PROPOSAL_BYTES)
+                    body = await read_body(request, member_api.PROPOSAL_BYTES)
                     return await self._epochs(await self._read(_proposal_or_certified, body))
         address = request.remote or ""
         self._showing.check(address)
         with self._certified.enter(address):
             async with asyncio.timeout(SIDECAR_SECONDS):
-                body = await _body(request, member_api.CERTIFIED_BYTES)
+                body = await read_body(request, member_api.CERTIFIED_BYTES)
                 found = await self._read(_proposal_or_certified, body)
                 if found.propose is not None:
                     await self._check_signed(found.propose)
@@ -366,9 +375,9 @@ class MemberServer:
     async def _epochs(self, found: EpochsRequest) -> web.Response:
         endorsing = self._parts.endorsing
         if found.certified is not None:
-            return _json(member_api.encode(await endorsing.show(found.certified)))
+            return json_answer(member_api.encode(await endorsing.show(found.certified)))
         assert found.propose is not None  # noqa: S101 - one of the two, as it was read
-        return _json(member_api.encode(await endorsing.propose(found.propose)))
+        return json_answer(member_api.encode(await endorsing.propose(found.propose)))
 
     async def _read(self, function: Callable[[bytes], Any], body: bytes) -> Any:
         loop = asyncio.get_running_loop()
@@ -383,6 +392,12 @@ class MemberServer:
         caller = self._caller(request)
         if not caller.is_operator:
             raise Forbidden(f"{caller.user} is not the operator")
+
+    def _protected(self, request: web.Request) -> str:
+        """UID of the protected pod that asks."""
+        caller = self._caller(request)
+        protected_pod(self._parts.relay, caller)
+        return caller.pod_uid
 
     def _caller(self, request: web.Request) -> Caller:
         values = request.headers.getall("Authorization", [])
@@ -414,20 +429,3 @@ def _cursor(request: web.Request) -> str:
     if [name for name, _ in given] not in ([], [member_api.CURSOR_PARAMETER]):
         raise InvalidInput(f"may be {member_api.CURSOR_PARAMETER}, once", field="query")
     return given[0][1][:CURSOR_CHARS] if given else ""
-
-
-async def _body(request: web.Request, bytes_max: int, kind: str = "application/json") -> bytes:
-    if request.content_type != kind or "Content-Encoding" in request.headers:
-        raise InvalidInput(f"must be {kind} without an encoding", field="Content-Type")
-    if (request.content_length or 0) > bytes_max:
-        raise LimitExceeded(f"the body must have at most {bytes_max} bytes")
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > bytes_max:
-            raise LimitExceeded(f"the body must have at most {bytes_max} bytes")
-    return bytes(body)
-
-
-def _json(body: bytes) -> web.Response:
-    return web.Response(body=body, content_type="application/json", headers=SERVER)

@@ -64,7 +64,10 @@ class Voting:
         clock: Clock,
         meter: Meter,
         monotonic: Callable[[], float],
+        shadow: Panel | None = None,
     ) -> None:
+        """``shadow`` judges in epochs in which the member is under quarantine."""
+        self._shadow = shadow or panel
         self._member = member
         self._store = store
         self._signer = signer
@@ -143,8 +146,10 @@ class Voting:
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case Judge():
-                if not self._judged_at_once(effect):
-                    task = asyncio.create_task(self._judge(effect))
+                # By the epoch that the ballot will name, which is the one that the effect is of.
+                panel = self._judges()
+                if not self._judged_at_once(effect, panel):
+                    task = asyncio.create_task(self._judge(effect, panel))
                     self._judging.add(task)
                     task.add_done_callback(self._judging.discard)
             case Persist():
@@ -155,10 +160,14 @@ class Voting:
                 if future is not None and not future.done():
                     future.set_result(data)
 
-    def _judged_at_once(self, effect: Judge) -> bool:
+    def _judges(self) -> Panel:
+        seat = self._member.epoch.seat(self._member.name)
+        return self._shadow if seat is not None and seat.quarantined else self._panel
+
+    def _judged_at_once(self, effect: Judge, panel: Panel) -> bool:
         begin = self._monotonic()
         try:
-            judgement = self._panel.at_once(effect.request, _left(effect))
+            judgement = panel.at_once(effect.request, _left(effect))
         except Exception:  # whatever goes wrong while judging is a DENY
             log.exception("a judge failed")
             judgement = JUDGE_FAILED
@@ -168,12 +177,12 @@ class Voting:
         self._feed(core.Judged(effect.epoch, effect.key, judgement))
         return True
 
-    async def _judge(self, effect: Judge) -> None:
+    async def _judge(self, effect: Judge, panel: Panel) -> None:
         begin = self._monotonic()
         left_ms = _left(effect)
         try:
             async with asyncio.timeout(left_ms / 1000):
-                judgement = await self._panel.judge(effect.request, left_ms)
+                judgement = await panel.judge(effect.request, left_ms)
         except TimeoutError:
             judgement = JUDGE_LATE
         except Exception:  # whatever goes wrong while judging is a DENY

@@ -22,13 +22,14 @@ from quorate_consensus.freeze_peers import FreezePeers
 from quorate_consensus.freezing import Freezing
 from quorate_consensus.judges import release as releases
 from quorate_consensus.judges.building import on_threads, readers
-from quorate_consensus.judges.evidence import EvidenceJudge
+from quorate_consensus.judges.evidence import EvidenceJudge, NotAsked
 from quorate_consensus.judges.evidence.known import Relayed
 from quorate_consensus.judges.panel import Panel
 from quorate_consensus.judges.sets import SETS
 from quorate_consensus.judges.warming import warm
 from quorate_consensus.relay import Relay
 from quorate_consensus.settings import Settings
+from quorate_consensus.shadow_asks import ShadowAsks
 from quorate_consensus.vote_key import VoteKey
 from quorate_consensus.voter import Delegating, Voter, check_judges
 from quorate_consensus.votes import store as stores
@@ -72,8 +73,9 @@ def panel(
     workers: Executor,
     meter: VotingMetrics,
     parse: Parse = requests.parse,
-) -> Panel:
-    """The judges of the set. Raises QuorateError if their release cannot be used."""
+) -> tuple[Panel, Panel]:
+    """The judges of the set, and those in shadow. Raises QuorateError if their release cannot be
+    used."""
     if settings.release is None:
         release = releases.open_built_in()
     else:
@@ -88,7 +90,11 @@ def panel(
     )
     found = readers(release, SETS[settings.judges])
     warm(found)
-    return Panel([evidence, *on_threads(found, workers)], meter, parse=parse)
+    reading = on_threads(found, workers)
+    return (
+        Panel([evidence, *reading], meter, parse=parse),
+        Panel([NotAsked(), *reading], meter, parse=parse),
+    )
 
 
 class Deciding:
@@ -112,6 +118,9 @@ class Deciding:
         if self.voter is not None:
             self.freezing.on_changed(self.voter.freeze)
         self.asks = Asks(self.voter, known.relay, meter, time.monotonic, parse)
+        self.shadow_asks = ShadowAsks(
+            self.voter, known.identity.seat.name, known.epochs, known.clock, time.monotonic
+        )
         self._peers = (
             FreezePeers(settings.members_url, known.identity.seat.name, known.epochs, self.freezing)
             if settings.members_url
@@ -150,7 +159,7 @@ def _voter(
     meter: VotingMetrics,
     parse: Parse,
 ) -> tuple[Voting, Voter]:
-    judges = panel(settings, known, workers, meter, parse)
+    judges, in_shadow = panel(settings, known, workers, meter, parse)
     epoch, identity = known.epochs.head, known.identity
     check_judges(identity.seat, judges.digest)
     whose = owner(known.epochs, identity)
@@ -170,6 +179,15 @@ def _voter(
     member = Member(
         identity.seat.name, epoch, incarnation, delegating.in_epoch(epoch), judges.digest
     )
-    room = Voting(member, store, delegating.vote_key, judges, known.clock, meter, time.monotonic)
+    room = Voting(
+        member,
+        store,
+        delegating.vote_key,
+        judges,
+        known.clock,
+        meter,
+        time.monotonic,
+        in_shadow,
+    )
     log.info("votes as incarnation %d by the judges %s", incarnation, settings.judges)
     return room, Voter(room, delegating, judges.digest, known.epochs, store)

@@ -21,7 +21,7 @@ from quorate.manifest import Manifest, check_digest, parse_manifest
 from quorate.ports import Clock
 from quorate.signed_state import PodState, Word
 from quorate.vouched import NoQuorum
-from quorate_io import member_api
+from quorate_io import member_api, shadow_channel
 from quorate_io.ask_channel import AskChannel
 from quorate_io.asking import Channel
 from quorate_io.clock import SystemClock
@@ -37,6 +37,8 @@ TIMEOUT = 5.0
 TIMEOUT_EVIDENCE = 25.0
 """Of evidence that is recomputed, behind that of others."""
 TIMEOUT_FREEZES = member_api.FREEZES_WAIT + TIMEOUT
+SHADOW_SUFFIX = "-shadow"
+"""A member under quarantine is not ready, and its Service leads to nobody; this one does."""
 GRACE_SECONDS = 0.2
 """How long a state that r + 1 members said waits for others: of 2r + 1 nobody who lies can shorten
 its life."""
@@ -60,9 +62,12 @@ class CommitteeClient:
         *,
         clock: Clock | None = None,
         timeout: float = TIMEOUT,
+        shadow_suffix: str = SHADOW_SUFFIX,
     ) -> None:
+        """``shadow_suffix``: what a member's name ends in where it is asked in shadow."""
         self._clock = clock or SystemClock()
         self._timeout = timeout
+        self._shadow_suffix = shadow_suffix
         self._channels = MemberChannels(url, members, genesis_digest, token_file, self._clock)
         self._late_reports = Stragglers()
 
@@ -197,15 +202,18 @@ class CommitteeClient:
     async def accuse(self, evidence: bytes) -> None:
         """Show all members what convicts one of them; r + 1 must keep it, and so one that is
         honest. Raises QuorateError."""
+        await self._show(member_api.EVIDENCE_PATH, evidence)
+
+    async def _show(self, path: str, data: bytes) -> None:
         needed = (await self.history()).head.record.thresholds.r + 1
         failures: dict[str, QuorateError] = {}
         kept = 0
         request = Request(
             "POST",
-            member_api.EVIDENCE_PATH,
+            path,
             member_api.ANSWER_BYTES,
             TIMEOUT_EVIDENCE,
-            evidence,
+            data,
             content_type=member_api.EVIDENCE_TYPE,
         )
         async with self._channels.ask(request) as poll:
@@ -217,6 +225,17 @@ class CommitteeClient:
                     kept += 1
         if kept < needed:
             raise self._failure(failures, kept, None)
+
+    async def shadow(self, member: str, message: bytes) -> bytes:
+        """What ``member``, which is under quarantine, answers in shadow, unverified. It is shown no
+        token. Raises Unavailable."""
+        url = self._channels.url_of(member + self._shadow_suffix)
+        return await shadow_channel.exchange(url, message)
+
+    async def show_run(self, run: bytes) -> None:
+        """Show all members what speaks for one under quarantine; r + 1 must keep it. Raises
+        QuorateError."""
+        await self._show(member_api.CLEAN_RUNS_PATH, run)
 
     def channels(self, epoch: Epoch) -> Mapping[str, Channel]:
         """The channels for asks to the members of ``epoch`` that can be reached, by seat."""

@@ -46,6 +46,14 @@ EVIDENCE_PATH: Final = "/v1/evidence"
 EVIDENCE_TYPE: Final = "application/octet-stream"
 """Of what pods show: as :mod:`quorate.consensus.quarantine` encodes it."""
 
+SHADOW_PATH: Final = "/v1/shadow-asks"
+"""A canary for a member under quarantine, as :mod:`quorate.shadow` encodes it; what comes
+back is what comes back of an ask."""
+CLEAN_RUNS_PATH: Final = "/v1/clean-runs"
+"""What speaks for such a member, as :mod:`quorate.consensus.clean_run` encodes it: shown by pods,
+read by whoever proposes that it votes again."""
+MEMBER_PARAMETER: Final = "member"
+
 EVALUATE_BYTES: Final = 2 * limits.OBJECT_BYTES + 2 * limits.FETCHED_BYTES + 64 * limits.KIB
 """A policy and a model, each with what its sources hold."""
 BATCH_BYTES: Final = 8 * limits.MIB
@@ -396,6 +404,23 @@ class EvidenceKept(Body, frozen=True):
     """The evidence convicts this member, and is kept until the next epoch or the next start."""
 
     accused: Identifier
+
+
+class CleanRunKept(Body, frozen=True):
+    """The run holds up, and the longest of ``member`` is kept until the next epoch or start.
+
+    ``unsafe`` and ``safe`` are the clean canaries in what is kept.
+    """
+
+    member: Identifier
+    unsafe: int
+    safe: int
+
+
+class CleanRunAnswer(Body, frozen=True, omit_defaults=True):
+    """The longest run of clean canaries of one member; empty if none is known. For anybody."""
+
+    run: Annotated[bytes, msgspec.Meta(max_length=EVIDENCE_BYTES)] = b""
 
 
 class EvidenceAnswer(Body, frozen=True, omit_defaults=True):

@@ -96,6 +96,13 @@ class MemberChannels:
         channel = self._channels.get(name)
         return channel.member if channel is not None else None
 
+    def url_of(self, host: str) -> str:
+        """The URL at which somebody serves whose name stands in the template instead of a member's.
+        Raises Unavailable if there is no template, or for what is no part of a host's name."""
+        if MEMBER_MARK not in self._url or _NAME.match(host) is None:
+            raise Unavailable(f"it is not known where {host} is")
+        return _filled(self._url, host)
+
     async def close(self) -> None:
         """Close all connections."""
         await self._late.close()

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from quorate import limits, receipt
+from quorate import limits, receipt, shadow
 from quorate.audit.records import ReceiptTaken
 from quorate.consensus.asker import audience
 from quorate.consensus.history import EpochUnknown, History
@@ -71,6 +71,7 @@ class ReceiptKeeper:
         self._record = record
         self._report = report
         self._signer = LocalSigner(ed25519.Ed25519PrivateKey.generate())
+        self._envelope = b""
         self._failures = 0
         self._ask_at = self._late_at = 0.0
         """By the monotonic clock, like the standing's deadline."""
@@ -96,7 +97,7 @@ class ReceiptKeeper:
         """Ask once. Who does not answer changes nothing: the receipt expires by itself."""
         outcome, standing = "taken", self._standing
         try:
-            self._take(await self._verified())
+            self._take(*await self._verified())
         except Unavailable as error:
             denied = error.field == "ReceiptDenied"
             outcome, problem = ("denied" if denied else "unanswered"), str(error)
@@ -113,8 +114,15 @@ class ReceiptKeeper:
         self._ask_at = standing.monotonic() + wait * _drift()
         log.warning("no receipt (attempt %d): %s", self._failures, problem)
 
-    async def _verified(self) -> Receipt:
-        """A receipt for this pod, this key and these bytes. Raises QuorateError."""
+    def prove(self, member: str, ask: bytes) -> bytes:
+        """``ask`` to a member under quarantine, proven by what is good there alone. Raises
+        Unavailable without a receipt."""
+        if self._standing.receipt is None:
+            raise Unavailable("the pod has no receipt")
+        return shadow.sign(member, ask, self._envelope, self._signer)
+
+    async def _verified(self) -> tuple[Receipt, bytes]:
+        """A receipt for this pod, this key and these bytes, and as it came. Raises QuorateError."""
         history = await self._source.history()
         key, measured = self._signer.public_key.pem, self._standing.measured
         # In whole seconds: all members take it for the receipt's own beginning, and sign the same.
@@ -130,7 +138,7 @@ class ReceiptKeeper:
         held = self._standing.receipt
         if held is not None and found.statement.issued_at < held.statement.issued_at:
             raise SubjectMismatch("receipt is older than the one that is held")
-        return found
+        return found, envelope
 
     def _checked(self, envelope: bytes, history: History, measured: str) -> Receipt:
         return receipt.verify(
@@ -142,7 +150,8 @@ class ReceiptKeeper:
             now=self._standing.clock.now(),
         )
 
-    def _take(self, found: Receipt) -> None:
+    def _take(self, found: Receipt, envelope: bytes) -> None:
+        self._envelope = envelope
         standing, statement = self._standing, found.statement
         self._record(_taken(found))
         left = (statement.expires_at - standing.clock.now()).total_seconds()

@@ -29,6 +29,7 @@ from quorate_sidecar.canaries.accuser import Accuser, EvidenceSink
 from quorate_sidecar.canaries.asker import CanaryAsker
 from quorate_sidecar.canaries.deck import DeckReader
 from quorate_sidecar.canaries.progress import ProgressFile
+from quorate_sidecar.canaries.shadow import Reaching, ShadowAsker
 from quorate_sidecar.canaries.witness import Witness
 from quorate_sidecar.capacity import Capacity
 from quorate_sidecar.checks.scanner import scanner_for
@@ -58,7 +59,9 @@ AGE_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
-class Source(StateSource, ReceiptSource, ReportSink, Members, FreezeSource, EvidenceSink, Protocol):
+class Source(
+    StateSource, ReceiptSource, ReportSink, Members, FreezeSource, EvidenceSink, Reaching, Protocol
+):
     """Who is asked and told: :class:`quorate_io.committee_client.CommitteeClient`."""
 
 
@@ -103,6 +106,7 @@ class Service:
             DeckReader(settings.deck_path),
             ProgressFile(settings.work_path),
             metrics,
+            ShadowAsker(source, self._receipts.prove, metrics, time.monotonic),
         )
         self._holds = HoldTable(self._standing.clock)
         self._freezes = FreezeKeeper(

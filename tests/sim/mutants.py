@@ -262,7 +262,7 @@ MUTANTS = (
     _mutant(
         "slowness is a lie",
         "detector",
-        "if own is None or own.verdict is canary.right or _is_unjudged(own):",
+        "if own is None or own.verdict is canary.right or is_unjudged(own):",
         "if own is None or own.verdict is canary.right:",
     ),
     _mutant(
@@ -293,6 +293,37 @@ MUTANTS = (
         "canaries are made up afterwards",
         "canary",
         "if not merkle.includes(expected, leaf, revealed.index, revealed.size, revealed.path):",
+        "if False:",
+    ),
+    # Shadow ----------------------------------------------------------------------------------
+    _mutant(
+        "an asker counts votes in shadow",
+        "ask",
+        "    if seat.quarantined:\n        return asking, (heard,)\n",
+        "",
+    ),
+    _mutant(
+        "a certificate counts votes in shadow",
+        "approval",
+        "if seat.quarantined:",
+        "if False:",
+    ),
+    _mutant(
+        "whoever comes back leaves out what it had wrong",
+        "clean_run",
+        "(now.canary.right, now.index) == (before.canary.right, before.index + 1)",
+        "now.index > before.index",
+    ),
+    _mutant(
+        "wrong answers are clean",
+        "clean_run",
+        "own.verdict is result.revealed.canary.right and not",
+        "not",
+    ),
+    _mutant(
+        "a run of any length brings back",
+        "clean_run",
+        "if not found.is_enough:",
         "if False:",
     ),
 )

@@ -60,10 +60,12 @@ async def apply(draft: Draft, members: Members, *, may_propose: bool) -> Result:
         )
     said = _Said()
     if need.members:
-        if need.admins == 0 and not may_propose:
+        if (need.admins == 0 or draft.evidence) and not may_propose:
             raise InvalidInput(
-                "must be given: members take what no administrator signs from the operator only",
+                "must be given: members take evidence, and what no administrator signs, from the "
+                "operator only",
                 field="--token-file",
+                fix="leave it to the operator: quorate committee propose",
             )
         await _endorse(draft, members, survey, said)
         if len(said.signed) < need.members:

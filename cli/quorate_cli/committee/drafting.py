@@ -85,7 +85,7 @@ def result(draft: Draft, path: Path) -> Result:
         f"signed by: {len(by)} of {need.admins} administrators",
         *(f"  {key}" for key in by),
         f"proposal:  {path}",
-        f"next:      {_next(path, missing, need.members)}",
+        f"next:      {_next(draft, path, missing, need.members)}",
     ]
     document: dict[str, Any] = {
         "proposal": str(path),
@@ -102,8 +102,9 @@ def result(draft: Draft, path: Path) -> Result:
     return Result(lines, document)
 
 
-def _next(path: Path, missing: int, members: int) -> str:
+def _next(draft: Draft, path: Path, missing: int, members: int) -> str:
     if missing:
         return f"{missing} more: quorate committee sign {path} --key …"
+    verb = "propose" if draft.evidence else "apply"
     who = f"{members} members sign as well" if members else "the administrators alone decide"
-    return f"quorate committee apply {path} ({who})"
+    return f"quorate committee {verb} {path} ({who})"

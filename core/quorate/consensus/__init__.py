@@ -26,6 +26,7 @@
 :mod:`.judge_errors`      what the sets of judges that ship approve together
 :mod:`.equivocation`      members that say two things
 :mod:`.quarantine`        the record that takes a vote away, and what it rests on
+:mod:`.clean_run`         canaries that speak for such a member, before its vote counts again
 ========================  ====================================================================
 
 Clock, randomness, network and disk are the caller's: times come in as arguments, signatures and the

@@ -78,7 +78,7 @@ def is_wrong(canary: Canary, member: str, ballots: Mapping[str, Ballot], epoch: 
 
 
 def is_unjudged(ballot: Ballot) -> bool:
-    """Whether it denies for want of a verdict."""
+    """Whether it is a denial for want of a verdict: the judges were late, or failed."""
     unjudged = ballot.reasons in ((wire.JUDGE_LATE,), (wire.JUDGE_FAILED,))
     return unjudged and ballot.verdict is Verdict.DENY and not ballot.hard
 

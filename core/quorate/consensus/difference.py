@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from quorate.consensus.epoch import EpochRecord, Seat, material_of
+from quorate.consensus.epoch import Change, EpochRecord, Seat, material_of
 
 _DETAILS = ("failure_domain", "judges")
 
@@ -77,6 +77,8 @@ def _digests(before: EpochRecord, after: EpochRecord) -> Iterator[str]:
             yield f"{name}: {was or 'none'} -> {is_ or 'none'}"
     if after.evidence is not None:
         yield f"evidence: {after.evidence}"
+    elif after.change is Change.READMISSION:
+        yield "no run of clean canaries stands behind it: who signs this vouches for the member"
 
 
 def _released(before: EpochRecord, after: EpochRecord) -> Iterator[str]:

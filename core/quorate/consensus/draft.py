@@ -29,7 +29,7 @@ class Draft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     record: EpochRecord
     admins: Annotated[tuple[Endorsement, ...], msgspec.Meta(max_length=ADMINS_MAX)] = ()
     evidence: Annotated[bytes, msgspec.Meta(max_length=EVIDENCE_BYTES)] = b""
-    """What a quarantine rests on."""
+    """What a quarantine or a readmission rests on."""
 
 
 def begin(head: Epoch, record: EpochRecord, evidence: bytes = b"") -> Draft:

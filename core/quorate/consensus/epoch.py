@@ -81,7 +81,8 @@ class EpochRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
     released: Annotated[tuple[DigestText, ...], msgspec.Meta(max_length=RELEASED_MAX)] = ()
     """Freezes that no longer hold. A freeze itself waits for no record."""
     evidence: DigestText | None = None
-    """Of a quarantine: what everyone recomputes before signing."""
+    """Of a quarantine, and of a readmission that administrators alone do not vouch for: what
+    everyone recomputes before signing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ _MAY_CHANGE: Final = {
     Change.RECOVERY: {"seats", "thresholds"},
 }
 _ALWAYS: Final = {"number", "previous", "change", "reason", "evidence"}
+_RESTS_ON_EVIDENCE: Final = {Change.QUARANTINE, Change.READMISSION}
 _BY_MEMBERS_ALONE: Final = {Change.QUARANTINE}
 
 
@@ -78,8 +79,8 @@ def check(before: Epoch, record: EpochRecord) -> Epoch:
     for name in record.__struct_fields__:
         if name not in free and getattr(record, name) != getattr(old, name):
             raise InvalidInput(f"{record.change} may not change it", field=f"epoch.{name}")
-    if record.change is not Change.QUARANTINE and record.evidence is not None:
-        raise InvalidInput("belongs to a quarantine", field="epoch.evidence")
+    if record.change not in _RESTS_ON_EVIDENCE and record.evidence is not None:
+        raise InvalidInput("belongs to a quarantine or a readmission", field="epoch.evidence")
     _check_seats(before, after)
     if record.change is Change.RELEASE and not set(record.released) - set(old.released):
         # It may forget older ones, or the list would be full one day: that only freezes again.

@@ -46,14 +46,20 @@ def recovery(
     return _next(head, Change.RECOVERY, reason, given)
 
 
-def readmission(head: Epoch, reason: str, member: str, key: str) -> EpochRecord:
-    """``member``, which is under quarantine, votes again: with another key."""
+def readmission(
+    head: Epoch, reason: str, member: str, key: str, evidence: str | None
+) -> EpochRecord:
+    """``member``, which is under quarantine, votes again: with another key.
+
+    ``evidence`` is the digest of its run of clean canaries; None says that administrators vouch for
+    it without one.
+    """
     seats = with_key(head.record.seats, member, key)
     seats = tuple(
         msgspec.structs.replace(seat, quarantined=False) if seat.name == member else seat
         for seat in seats
     )
-    return _changed(head, Change.READMISSION, reason, {"seats": seats})
+    return _changed(head, Change.READMISSION, reason, {"seats": seats, "evidence": evidence})
 
 
 def policies(head: Epoch, reason: str, digest: str) -> EpochRecord:
@@ -112,8 +118,7 @@ def _next(head: Epoch, change: Change, reason: str, given: Mapping[str, Any]) ->
         previous=head.digest_text,
         change=change,
         reason=reason,
-        evidence=None,
-        **given,
+        **({"evidence": None} | dict(given)),
     )
     succession.check(head, record)
     return record

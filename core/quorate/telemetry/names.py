@@ -145,8 +145,15 @@ SIDECAR_CANARIES: Final = Metric(
     "quorate_sidecar_canary_answers_total",
     "counter",
     "Answers to canaries, by member, stratum and answer (right, wrong, void: wrong without "
-    "counting, none).",
+    "counting, none). Of members whose vote counts.",
     ("member", "stratum", "answer"),
+)
+SIDECAR_SHADOW: Final = Metric(
+    "quorate_sidecar_shadow_answers_total",
+    "counter",
+    "Answers of members under quarantine to canaries, by member, kind (unsafe, safe) and answer "
+    "(right, wrong, none: no verdict in time). They count for nothing.",
+    ("member", "kind", "answer"),
 )
 SIDECAR_CANARIES_LEFT: Final = Metric(
     "quorate_sidecar_canaries_left", "gauge", "Canaries of the pod's deck that were not asked yet."

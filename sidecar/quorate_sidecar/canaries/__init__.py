@@ -6,6 +6,8 @@
 :mod:`.deck`          the deck in the pod's volume
 :mod:`.progress`      how far the deck was asked, kept over restarts
 :mod:`.accuser`       brings what convicts a member to all of them
+:mod:`.shadow`        asks members under quarantine the same, and brings what speaks for them
+:mod:`.clean`         the canaries that such a member answered rightly, one after the other
 ====================  ==========================================================================
 
 Every sidecar is a witness; the asker runs in pods that name a deck.

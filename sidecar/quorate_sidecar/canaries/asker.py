@@ -32,6 +32,7 @@ from quorate_io.asking import LATE_SECONDS, Asked, Question
 from quorate_sidecar.canaries.deck import DeckReader, Loaded
 from quorate_sidecar.canaries.progress import Asked as Progress
 from quorate_sidecar.canaries.progress import ProgressFile
+from quorate_sidecar.canaries.shadow import Counted, ShadowAsker
 from quorate_sidecar.canaries.witness import Witness
 from quorate_sidecar.metrics import Metrics
 from quorate_sidecar.settings import PodFacts
@@ -99,8 +100,10 @@ class CanaryAsker:
         reader: DeckReader,
         progress: ProgressFile,
         metrics: Metrics,
+        shadow: ShadowAsker,
         chance: random.Random | None = None,
     ) -> None:
+        self._shadow = shadow
         self._pod = pod
         self._standing = standing
         self._committee = committee
@@ -223,15 +226,18 @@ class CanaryAsker:
                 return
             # Who was outvoted is heard late.
             await asyncio.sleep(LATE_SECONDS)
-            await self._count(turn, asked.epoch, votes)
+            result = Result(turn.loaded.deck.reveal(turn.index), turn.asked_as, ())
+            await self._count(turn, result, asked.epoch, votes)
+        await self._shadow.ask(Counted(result, asked.epoch, subject, request))
 
-    async def _count(self, turn: Turn, epoch: Epoch, votes: Mapping[str, Vote]) -> None:
+    async def _count(
+        self, turn: Turn, result: Result, epoch: Epoch, votes: Mapping[str, Vote]
+    ) -> None:
         """What the votes say of the members."""
         watched = self._detector
         if watched is None or watched.epoch.digest != epoch.digest:
             watched = Detector(epoch)
-        revealed = turn.loaded.deck.reveal(turn.index)
-        result = Result(revealed, turn.asked_as, tuple(votes.values()))
+        result = msgspec.structs.replace(result, votes=tuple(votes.values()))
         try:
             after, found = await asyncio.to_thread(detector.step, watched, result, SIGNATURES)
             ballots = await asyncio.to_thread(detector.ballots_on, result, epoch, SIGNATURES)
@@ -255,12 +261,12 @@ class CanaryAsker:
 
 
 def _answers(canary: Canary, ballots: Mapping[str, Ballot], epoch: Epoch) -> dict[str, str]:
-    """How each member answered. Whose votes do not count is told as well, and nothing comes of it.
+    """How each member answered whose vote counts.
 
     ``void``: another answer than the right one that counts against nobody.
     """
     found = {}
-    for member in epoch.members:
+    for member in sorted(epoch.counted):
         if member not in ballots:
             found[member] = "none"
         elif ballots[member].verdict is canary.right:

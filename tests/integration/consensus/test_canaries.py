@@ -7,7 +7,7 @@ import io
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +26,7 @@ from quorate.consensus.quarantine import EVIDENCE_BYTES, Evidence
 from quorate.consensus.request import Request
 from quorate.consensus.thresholds import Tier
 from quorate.consensus.wire import Verdict
+from quorate.errors import Unavailable
 from quorate.risk.rules import ActionClass, RiskTable, Tool
 from quorate.signed_state import PodState
 from quorate_consensus.server import POD_EVIDENCE
@@ -38,6 +39,7 @@ from quorate_sidecar.canaries.accuser import Accuser
 from quorate_sidecar.canaries.asker import CanaryAsker
 from quorate_sidecar.canaries.deck import DeckReader
 from quorate_sidecar.canaries.progress import ProgressFile
+from quorate_sidecar.canaries.shadow import Prove, ShadowAsker
 from quorate_sidecar.canaries.witness import Witness
 from quorate_sidecar.metrics import Metrics
 from quorate_sidecar.settings import PodFacts
@@ -70,10 +72,21 @@ class Serving:
         """None."""
 
 
+def unproven(member: str, ask: bytes) -> bytes:
+    """This pod has no receipt."""
+    raise Unavailable(f"no receipt for {member}")
+
+
 class Sidecar:
     """The part of a sidecar that looks for liars, with a deck in a volume of its pod."""
 
-    def __init__(self, cluster: WeirdCommittee, client: CommitteeClient, deck: DeckFile) -> None:
+    def __init__(
+        self,
+        cluster: WeirdCommittee,
+        client: CommitteeClient,
+        deck: DeckFile,
+        prove: Prove = unproven,
+    ) -> None:
         volume = cluster.folder / "volume"
         volume.mkdir()
         (volume / "deck").write_bytes(deck_file.encode(deck))
@@ -81,6 +94,8 @@ class Sidecar:
         self.accused: list[tuple[str, Evidence]] = []
         self.accuser = Accuser(client, lambda: self.committee.epoch, self.metrics, time.monotonic)
         witness = Witness(self.accuse)
+        self.time = 0.0
+        self.shadow = ShadowAsker(client, prove, self.metrics, lambda: self.time)
         self.committee = Committee(client, AUDIENCE, self.metrics, witness=witness)
         self.asker = CanaryAsker(
             PodFacts("chat-0", "team-a", "pod-uid-1", "demo", ("127.0.0.1",)),
@@ -91,6 +106,7 @@ class Sidecar:
             DeckReader(volume / "deck"),
             ProgressFile(cluster.folder),
             self.metrics,
+            self.shadow,
             random.Random(11),
         )
 
@@ -110,10 +126,13 @@ class Sidecar:
 
 @asynccontextmanager
 async def looking(
-    cluster: WeirdCommittee, client: CommitteeClient, deck: DeckFile
+    cluster: WeirdCommittee,
+    client: CommitteeClient,
+    deck: DeckFile,
+    prove: Prove = unproven,
 ) -> AsyncIterator[Sidecar]:
     """A sidecar that knows the newest epoch; it asks nobody any more when the block ends."""
-    sidecar = Sidecar(cluster, client, deck)
+    sidecar = Sidecar(cluster, client, deck, prove)
     try:
         await sidecar.committee.look(newer=True)
         yield sidecar
@@ -130,21 +149,24 @@ def canary(number: int, right: Verdict, request: Request) -> Canary:
     return Canary(number.to_bytes(16, "big"), right, stratum, Tier.STRICT, data)
 
 
-def deck_of(cluster: WeirdCommittee) -> DeckFile:
+def deck_of(cluster: WeirdCommittee, of_each: int = OF_EACH) -> DeckFile:
     """Requests that honest members deny, and such that they approve."""
-    unsafe = [canary(n, Verdict.DENY, cluster.harmful(f"canary {n}")) for n in range(OF_EACH)]
+    unsafe = [canary(n, Verdict.DENY, cluster.harmful(f"canary {n}")) for n in range(of_each)]
     safe = [
-        canary(100 + n, Verdict.APPROVE, cluster.harmless(f"canary {n}")) for n in range(OF_EACH)
+        canary(1_000 + n, Verdict.APPROVE, cluster.harmless(f"canary {n}")) for n in range(of_each)
     ]
     return DeckFile(1, 10, (*unsafe, *safe))
 
 
 @asynccontextmanager
-async def committed(cluster: WeirdCommittee, deck: DeckFile) -> AsyncIterator[ChainKeeping]:
-    """Five members run in an epoch that commits to the deck."""
+async def committed(
+    cluster: WeirdCommittee, deck: DeckFile, told: Sequence[str] = ()
+) -> AsyncIterator[ChainKeeping]:
+    """Five members run in an epoch that commits to the deck. All of them, or those ``told``, know
+    what the cluster holds."""
     keeping = ChainKeeping(cluster)
     with cluster.all_up():
-        for name in cluster.names:
+        for name in told or cluster.names:
             await cluster.observe(name)
         record = keeping.committee.next_record(Change.CANARIES, canaries=deck.deck.root)
         certified = await keeping.certify(record, *HONEST)

@@ -29,6 +29,7 @@ from quorate.errors import QuorateError
 from quorate.genesis import first_epoch
 from quorate_consensus.accusations import Accusations
 from quorate_consensus.auth import Authenticator
+from quorate_consensus.clean_runs import CleanRuns
 from quorate_consensus.endorsing import Endorsing
 from quorate_consensus.epochs import Epochs
 from quorate_consensus.failed_gates import FailedGates
@@ -88,9 +89,11 @@ class Member:
             reports=Reports(),
             collected=nothing,
             asks=deciding.asks,
+            shadow_asks=deciding.shadow_asks,
             freezing=deciding.freezing,
             endorsing=Endorsing(self.identity, self.epochs, self.relay, readers, self.metrics),
             accusations=Accusations(self.epochs, readers, self.metrics),
+            clean_runs=CleanRuns(self.epochs, readers),
             clock=SystemClock(),
             readers=readers,
             meter=self.metrics,
@@ -357,3 +360,22 @@ def test_no_evidence_is_made_of_anything(member: Member, data: bytes) -> None:
         status, _, answer = member.post(member_api.EVIDENCE_PATH, body, **kind)
         assert status in (400, 403)
         assert json.loads(answer)["reason"] in ("Malformed", "EvidenceRefused")
+
+
+@EXAMPLES
+@given(data=st.binary(max_size=200))
+def test_no_clean_run_is_made_of_anything(member: Member, data: bytes) -> None:
+    """Whatever speaks for nobody is refused with a reason, and nothing of it is kept."""
+    kind = {"Content-Type": "application/octet-stream"}
+    status, _, answer = member.post(member_api.CLEAN_RUNS_PATH, data, **kind)
+    assert (status, json.loads(answer)["reason"]) == (400, "Malformed")
+
+
+@EXAMPLES
+@given(data=st.binary(max_size=200))
+def test_whose_vote_counts_says_nothing_in_shadow(member: Member, data: bytes) -> None:
+    """Whatever it is asked there, also without a token."""
+    kind = {"Content-Type": member_api.ASKS_TYPE}
+    sent = _sent(member.nobody, member_api.SHADOW_PATH, data, kind)
+    status, _, body = member.runner.run(sent)
+    assert (status, wire.decode_answer(body)) == (200, Abstention(1, "VoteCounts"))

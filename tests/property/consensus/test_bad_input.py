@@ -359,7 +359,8 @@ def test_the_page_names_every_message_and_only_tests_that_are_there() -> None:
 
 def _posted() -> list[str]:
     """Paths that a member takes bodies at."""
-    source = (ROOT / "consensus/quorate_consensus/server.py").read_text("utf-8")
+    room = ROOT / "consensus/quorate_consensus"
+    source = "".join((room / f"{n}.py").read_text("utf-8") for n in ("server", "shadow_routes"))
     named = re.findall(r"add_post\((?:member_api\.)?(\w+)", source)
     return [getattr(member_api, name) for name in named if not name.endswith("_BEFORE")]
 

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 import yaml
 
+from quorate.consensus import clean_run, judge_sets, quarantine, succession
 from quorate.consensus import draft as drafts
-from quorate.consensus import judge_sets, quarantine, succession
+from quorate.consensus.clean_run import CleanRun
 from quorate.consensus.draft import Draft
 from quorate.consensus.epoch import Admins, Change, Epoch, Seat, material_of
 from quorate.consensus.equivocation import Equivocation
@@ -25,7 +26,7 @@ from quorate_cli.committee import chain_file
 from quorate_cli.committee.chain_file import Chain
 from quorate_consensus.relay import read_policy
 from tests.fakes import vouching
-from tests.fakes.ballots import Committee, digest
+from tests.fakes.ballots import Canaried, Committee, canaries, digest
 from tests.unit.cli.conftest import Quorate, Ran
 
 SIGNATURES = KeySignatures()
@@ -191,8 +192,44 @@ def test_evidence_makes_a_quarantine_and_a_new_key_ends_it(desk: Desk) -> None:
     back = ("committee", "readmit", "--member", "m4", "--reason", "r", "--new-key")
     (desk.folder / "old.pub").write_text(desk.committee.epoch.record.seats[4].key)
     assert desk(*back, desk.folder / "old.pub", chain="away.json").code == 2
-    assert desk(*back, desk.folder / "new.pub", chain="away.json").code == 0
+    alone = ("--without-clean-run",)
+    assert desk(*back, desk.folder / "old.pub", *alone, chain="away.json").code == 2
+    ran = desk(*back, desk.folder / "new.pub", *alone, chain="away.json")
+    assert ran.code == 0, ran.out
+    assert any("no run of clean canaries" in line for line in ran.document["changes"])
+    assert ran.document["cleanRun"] == ""
     desk.check(Change.READMISSION)
+
+
+@pytest.mark.requirement("committee: 200 clean canaries stand behind a return")
+def test_a_return_shows_its_clean_canaries_or_is_refused_with_the_count(desk: Desk) -> None:
+    """With 199 nothing is written; with 200 the proposal holds the run, and says so."""
+    admins = desk.committee.epoch.record.admins
+    scene = Canaried(deck=canaries(100, 100), admins=admins)
+    genesis, away = scene.committee.epoch, scene.committee.seats(m4={"quarantined": True})
+    record = scene.committee.next_record(Change.QUARANTINE, seats=away, evidence=digest("e"))
+    chain = Chain(genesis, (scene.committee.endorse(record, members=4),))
+    chain_file.save(desk.folder / "away.json", chain)
+    scene.committee.open(record)
+    others = ["m0", "m1", "m2", "m3"]
+    results = tuple(scene.result(n, silent=others) for n in range(200))
+    file = desk.folder / "run.bin"
+    who = ("committee", "readmit", "--member", "m4", "--reason", "r")
+    made = (*who, "--run", file, "--new-key", desk.folder / "new.pub")
+    file.write_bytes(clean_run.encode(CleanRun("m4", results[1:])))
+    ran = desk(*made, chain="away.json")
+    assert ran.code == 1
+    said = ran.document["error"]
+    assert "99 of 100 unsafe and 100 of 100 safe canaries are clean; 1 more" in said["message"]
+    assert "--without-clean-run" in said["fix"]
+    assert not desk.out.exists()
+    file.write_bytes(clean_run.encode(CleanRun("m4", results)))
+    assert desk(*made, "--without-clean-run", chain="away.json").code == 2
+    ran = desk(*made, chain="away.json")
+    assert ran.code == 0, ran.out
+    assert ran.document["cleanRun"] == desk.draft().record.evidence
+    clean_run.check(desk.draft().record, scene.committee.epoch, file.read_bytes(), SIGNATURES)
+    assert desk.draft().evidence == file.read_bytes()
 
 
 def test_a_freeze_is_released_by_its_id(desk: Desk) -> None:

@@ -3,11 +3,15 @@
 import msgspec
 import pytest
 
+from quorate.consensus import clean_run, successors
+from quorate.consensus.clean_run import CleanRun
 from quorate.consensus.epoch import Change, EpochRecord
+from quorate.consensus.quarantine import digest_of
 from quorate.consensus.succession import Endorsement
 from quorate_consensus import doubts
+from quorate_consensus.doubts import Why
 from quorate_io.member_api import Proposal
-from tests.fakes.ballots import Committee, digest
+from tests.fakes.ballots import Canaried, Committee, canaries, digest, identity
 
 C = Committee()
 POLICIES = C.next_record(Change.POLICIES, policies=digest("1"))
@@ -48,3 +52,34 @@ def test_nobody_counts_twice_and_strangers_not_at_all() -> None:
     ):
         signed = msgspec.structs.replace(proposal(POLICIES, 0), admins=admins)
         assert not doubts.is_signed_by_people(signed, C.epoch)
+
+
+@pytest.mark.requirement("committee: members recompute what a return rests on")
+def test_a_return_is_recomputed_or_vouched_for_by_people() -> None:
+    """Members sign with the run that the record names, or where it names none; with a run too
+    short, another one, none though one is named, or one though none is, they do not."""
+    scene = Canaried(deck=canaries(100, 100), quarantined=["m4"])
+    committee, others = scene.committee, ["m0", "m1", "m2", "m3"]
+    results = tuple(scene.result(n, silent=others) for n in range(200))
+    data = clean_run.encode(CleanRun("m4", results))
+    short = clean_run.encode(CleanRun("m4", results[1:]))
+    key = identity().public_key.pem
+    for named, shown, why in (
+        (data, data, None),
+        (b"", b"", None),
+        (short, short, Why.EVIDENCE),
+        (data, short, Why.EVIDENCE),
+        (data, b"", Why.EVIDENCE),
+        (b"", data, Why.NOT_EVIDENCE),
+    ):
+        evidence = digest_of(named) if named else None
+        record = successors.readmission(committee.epoch, "r", "m4", key, evidence)
+        admins = committee.endorse(record, admins=2).admins
+        found = doubts.of(
+            Proposal(record=record, admins=admins, evidence=shown), committee.epoch, None
+        )
+        assert (found and found.why) == why
+        unsigned = Proposal(record=record, admins=admins[:1], evidence=shown)
+        found = doubts.of(unsigned, committee.epoch, None)
+        assert found is not None
+        assert found.why is Why.ADMINS

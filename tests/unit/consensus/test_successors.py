@@ -41,9 +41,15 @@ MADE: list[tuple[Committee, Callable[[Epoch], EpochRecord], Change, list[str]]] 
     ),
     (
         AWAY,
-        lambda head: successors.readmission(head, "r", "m4", KEY),
+        lambda head: successors.readmission(head, "r", "m4", KEY, None),
         Change.READMISSION,
-        ["m4: key sha256:", "m4: votes again"],
+        ["m4: key sha256:", "m4: votes again", "no run of clean canaries"],
+    ),
+    (
+        AWAY,
+        lambda head: successors.readmission(head, "r", "m4", KEY, digest("1")),
+        Change.READMISSION,
+        ["m4: key sha256:", "m4: votes again", f"evidence: {digest('1')}"],
     ),
     (
         C,
@@ -110,7 +116,7 @@ REFUSED: list[Callable[[Epoch], EpochRecord]] = [
         head, "r", seats=successors.with_key(head.record.seats, "m1", "no key")
     ),
     lambda head: successors.membership(head, "r", seats=successors.without(SEATS, "m9")),
-    lambda head: successors.readmission(head, "r", "m1", KEY),
+    lambda head: successors.readmission(head, "r", "m1", KEY, None),
     lambda head: successors.release(head, "r", []),
     lambda head: successors.release(head, "r", [f"sha256:{n:064x}" for n in range(1_025)]),
     lambda head: successors.policies(head, "r", head.record.policies),
@@ -132,7 +138,7 @@ def test_who_was_found_lying_returns_with_another_key_only() -> None:
     """Not by readmission with its old key, and not by a change of members."""
     old = AWAY.epoch.record.seats[4].key
     with pytest.raises(InvalidInput):
-        successors.readmission(AWAY.epoch, "r", "m4", old)
+        successors.readmission(AWAY.epoch, "r", "m4", old, None)
     with pytest.raises(InvalidInput):
         successors.membership(AWAY.epoch, "r", seats=AWAY.seats(m4={"quarantined": False}))
 

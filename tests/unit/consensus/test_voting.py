@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
@@ -25,6 +26,7 @@ from quorate_consensus.votes import store
 from quorate_consensus.votes.store import Owner, VoteStore
 from quorate_consensus.voting import Voting
 from quorate_io.clock import SystemClock
+from tests.fakes.ballots import Committee
 
 DIGEST = "sha256:" + "0" * 64
 OWNER = Owner("m0", "sha256:key", DIGEST)
@@ -301,3 +303,37 @@ async def test_a_judgement_at_once_is_kept_before_it_is_said(tmp_path: Path) -> 
         scene.panel.error = ValueError("a judge broke")
         ballot = scene.read(await voting.ask(scene.ask(b"another"), Target({})))
         assert (ballot.verdict, ballot.reasons) == (Verdict.DENY, (wire.JUDGE_FAILED,))
+
+
+@pytest.mark.requirement("committee: a shadow vote can never become an approval")
+@pytest.mark.parametrize("away", [True, False])
+async def test_the_judges_go_by_the_epoch_that_the_ballot_names(
+    tmp_path: Path, *, away: bool
+) -> None:
+    """Those that know nothing of the cluster speak only where the vote counts for nothing."""
+    committee = Committee(quarantined=["m0"] if away else [])
+    store.init(tmp_path / "votes", OWNER)
+    whole, reading = Panel(), Panel()
+    voting = Voting(
+        Member("m0", committee.epoch, 1, committee.delegation("m0"), bytes(32)),
+        VoteStore(tmp_path / "votes", OWNER),
+        committee.parties["m0"].vote_key,
+        whole,
+        SystemClock(),
+        Meter(),
+        time.monotonic,
+        reading,
+    )
+    voting.start()
+    ask = Ask(wire.VERSION, Tier.STRICT, committee.epoch.digest, bytes(16), bytes(32), 1_000, b"r")
+    assert isinstance(wire.decode_answer(await voting.ask(wire.encode(ask), Target({}))), Vote)
+    assert (whole.asked, reading.asked) == ((0, 1) if away else (1, 0))
+
+    record = committee.next_record(Change.POLICIES, policies=DIGEST)
+    seats = committee.seats(m0={"quarantined": not away})
+    committee.open(msgspec.structs.replace(record, seats=seats))
+    await voting.open_epoch(committee.epoch, committee.delegation("m0"))
+    ask = msgspec.structs.replace(ask, epoch=committee.epoch.digest)
+    await voting.ask(wire.encode(ask), Target({}))
+    assert (whole.asked, reading.asked) == (1, 1)
+    await voting.stop()

@@ -9,17 +9,18 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from quorate.consensus import deck_file, quarantine
+from quorate.consensus import clean_run, deck_file, quarantine, wire
 from quorate.consensus import request as requests
 from quorate.consensus.approval import Subject
 from quorate.consensus.ask import Cause, Decision, Heard, Outcome
 from quorate.consensus.canary import Canary
+from quorate.consensus.clean_run import CleanRun
 from quorate.consensus.deck_file import DeckFile
 from quorate.consensus.detector import Failures
 from quorate.consensus.epoch import Change, Epoch
 from quorate.consensus.equivocation import Equivocation
 from quorate.consensus.quarantine import Evidence
-from quorate.consensus.wire import Verdict
+from quorate.consensus.wire import Ask, Verdict
 from quorate.errors import QuorateError, Unavailable
 from quorate_io.asking import Asked, Question
 from quorate_sidecar.canaries import asker as asking
@@ -27,6 +28,7 @@ from quorate_sidecar.canaries.accuser import AGAIN_SECONDS, RETRY_SECONDS, Accus
 from quorate_sidecar.canaries.asker import CanaryAsker
 from quorate_sidecar.canaries.deck import DeckReader
 from quorate_sidecar.canaries.progress import FILE, ProgressFile
+from quorate_sidecar.canaries.shadow import ShadowAsker
 from quorate_sidecar.canaries.witness import REMEMBERED, Witness
 from quorate_sidecar.metrics import Metrics
 from quorate_sidecar.settings import PodFacts
@@ -62,7 +64,7 @@ class Members:
         assert subject is not None
         right = self.canary(question).right
         for name in committee.names:
-            if name in self.silent:
+            if name in self.silent or name not in committee.epoch.counted:
                 continue
             verdict = self.liars.get(name, right)
             vote = committee.vote(name, verdict, subject, sequence=len(self.questions))
@@ -75,6 +77,50 @@ class Members:
         """The canary that a question is."""
         deck = self.scene.deck.canaries
         return next(one for one in deck if one.subject(question.request) == question.marked)
+
+
+class Reached:
+    """Members under quarantine, and what is brought to all others."""
+
+    def __init__(self, stand: "Stand") -> None:
+        self.stand = stand
+        self.lies: dict[str, Verdict] = {}
+        self.reasons: tuple[str, ...] = ()
+        self.silent: set[str] = set()
+        self.asked: list[tuple[str, Ask]] = []
+        self.answers: list[bytes] = []
+        self.runs: list[CleanRun] = []
+        self.fault: QuorateError | None = None
+
+    def prove(self, member: str, ask: bytes) -> bytes:
+        """The ask itself: what proves it is tried elsewhere."""
+        return ask
+
+    async def shadow(self, member: str, message: bytes) -> bytes:
+        """Its vote, after all others'."""
+        ask = wire.decode(message, Ask)
+        self.asked.append((member, ask))
+        if self.answers:
+            return self.answers.pop(0)
+        if member in self.silent:
+            raise Unavailable("it does not answer")
+        subject = Subject(wire.request_digest(ask.request), ask.tier, ask.nonce, ask.audience)
+        assert self.stand.members.questions[-1].marked == subject
+        right = self.stand.members.canary(self.stand.members.questions[-1]).right
+        vote = self.stand.scene.committee.vote(
+            member,
+            self.lies.get(member, right),
+            subject,
+            sequence=len(self.asked),
+            reasons=self.reasons,
+        )
+        return wire.encode(vote)
+
+    async def show_run(self, run: bytes) -> None:
+        """Keep it, if anybody does."""
+        if self.fault is not None:
+            raise self.fault
+        self.runs.append(clean_run.decode(run))
 
 
 class StandingStub:
@@ -91,9 +137,11 @@ class StandingStub:
 class Stand:
     """A pod with a deck in its volume, and whom it accuses."""
 
-    def __init__(self, folder: Path, deck: list[Canary] | None = None) -> None:
+    def __init__(
+        self, folder: Path, deck: list[Canary] | None = None, away: tuple[str, ...] = ()
+    ) -> None:
         self.folder = folder
-        self.scene = Canaried(deck=deck)
+        self.scene = Canaried(deck=deck, quarantined=away)
         (folder / "deck").mkdir()
         self.write(DeckFile(1, 10, tuple(self.scene.deck.canaries)))
         self.accused: list[tuple[str, Evidence]] = []
@@ -101,6 +149,9 @@ class Stand:
         self.members = Members(self.scene, self.witness)
         self.standing, self.metrics = StandingStub(), Metrics(CollectorRegistry())
         self.chance = random.Random(7)
+        self.reached = Reached(self)
+        self.time = 0.0
+        self.shadow = ShadowAsker(self.reached, self.reached.prove, self.metrics, lambda: self.time)
         self.start()
 
     def start(self) -> None:
@@ -114,6 +165,7 @@ class Stand:
             DeckReader(self.folder / "deck" / "deck"),
             ProgressFile(self.folder),
             self.metrics,
+            self.shadow,
             self.chance,
         )
 

@@ -7,5 +7,6 @@ is kept for a few seconds, because one model acts often.
 
 from quorate_consensus.judges.evidence.judge import EvidenceJudge
 from quorate_consensus.judges.evidence.known import Known, Relayed
+from quorate_consensus.judges.evidence.not_asked import NotAsked
 
-__all__ = ["EvidenceJudge", "Known", "Relayed"]
+__all__ = ["EvidenceJudge", "Known", "NotAsked", "Relayed"]
