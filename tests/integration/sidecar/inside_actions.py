@@ -9,7 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from quorate_cli.__main__ import main
 from quorate_sidecar.audit_writer import audit_files
+from tests.integration.consensus.member_process import FIRST
 from tests.integration.consensus.voting_cluster import VotingCluster
 from tests.integration.sidecar.inside_pod import CHAT, Pod, model_server, until_status, vouched
 from tests.integration.sidecar.stand import Script, answers, chat
@@ -66,9 +68,21 @@ def decisions(pod: Pod) -> list[dict[str, Any]]:
     return [body for body in bodies if body["kind"] == "action"]
 
 
-async def test_a_members_judges_decide_about_a_call(pod: ActingPod) -> None:
+def explained(pod: Pod, exchange: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What explain-decision says of the only decision in this exchange; it must be proven."""
+    files = map(str, audit_files(pod.folder / "work" / "audit"))
+    chain = ("--chain", str(pod.folder / "genesis.json"))
+    pinned = (*chain, "--genesis-digest", pod.genesis.digest_text, "--output", "json")
+    assert main(["committee", "explain-decision", *files, "--id", exchange, *pinned]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["decisions"]
+    return dict(found)
+
+
+async def test_a_members_judges_decide_about_a_call(
+    pod: ActingPod, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A harmless look-up passes with the member's vote in the record; a mail that a page wants is
-    denied by a rule."""
+    denied by a rule; and explain-decision proves each from the files that the sidecar left."""
     read = {
         "role": "assistant",
         "tool_calls": [
@@ -96,3 +110,10 @@ async def test_a_members_judges_decide_about_a_call(pod: ActingPod) -> None:
                 assert (found["decision"], found["tool"]) == ("deny", "send_mail")
                 assert "tools/UntrustedContent" in body["error"]["message"]
     assert pod.audit_report().intact
+    for record in decisions(pod):
+        told = explained(pod, record["id"], capsys)
+        assert (told["decision"], told["decidedBy"]) == (record["decision"], record["decidedBy"])
+        (vote,) = told["votes"]
+        assert (vote["member"], vote["verified"]) == (FIRST, True)
+        assert vote["verdict"] == ("APPROVE" if record["decision"] == "approve" else "DENY")
+    assert any("tools/UntrustedContent" in reason for reason in vote["reasons"])
