@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from quorate import names
 from quorate.admission.injection import Pod
 from quorate.admission.templates import plain_text
 
@@ -38,6 +39,12 @@ class UserInfo(msgspec.Struct, frozen=True):
     username: str = ""
 
 
+class Annotations(msgspec.Struct):
+    """What is read of an object's annotations."""
+
+    canaries: str = msgspec.field(name=names.CANARY_ANNOTATION, default="")
+
+
 class Metadata(msgspec.Struct):
     """What is read of an object's metadata."""
 
@@ -46,6 +53,7 @@ class Metadata(msgspec.Struct):
     namespace: str = ""
     uid: str = ""
     labels: dict[str, str] | None = None
+    annotations: Annotations | None = None
 
 
 class Binding(msgspec.Struct):
@@ -122,12 +130,14 @@ class Request(msgspec.Struct, rename="camel"):
 
     def _metadata(self, metadata: Metadata) -> dict[str, Any]:
         self._check_namespace(metadata)
+        canaries = metadata.annotations.canaries if metadata.annotations else ""
         return {
             "name": metadata.name,
             "generateName": metadata.generateName,
             "namespace": self.namespace,
             "uid": metadata.uid,
             "labels": metadata.labels,
+            "annotations": {names.CANARY_ANNOTATION: canaries} if canaries else None,
         }
 
     def _check_namespace(self, metadata: Metadata) -> None:

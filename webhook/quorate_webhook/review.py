@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from quorate.admission import connect, debugging, mutate, report, update, validate
+from quorate.admission import connect, debugging, mutate, pods, report, update, validate
 from quorate.admission.injection import Pod
 from quorate.admission.snapshot import Snapshot
 from quorate.admission.validate import Judgement
@@ -118,8 +118,9 @@ def _create(request: Request, world: World, now: datetime) -> Judgement:
 
 
 def _update(request: Request, world: World, now: datetime) -> Judgement:
-    old, new = request.old_pod(), request.pod()
-    return update.update(old, new, request.user_info.username, world.snapshot, now)
+    old, new, user = request.old_pod(), request.pod(), request.user_info.username
+    _, text = request.written()
+    return update.update(old, new, user, world.snapshot, now, text)
 
 
 def _ephemeral(request: Request, world: World, now: datetime) -> Judgement:
@@ -179,9 +180,9 @@ def _patch(request: Request, snapshot: Snapshot) -> bytes:
     """The patch as it is sent; empty if there is nothing to add."""
     head, text = request.written()
     context = validate.context_of(head, snapshot)
-    if context is None:
-        # No model to remember it by. It is completed all the same, so that the API server's floor
-        # leaves the word to validate.
+    if context is None or pods.canaries(head):
+        # No model to remember it by, or more than its spec to go by. It is completed all the same,
+        # so that the API server's floor leaves the word to validate.
         return answer.encoded_patch(mutate.complete(request.pod(), snapshot))
     patch = snapshot.patches.recall(context, text)
     if patch is None:

@@ -53,5 +53,7 @@ class Snapshot:
     """Pods that were found good under these policies."""
     patches: Templates[bytes] = field(default_factory=Templates, repr=False, compare=False)
     """Patches that complete pods, as they are sent."""
+    shaped: Templates[bool] = field(default_factory=Templates, repr=False, compare=False)
+    """Specs of pods that were to run, whose shape was found right under these policies."""
     previous: tuple[InjectionConfig, ...] = ()
     """What the release before injected: pods of its time may still be released and bound."""

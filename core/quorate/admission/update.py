@@ -18,8 +18,13 @@ _UNGUARDED = frozenset({"activeDeadlineSeconds", "terminationGracePeriodSeconds"
 """Fields of a pod's spec that change nothing a policy is about."""
 
 
-def update(old: Pod, new: Pod, user: str, snapshot: Snapshot, now: datetime) -> Judgement:
-    """May this pod be changed so? What it was before is not judged again."""
+def update(
+    old: Pod, new: Pod, user: str, snapshot: Snapshot, now: datetime, text: bytes = b""
+) -> Judgement:
+    """May this pod be changed so? What it was before is not judged again.
+
+    ``text`` is the new spec by quorate.admission.templates.plain_text: see validate.may_run.
+    """
     labels_changed = pods.labels(old) != pods.labels(new)
     spec_changed = old["spec"] != new["spec"] and _guarded(old) != _guarded(new)
     if not labels_changed and not spec_changed:
@@ -28,10 +33,10 @@ def update(old: Pod, new: Pod, user: str, snapshot: Snapshot, now: datetime) -> 
     if refusal is not None:
         return refusal
     if pods.is_gated(old) and not pods.is_gated(new):
-        return _release(new, user, snapshot, now)
+        return _release(new, user, snapshot, now, text)
     if not spec_changed and not _gains_policy(old, new, snapshot):
         return Judgement(ALLOW)
-    return shape(new, snapshot) if pods.is_gated(new) else may_run(new, snapshot, now)
+    return shape(new, snapshot) if pods.is_gated(new) else may_run(new, snapshot, now, text)
 
 
 def bind(pod: Pod, labels: dict[str, str], snapshot: Snapshot, now: datetime) -> Judgement:
@@ -84,7 +89,7 @@ def _gains_policy(old: Pod, new: Pod, snapshot: Snapshot) -> bool:
     return any(policy.ref not in known for policy in selected(new, snapshot).policies)
 
 
-def _release(new: Pod, user: str, snapshot: Snapshot, now: datetime) -> Judgement:
+def _release(new: Pod, user: str, snapshot: Snapshot, now: datetime, text: bytes) -> Judgement:
     """Our gate goes: by the operator alone, and only if the pod may run at this moment."""
     if user != names.OPERATOR_USER:
         return _refused(
@@ -92,7 +97,7 @@ def _release(new: Pod, user: str, snapshot: Snapshot, now: datetime) -> Judgemen
             f"{user} must not remove {names.SCHEDULING_GATE}; the operator does when it may",
             fix=f"kubectl quorate explain pod/{pods.display_name(new)}",
         )
-    return may_run(new, snapshot, now)
+    return may_run(new, snapshot, now, text)
 
 
 def _refused(reason: Reason, message: str, **details: str) -> Judgement:

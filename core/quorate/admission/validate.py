@@ -95,9 +95,12 @@ def create(pod: Pod, snapshot: Snapshot, text: bytes = b"") -> Judgement:
     return msgspec.structs.replace(judgement, verdict=verdict, warnings=pending)
 
 
-def may_run(pod: Pod, snapshot: Snapshot, now: datetime) -> Judgement:
-    """May this pod run now? Its shape is right and its model holds a certificate per policy."""
-    judgement = shape(pod, snapshot)
+def may_run(pod: Pod, snapshot: Snapshot, now: datetime, text: bytes = b"") -> Judgement:
+    """May this pod run now? Its shape is right and its model holds a certificate per policy.
+
+    With ``text`` (see :func:`recall`) a shape that is right is kept for pods of the same template.
+    """
+    judgement = _shape_of_text(pod, snapshot, text) if text else shape(pod, snapshot)
     if judgement.exempt or judgement.known is None or judgement.selection is None:
         return judgement
     certificates = (certified(judgement.known, p, now) for p in judgement.selection.policies)
@@ -110,6 +113,19 @@ def _images(
     pod: Pod, known: KnownModel, selection: Selection, now: datetime | None = None
 ) -> Found:
     return unsigned_servers(pod, known, selection.policies, selection.downloaders, now)
+
+
+def _shape_of_text(pod: Pod, snapshot: Snapshot, text: bytes) -> Judgement:
+    """What :func:`shape` says, not worked out again for a spec that was found right before."""
+    context = context_of(pod, snapshot)
+    if context is None or _broken(context[1].namespace, snapshot):
+        return shape(pod, snapshot)
+    if snapshot.shaped.recall(context, text):
+        return Judgement(ALLOW, (), False, context[0], context[1])
+    judgement = shape(pod, snapshot)
+    if not judgement.exempt and judgement.known is not None and judgement.verdict.allowed:
+        snapshot.shaped.remember(context, text, True)
+    return judgement
 
 
 def shape(pod: Pod, snapshot: Snapshot) -> Judgement:

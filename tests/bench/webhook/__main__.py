@@ -19,6 +19,7 @@ from typing import Any
 from aiohttp import web
 
 from quorate import names
+from quorate.admission.templates import TEXTS_PER_MODEL
 from quorate_webhook import review as review_path
 from tests.bench.report import Figure, publish
 from tests.bench.usage import cpu_seconds, memory_mib
@@ -45,23 +46,37 @@ class Case:
 
 def cases(pod: dict[str, Any]) -> list[Case]:
     """What API servers ask most."""
-    other = copy.deepcopy(pod)
-    other["spec"]["containers"][0]["env"][0]["value"] = "debug"
-    released = copy.deepcopy(pod)
-    del released["spec"]["schedulingGates"]
-    release = review(released, "UPDATE", pod, user=names.OPERATOR_USER)
+    # One more than are remembered of a model, in turn: always new.
+    others = [_with_level(pod, f"level-{number}") for number in range(TEXTS_PER_MODEL + 1)]
     return [
         Case("validate CREATE, of a template seen before", review_path.VALIDATE, (review(pod),)),
-        # One template a model is remembered: two in turn are always new.
         Case(
             "validate CREATE, of a new template",
             review_path.VALIDATE,
-            (review(pod), review(other)),
+            tuple(map(review, others)),
             None,
         ),
-        Case("validate UPDATE, the gate's removal", review_path.VALIDATE, (release,), None),
+        Case("validate UPDATE, the gate's removal", review_path.VALIDATE, (_release(pod),), None),
+        Case(
+            "validate UPDATE, the gate's removal, of a new template",
+            review_path.VALIDATE,
+            tuple(map(_release, others)),
+            None,
+        ),
         Case("mutate CREATE", review_path.MUTATE, (review(before_mutate(pod)),)),
     ]
+
+
+def _with_level(pod: dict[str, Any], level: str) -> dict[str, Any]:
+    other = copy.deepcopy(pod)
+    other["spec"]["containers"][0]["env"][0]["value"] = level
+    return other
+
+
+def _release(pod: dict[str, Any]) -> bytes:
+    released = copy.deepcopy(pod)
+    del released["spec"]["schedulingGates"]
+    return review(released, "UPDATE", pod, user=names.OPERATOR_USER)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -266,3 +267,73 @@ def test_workloads_of_one_model_may_come_in_turn(world: World) -> None:
             remembered.remember(context, plain, number)
     found = [remembered.recall(context, plain) for plain in texts]
     assert found == [None, *range(1, len(texts))]
+
+
+def released(world: World, pod: Document) -> validate.Judgement:
+    """Whether a pod may run, with its template's text."""
+    return validate.may_run(pod, world.snapshot, world.now, text_of(pod))
+
+
+def is_shaped(world: World, pod: Document) -> bool:
+    """Whether the pod's shape is known to be right."""
+    context = validate.context_of(pod, world.snapshot)
+    return context is not None and world.snapshot.shaped.recall(context, text_of(pod)) is True
+
+
+def test_the_next_release_is_judged_like_the_first(world: World) -> None:
+    """Known by its spec's text, under another token volume; a gated pod is not known by it."""
+    pod = PodBuilder(world.snapshot).released().build()
+    assert not is_shaped(world, pod)
+    for name in ("kube-api-access-00000", "kube-api-access-00001"):
+        following = renamed(pod, name)
+        assert released(world, following) == validate.may_run(pod, world.snapshot, world.now)
+        assert is_shaped(world, pod)
+    assert not is_shaped(world, PodBuilder(world.snapshot).build())
+    assert not is_known(world, pod)
+
+
+@pytest.mark.parametrize(
+    ("when", "change", "reasons"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
+def test_no_bypass_is_released(
+    world: World, when: str, change: Callable[[Document], None], reasons: set[Reason]
+) -> None:
+    """A good release just before does not help a bad one, and a bad one is never kept."""
+    assert released(world, PodBuilder(world.snapshot).released().build()).verdict.allowed
+    pod = PodBuilder(world.snapshot, **{when: [change]}).build()
+    pod["spec"].pop("schedulingGates", None)
+    for _ in range(2):
+        judged = released(world, pod)
+        assert judged == validate.may_run(pod, world.snapshot, world.now)
+        if reasons <= {Reason.NOT_GATED, Reason.PRESET_NODE}:
+            continue  # Nothing is wrong with that in a pod that is to run.
+        assert {d.reason for d in judged.verdict.denials} & reasons
+        assert not is_shaped(world, pod)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [new_policy, second_policy, broken_policy, other_source, same_model, no_model, no_owners],
+)
+def test_a_change_of_policy_or_model_forgets_what_was_released(
+    world: World, change: Callable[[World], None]
+) -> None:
+    """After it the answer is the one of somebody who never saw the pod."""
+    pod = PodBuilder(world.snapshot).released().build()
+    assert released(world, pod).verdict.allowed
+    assert is_shaped(world, pod)
+    change(world)
+    if change is not broken_policy:
+        assert not is_shaped(world, pod)
+    judged = released(world, pod)
+    assert judged == validate.may_run(pod, world.snapshot, world.now)
+    assert judged.verdict.allowed is (change is same_model)
+
+
+def test_certificates_are_looked_at_whatever_is_known(world: World) -> None:
+    """A shape that is known says nothing of the evidence, which ends by itself."""
+    pod = PodBuilder(world.snapshot).released().build()
+    assert released(world, pod).verdict.allowed
+    late = validate.may_run(pod, world.snapshot, world.now + timedelta(days=1), text_of(pod))
+    assert is_shaped(world, pod)
+    assert {denial.reason for denial in late.verdict.denials} == {Reason.CERTIFICATE_EXPIRED}

@@ -11,6 +11,7 @@ import jsonpatch
 import pytest
 
 from quorate import names
+from quorate.admission import rules
 from quorate_webhook import review
 from tests.fakes.vouching import NOW
 from tests.unit.admission.pod_builder import PodBuilder, bare_pod, exempt_pod, ungate
@@ -436,3 +437,33 @@ def test_connections_are_judged_by_the_pod_they_are_to() -> None:
         assert message(response(WORLD, connection("new", how), bound=BOUND)).startswith("NotReady")
     odd = connection(container=["a"])
     assert message(response(WORLD, odd, bound=BOUND)).startswith("Malformed")
+
+
+@pytest.mark.requirement("a deck of canaries reaches the sidecar of the pod that names it alone")
+def test_the_annotation_of_a_deck_is_read_whatever_came_before() -> None:
+    """Pods of one template with a deck, without one and with another each get their own patch."""
+    world = good_world()
+    for secret in (None, "deck", None, "other", "deck"):
+        pod = copy.deepcopy(bare_pod())
+        if secret:
+            pod["metadata"]["annotations"] = {"note": "x", names.CANARY_ANNOTATION: secret}
+        found = response(world, request(pod), path=review.MUTATE)
+        operations = json.loads(base64.b64decode(found["patch"]))
+        volumes = jsonpatch.apply_patch(pod, operations)["spec"]["volumes"]
+        decks = [v["secret"]["secretName"] for v in volumes if v["name"] == names.CANARY_VOLUME]
+        assert decks == ([secret] if secret else [])
+
+
+def test_the_next_release_of_a_template_is_not_judged_by_its_shape_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its certificates are, at that moment."""
+    world = good_world()
+    builder = PodBuilder(world.snapshot)
+    gated, running = builder.build(), PodBuilder(world.snapshot).released().build()
+    release = request(running, "UPDATE", old=gated, user=names.OPERATOR_USER)
+    assert response(world, release)["allowed"]
+    monkeypatch.delattr(rules, "check")
+    assert response(world, release)["allowed"]
+    late = response(world, release, now=LATE)
+    assert "CertificateExpired" in message(late)
