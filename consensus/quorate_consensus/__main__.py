@@ -15,6 +15,7 @@ from quorate_consensus import deck_trial, store_init
 from quorate_consensus.member import running
 from quorate_consensus.metrics import Metrics
 from quorate_consensus.settings import Settings, parse_arguments
+from quorate_consensus.spare import waiting
 from quorate_io import logs, resident
 from quorate_io.clock import SystemClock
 from quorate_io.health import HealthServer
@@ -27,6 +28,8 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if settings.spare and not await _seated(settings, stop):
+        return
     registry = CollectorRegistry()
     async with running(settings, SystemClock(), Metrics(registry)) as member:
         health = HealthServer(ready=member.not_ready, registry=registry)
@@ -41,6 +44,24 @@ async def _serve(settings: Settings) -> None:
             for end in ends:
                 end.cancel()
             await health.close()
+
+
+async def _seated(settings: Settings, stop: asyncio.Event) -> bool:
+    """Wait until a record gives this spare a seat; False if it is told to stop before."""
+    async with waiting(settings, SystemClock()) as spare:
+        health = HealthServer(ready=spare.not_ready, registry=CollectorRegistry())
+        await health.listen([settings.health.host or ""], settings.health.port)
+        ends = [asyncio.create_task(one.wait()) for one in (stop, spare.seated)]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
+            await health.close()
+    if stop.is_set():
+        return False
+    log.info("%s has a seat now", settings.spare)
+    return True
 
 
 def main() -> int:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from quorate.ports import Clock
-from quorate_consensus.vote_key import VoteKey
 from quorate_io import tls
 from quorate_io.authority import issue_leaf, make_authority, renew_at
 
@@ -29,13 +29,16 @@ class MemberCertificate:
     """Keeps ``context`` supplied with a leaf for ``names`` that is valid now."""
 
     def __init__(
-        self, vote_key: VoteKey, names: Sequence[str], clock: Clock, life: timedelta
+        self,
+        member: str,
+        key: ed25519.Ed25519PrivateKey,
+        names: Sequence[str],
+        clock: Clock,
+        life: timedelta,
     ) -> None:
         self.context: ssl.SSLContext = tls.server_context()
-        self._key = vote_key.private
-        self._authority = make_authority(
-            f"quorate member {vote_key.seat.name}", vote_key.private, not_before=_BEGINNING
-        )
+        self._key = key
+        self._authority = make_authority(f"quorate member {member}", key, not_before=_BEGINNING)
         self._names = tuple(names)
         self._clock = clock
         self._life = life

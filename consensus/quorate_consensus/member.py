@@ -97,7 +97,8 @@ async def running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIt
     epochs, vote_key = await _seated(settings)
     authenticator = Authenticator(settings.token_keys, settings.issuer, clock)
     life = timedelta(seconds=settings.leaf_life)
-    leaf = MemberCertificate(vote_key, settings.tls_names, clock, life)
+    name, key = vote_key.seat.name, vote_key.private
+    leaf = MemberCertificate(name, key, settings.tls_names, clock, life)
     with (
         ThreadPoolExecutor(settings.workers, thread_name_prefix="judge") as judges,
         # Of its own, so that no queue of judgements delays what the operator has to say.

@@ -4,14 +4,12 @@ What to answer is decided elsewhere.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-import msgspec
 from aiohttp import web
 
 from quorate.consensus import wire
@@ -31,6 +29,7 @@ from quorate_consensus.endorsing import Endorsing
 from quorate_consensus.epochs import Epochs
 from quorate_consensus.failures import SERVER, Forbidden, Unauthenticated, respond
 from quorate_consensus.freezing import Freezing
+from quorate_consensus.genesis_route import GenesisRoute
 from quorate_consensus.judging import Judge
 from quorate_consensus.listening import CONNECTIONS_MAX
 from quorate_consensus.observed import ObservedModel
@@ -46,7 +45,6 @@ from quorate_io.member_api import (
     EVALUATE_PATH,
     EpochsRequest,
     EvidenceAnswer,
-    GenesisAnswer,
     ObservedAnswer,
     Proposal,
     ReportHeard,
@@ -56,7 +54,7 @@ SIDECAR_SECONDS = 4.5
 """Deadline of a sidecar's request; its client waits five."""
 OPERATOR_SECONDS = 25.0
 """Deadline of an operator's request, which may be the first to need a judgement."""
-PUBLIC_LANE, SIDECAR_LANE, OPERATOR_LANE = 64, 512, 32
+SIDECAR_LANE, OPERATOR_LANE = 512, 32
 FREEZE_LANE, FREEZE_EACH = 256, 2
 """Orders in work, and of these of one address."""
 FREEZE_WATCHERS, FREEZE_STRANGERS = CONNECTIONS_MAX, 64
@@ -76,8 +74,6 @@ PROPOSAL_LANE = 2
 """Bodies of up to member_api.PROPOSAL_BYTES are in memory at once; the operator brings one."""
 READER_LANE = 4
 """Questions for reports are kept waiting, and take no place of those that are answered at once."""
-
-_DIGITS = re.compile(r"[0-9]{1,16}\Z", re.ASCII).match
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -126,7 +122,6 @@ class MemberServer:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._rate = PodRate(parts.monotonic)
-        self._public = Lane("public", PUBLIC_LANE)
         self._sidecars = Lane("sidecar", SIDECAR_LANE)
         self._operators = Lane("operator", OPERATOR_LANE)
         self._readers = Lane("report reader", READER_LANE)
@@ -141,13 +136,12 @@ class MemberServer:
         self._evidence = Share("evidence", EVIDENCE_LANE, EVIDENCE_EACH)
         self._accusing = PodRate(parts.monotonic, POD_EVIDENCE)
         self._batches = asyncio.Lock()
-        self._genesis: tuple[tuple[bytes, int], bytes] | None = None
-        """The last answer and what it is about: nearly everybody asks for the end of the chain."""
+        self._genesis = GenesisRoute(parts.epochs, parts.authority_pem)
 
     def application(self) -> web.Application:
         """The application to serve."""
         app = web.Application(middlewares=[self._answer_always])
-        app.router.add_get(member_api.GENESIS_PATH, self._get_genesis, allow_head=False)
+        app.router.add_get(member_api.GENESIS_PATH, self._genesis.get, allow_head=False)
         app.router.add_get(member_api.STATE_PATH, self._get_state, allow_head=False)
         app.router.add_get(
             member_api.MANIFEST_PATH + "{digest}", self._get_manifest, allow_head=False
@@ -188,23 +182,6 @@ class MemberServer:
         route = resource.canonical if resource is not None else "other"
         self._parts.meter.requested(route, response.status)
         return response
-
-    async def _get_genesis(self, request: web.Request) -> web.Response:
-        after = _number(request)
-        with self._public.enter():
-            return json_answer(self._genesis_after(after))
-
-    def _genesis_after(self, after: int) -> bytes:
-        parts = self._parts
-        about = (parts.epochs.head.digest, after)
-        if self._genesis is None or self._genesis[0] != about:
-            answer = GenesisAnswer(
-                genesis=msgspec.to_builtins(parts.epochs.genesis.record),
-                chain=tuple(parts.epochs.after(after)),
-                ca_certificates=(parts.authority_pem,),
-            )
-            self._genesis = about, member_api.encode(answer)
-        return self._genesis[1]
 
     async def _get_state(self, request: web.Request) -> web.Response:
         caller = self._sidecar(request)
@@ -412,16 +389,6 @@ class MemberServer:
 
 def _proposal_or_certified(body: bytes) -> EpochsRequest:
     return member_api.read_epochs_request(body, member_api.PROPOSAL_BYTES)
-
-
-def _number(request: web.Request) -> int:
-    """After which epoch to go on; 0 unless it is said."""
-    given = list(request.query.items())
-    if not given:
-        return 0
-    if len(given) > 1 or given[0][0] != member_api.AFTER_PARAMETER or not _DIGITS(given[0][1]):
-        raise InvalidInput(f"may be {member_api.AFTER_PARAMETER}, a number, once", field="query")
-    return int(given[0][1])
 
 
 def _cursor(request: web.Request) -> str:

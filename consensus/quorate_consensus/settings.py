@@ -51,6 +51,8 @@ class Settings:
     """None for a member that does not vote."""
     members_url: str = ""
     """Where the other members are, by name; empty if there is none to pass freezes on to."""
+    spare: str = ""
+    """Its name, of one that waits until a record gives it a seat."""
 
 
 def parse_address(text: str) -> Address:
@@ -81,6 +83,7 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         failed_gates=found.failed_gates,
         voting=voting_settings.read(found),
         members_url=voting_settings.members_url(found),
+        spare=found.spare,
     )
     _check(settings)
     return settings
@@ -101,6 +104,8 @@ def _check(settings: Settings) -> None:
     ):
         if not least <= value <= most:
             raise InvalidInput(f"must be {least} to {most}", field=option)
+    if settings.spare and not settings.members_url:
+        raise InvalidInput("must be given with --spare: it waits for them", field="--member-url")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -152,6 +157,12 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="directory in which failed gates are remembered across restarts",
+    )
+    serve.add_argument(
+        "--spare",
+        metavar="NAME",
+        default="",
+        help="without a seat, wait until a record gives one to this member",
     )
     voting_settings.add_arguments(serve)
     return parser

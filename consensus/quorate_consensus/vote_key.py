@@ -33,18 +33,24 @@ def is_seated(pem: bytes, epoch: Epoch) -> bool:
     return True
 
 
-def load_vote_key(pem: bytes, epoch: Epoch) -> VoteKey:
-    """Read a PEM private key.
-
-    Raises InvalidInput unless it is Ed25519, SubjectMismatch if the epoch names no member with
-    its public key: such a member could only sign what nobody believes.
-    """
+def load_identity(pem: bytes) -> ed25519.Ed25519PrivateKey:
+    """Read a PEM private key, whoever's it is. Raises InvalidInput unless it is Ed25519."""
     try:
         key = serialization.load_pem_private_key(pem, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise InvalidInput(f"is not a PEM private key: {error}", field="vote key") from None
     if not isinstance(key, ed25519.Ed25519PrivateKey):
         raise InvalidInput("must be an Ed25519 key", field="vote key")
+    return key
+
+
+def load_vote_key(pem: bytes, epoch: Epoch) -> VoteKey:
+    """Read a PEM private key.
+
+    Raises InvalidInput unless it is Ed25519, SubjectMismatch if the epoch names no member with
+    its public key: such a member could only sign what nobody believes.
+    """
+    key = load_identity(pem)
     signer = LocalSigner(key)
     for seat in epoch.record.seats:
         if material_of(seat.key) == signer.public_key.key_id:

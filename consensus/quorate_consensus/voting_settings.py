@@ -4,6 +4,7 @@ import argparse
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import yarl
 
@@ -12,6 +13,8 @@ from quorate.errors import InvalidInput
 from quorate.names import MEMBER_MARK
 from quorate_io.member_channel import member_url
 
+OF_SEAT: Final = "seat"
+"""Instead of a set of judges: that of the seat, which a spare does not know beforehand."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z", re.ASCII)
 
 
@@ -40,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "what it said, and may contradict it",
     )
     parser.add_argument(
-        "--judges", metavar="SET", default=judge_sets.ALL, help="set of judges, as in the seat"
+        "--judges",
+        metavar="SET",
+        default=judge_sets.ALL,
+        help=f"set of judges, as in the seat; {OF_SEAT}: whichever that names",
     )
     parser.add_argument(
         "--judges-release", type=Path, metavar="DIR", help="instead of the built-in one"
@@ -65,7 +71,8 @@ def read(found: argparse.Namespace) -> VotingSettings | None:
     """The settings, or None for a member that does not vote. Raises InvalidInput."""
     if (found.judges_release is None) != (not found.judges_release_digest):
         raise InvalidInput("a release is pinned by its digest: give both", field="--judges-release")
-    judge_sets.digest_of_set(found.judges)
+    if found.judges != OF_SEAT:
+        judge_sets.digest_of_set(found.judges)
     if found.store is None:
         return None
     if found.epochs is None:

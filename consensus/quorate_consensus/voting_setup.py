@@ -5,10 +5,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
+from quorate.consensus import judge_sets
 from quorate.consensus import request as requests
 from quorate.consensus.member import Member
 from quorate.consensus.request import Request
@@ -36,7 +37,7 @@ from quorate_consensus.votes import store as stores
 from quorate_consensus.votes.store import Owner, VoteStore
 from quorate_consensus.voting import Voting
 from quorate_consensus.voting_metrics import VotingMetrics
-from quorate_consensus.voting_settings import VotingSettings
+from quorate_consensus.voting_settings import OF_SEAT, VotingSettings
 
 Parse = Callable[[bytes], Request]
 FREEZES: Final = "freezes"
@@ -159,8 +160,10 @@ def _voter(
     meter: VotingMetrics,
     parse: Parse,
 ) -> tuple[Voting, Voter]:
-    judges, in_shadow = panel(settings, known, workers, meter, parse)
     epoch, identity = known.epochs.head, known.identity
+    if settings.judges == OF_SEAT:
+        settings = replace(settings, judges=judge_sets.set_of_digest(identity.seat.judges))
+    judges, in_shadow = panel(settings, known, workers, meter, parse)
     check_judges(identity.seat, judges.digest)
     whose = owner(known.epochs, identity)
     if settings.make_store and not VoteStore.is_there(settings.store):

@@ -30,6 +30,7 @@ class Rule(StrEnum):
     MEMBER_QUARANTINED = "MemberQuarantined"
     EVIDENCE_BEYOND_R = "EvidenceBeyondR"
     CANARIES_USED_UP = "CanariesUsedUp"
+    REPLACEMENT_PREPARED = "ReplacementPrepared"
     STATE_AGE_HIGH = "StateAgeHigh"
     RECEIPT_RENEWAL_LATE = "ReceiptRenewalLate"
     CERTIFICATE_RENEWAL_LATE = "CertificateRenewalLate"
@@ -178,6 +179,14 @@ CATALOGUE: Final = (
         "found any more until people commit to another deck.",
     ),
     Alert(
+        Rule.REPLACEMENT_PREPARED,
+        "High",
+        Source.OPERATOR,
+        "SafetyCommittee",
+        "A spare is there for a member under quarantine, and the record that seats it waits for "
+        "people: one command shows what it changes, signs it and proposes it.",
+    ),
+    Alert(
         Rule.STATE_AGE_HIGH,
         "Critical",
         Source.POD,
@@ -295,6 +304,7 @@ ENDS: Final = frozenset(
         Rule.MEMBERS_ERR_TOGETHER,
         Rule.MEMBER_QUARANTINED,
         Rule.EVIDENCE_BEYOND_R,
+        Rule.REPLACEMENT_PREPARED,
         Rule.CANARIES_USED_UP,
         Rule.STATE_AGE_HIGH,
         Rule.RECEIPT_RENEWAL_LATE,

@@ -166,13 +166,13 @@ class MemberChannel:
             return
         context = tls.client_context(trust.authorities)
         context.check_hostname = not self._forwarded
-        session, self._session = self._session, _session(context)
+        session, self._session = self._session, open_session(context)
         if session is not None:
             await session.close()
 
     async def _bootstrap(self) -> Trust:
         try:
-            async with _session(tls.unverified_context()) as session:
+            async with open_session(tls.unverified_context()) as session:
                 answer, history = await self._follow(session)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unavailable(error) from error
@@ -185,25 +185,11 @@ class MemberChannel:
         async with asyncio.timeout(TIMEOUT_CHAIN):
             for _ in range(PAGES_MAX + 1):
                 before = self._followed.number
-                answer = member_trust.read(await self._page(session, before))
+                answer = member_trust.read(await genesis_page(session, self._url, before))
                 history = self._followed.follow(answer)
                 if history.head.record.number == before:
                     return answer, history
         raise Unavailable(f"the member's chain has more than {PAGES_MAX} pages")
-
-    async def _page(self, session: aiohttp.ClientSession, after: int) -> bytes:
-        request = Request(
-            "GET",
-            member_api.GENESIS_PATH,
-            member_api.GENESIS_BYTES,
-            TIMEOUT_GENESIS,
-            query=((member_api.AFTER_PARAMETER, str(after)),) if after else (),
-        )
-        async with _exchange(session, self._url, request, {}) as response:
-            body = await _read(response, request.answer_bytes)
-            if response.status != 200:
-                raise MemberRefused(response.status, _error(response.status, body))
-            return body
 
     def _unavailable(self, error: Exception) -> Unavailable:
         what = str(error) or type(error).__name__
@@ -234,7 +220,27 @@ def _shown(token_file: Path) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:
+async def genesis_page(session: aiohttp.ClientSession, url: yarl.URL, after: int) -> bytes:
+    """What is served at ``url`` of the chain after an epoch, unread. No token is shown.
+
+    Raises MemberRefused, Unavailable for too much, and what the session does.
+    """
+    request = Request(
+        "GET",
+        member_api.GENESIS_PATH,
+        member_api.GENESIS_BYTES,
+        TIMEOUT_GENESIS,
+        query=((member_api.AFTER_PARAMETER, str(after)),) if after else (),
+    )
+    async with _exchange(session, url, request, {}) as response:
+        body = await _read(response, request.answer_bytes)
+        if response.status != 200:
+            raise MemberRefused(response.status, _error(response.status, body))
+        return body
+
+
+def open_session(context: ssl.SSLContext) -> aiohttp.ClientSession:
+    """Connections to one member. Close it."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=context, limit=CONNECTIONS),
         auto_decompress=False,

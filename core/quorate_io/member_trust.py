@@ -6,12 +6,16 @@ epoch because the one before certified it, and an authority because it is signed
 key of a member of the newest one whose word still stands.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from quorate.canonical import canonical
 from quorate.consensus import history as histories
@@ -20,9 +24,11 @@ from quorate.consensus.history import History
 from quorate.consensus.keys import KeySignatures
 from quorate.errors import EvidenceError, Expired, InvalidInput, SignatureError, SubjectMismatch
 from quorate.genesis import parse_genesis
-from quorate.keys import accept
+from quorate.keys import PublicKey, accept
 from quorate_io import member_api
 from quorate_io.member_api import GenesisAnswer
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,33 +90,55 @@ def establish(
     Raises SubjectMismatch for one that is no member's or another's, or of one that was found lying;
     SignatureError for one that its key did not sign, Expired, InvalidInput.
     """
-    checked = [_authority(pem, history, now) for pem in answer.ca_certificates]
+    whose = partial(_whose, history)
+    checked = [_authority(pem, now, whose) for pem in answer.ca_certificates]
     members = {member for _, member in checked}
     if seat is not None and members != {seat}:
         raise SubjectMismatch(f"where {seat} is expected, {', '.join(sorted(members))} answered")
     return Trust(history, tuple(pem for pem, _ in checked), tuple(sorted(members)))
 
 
-def _authority(pem: str, history: History, now: datetime) -> tuple[str, str]:
-    """The certificate in canonical PEM, so that nothing beside it reaches the TLS library; and
-    whose it is."""
+def stranger(answer: GenesisAnswer, now: datetime) -> tuple[str, PublicKey]:
+    """The one authority of somebody who may have no seat, and the key that signed it.
+
+    That whoever answers holds that key, a connection says that is verified with the authority.
+    Raises SignatureError, Expired, InvalidInput.
+    """
+    if len(answer.ca_certificates) != 1:
+        raise InvalidInput("must be one", field="caCertificates")
+    return _authority(answer.ca_certificates[0], now, _identity)
+
+
+def _authority(pem: str, now: datetime, told: Callable[[PublicKey], T]) -> tuple[str, T]:
+    """The certificate in canonical PEM, so that nothing beside it reaches the TLS library; and what
+    ``told`` says of its key."""
     try:
         certificates = x509.load_pem_x509_certificates(pem.encode("ascii"))
         if len(certificates) != 1 or pem.count("-----BEGIN") != 1:
             raise InvalidInput("must hold exactly one certificate", field="caCertificates[]")
         certificate = certificates[0]
-        member = _check_authority(certificate, history, now)
+        found = told(accept(certificate.public_key()))
+        _check_authority(certificate, now)
     except (ValueError, TypeError, x509.UnsupportedGeneralNameType) as error:
         raise InvalidInput(f"is not a certificate: {error}", field="caCertificates[]") from None
-    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii"), member
+    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii"), found
 
 
-def _check_authority(certificate: x509.Certificate, history: History, now: datetime) -> str:
-    key = accept(certificate.public_key())
+def _identity(key: PublicKey) -> PublicKey:
+    if not isinstance(key.key, ed25519.Ed25519PublicKey):
+        raise InvalidInput("must be of an Ed25519 key", field="caCertificates[]")
+    return key
+
+
+def _whose(history: History, key: PublicKey) -> str:
     standing = history.standing(history.head).items()
     member = next((name for name, held in standing if material_of(held) == key.key_id), None)
     if member is None:
         raise SubjectMismatch(f"authority has key {key.key_id}, which is no member's")
+    return member
+
+
+def _check_authority(certificate: x509.Certificate, now: datetime) -> None:
     try:
         certificate.verify_directly_issued_by(certificate)
     except (InvalidSignature, TypeError, ValueError):
@@ -123,4 +151,3 @@ def _check_authority(certificate: x509.Certificate, history: History, now: datet
         raise EvidenceError("authority may not sign certificates") from None
     if not constraints.ca:
         raise EvidenceError("authority may not sign certificates")
-    return member

@@ -41,6 +41,7 @@ from quorate_operator.reconcile.committee_chain import Tail
 from quorate_operator.reconcile.committee_conditions import MemberSeen, observe
 from quorate_operator.reconcile.committee_plan import Offered, Tally
 from quorate_operator.reconcile.committee_status import Seen, events_between, status_of
+from quorate_operator.spares import Spares
 from quorate_operator.world import World
 
 LOOK_SECONDS = 5.0
@@ -66,6 +67,7 @@ class CommitteeKeeper:
         take: Callable[[History], None],
         events: Events,
         alarm: CommitteeAlarm,
+        spares: Spares,
         clock: Clock,
         monotonic: Callable[[], float],
     ) -> None:
@@ -77,6 +79,7 @@ class CommitteeKeeper:
         self._take = take
         self._events = events
         self._alarm = alarm
+        self._spares = spares
         self._clock = clock
         self._monotonic = monotonic
         self._accusations = Accusations(members.links, monotonic)
@@ -262,7 +265,10 @@ class CommitteeKeeper:
         """Write how things stand, and say what has changed."""
         history = self._world.history
         members, last_answers = self._seen()
-        observed = observe(history.head, members, self._accusations.beyond)
+        prepared = committee_plan.acknowledged(
+            await self._spares.prepared(history), offered, history.head
+        )
+        observed = observe(history.head, members, self._accusations.beyond, prepared)
         candidate = self._asked_for if chosen is not None else None
         said = before.proposals if before is not None else []
         tally = self._tally(chosen) if chosen is not None else Tally()
@@ -276,6 +282,7 @@ class CommitteeKeeper:
             candidate=candidate,
             proposals=proposals,
             tail=self._tail,
+            prepared=prepared,
         )
         status, target = status_of(seen, before, self._clock.now()), _target(document)
         if status != before and await self._write(document, status) is not None:

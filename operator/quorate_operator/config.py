@@ -10,7 +10,9 @@ from pathlib import Path
 from quorate import names
 from quorate.admission.injection import InjectionConfig, parse_config
 from quorate.canonical import parse_object
+from quorate.consensus import spare as spares
 from quorate.consensus.epoch import Epoch
+from quorate.consensus.spare import Spare
 from quorate.errors import InvalidInput
 from quorate.genesis import GENESIS_BYTES_MAX, parse_genesis
 from quorate.limits import KIB
@@ -18,6 +20,7 @@ from quorate_operator.webhook_tls import LEAF_LIFE
 
 DIRECTORY = Path("/etc/quorate")
 HEALTH_PORT = 9902
+SPARES = "QUORATE_SPARES"
 LEAF_LIFE_MIN = 60
 _INJECTION_BYTES = 64 * KIB
 
@@ -41,6 +44,8 @@ class Config:
     leaf_life: timedelta
     cordon: bool
     """Whether nodes that run static pods of enforcing namespaces are cordoned."""
+    spares: tuple[Spare, ...] = ()
+    """Members without a seat that this installation runs, in the order in which they take one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +110,21 @@ def load(contents: tuple[bytes, ...], environment: Mapping[str, str] = os.enviro
             )
         ),
         cordon=_switch(environment, "QUORATE_CORDON_NODES"),
+        spares=_spares(environment),
     )
 
 
 def _injection(data: bytes, genesis: Epoch) -> InjectionConfig:
     document = parse_object(data, bytes_max=_INJECTION_BYTES, what="injection")
     return parse_config({**document, "genesisDigest": genesis.digest_text})
+
+
+def _spares(environment: Mapping[str, str]) -> tuple[Spare, ...]:
+    text = environment.get(SPARES, "")
+    if not text:
+        return ()
+    document = parse_object(text.encode("utf-8"), bytes_max=GENESIS_BYTES_MAX, what=SPARES)
+    return spares.read(document)
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

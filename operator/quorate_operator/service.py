@@ -48,6 +48,7 @@ from quorate_operator.reconciler import Reconciler
 from quorate_operator.report_response import ReportResponse
 from quorate_operator.sources.gatherer import Gatherer
 from quorate_operator.sources.reading import SourceReader
+from quorate_operator.spares import Spares, asks_keys
 from quorate_operator.supervision import Supervision, Watched, watch_files
 from quorate_operator.sweeper import Sweeper
 from quorate_operator.watch_age import WatchAges
@@ -113,9 +114,10 @@ class Operator:
         self._lookout = Lookout(api, place, url, committee, alerts, clock, time.monotonic, endings)
         self._rollout = MemberRollout(api, lease, committee, world, events, place, time.monotonic)
         asked, alarm = CommitteeMembers(members), CommitteeAlarm(alerts, time.monotonic)
-        self._keeper = CommitteeKeeper(
-            api, lease, asked, committee, world, follower.take, events, alarm, clock, time.monotonic
-        )
+        asks = asks_keys(url, config.genesis.digest_text, clock)
+        spares = Spares(config.spares, asks, time.monotonic)
+        about = (asked, committee, world, follower.take, events, alarm, spares)
+        self._keeper = CommitteeKeeper(api, lease, *about, clock, time.monotonic)
         self._exceptions = ExceptionKeeper(world, api, lease, alerts, events, clock, intake.arrived)
         self._break_glass = BreakGlass(world, api, lease, alerts, clock)
         cordons = Cordons(api, lease, alerts, time.monotonic, enabled=config.cordon)

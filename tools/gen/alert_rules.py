@@ -160,6 +160,14 @@ RULES: tuple[Rule, ...] = (
         "Members that begin to lie are not found by canaries until people commit to another deck.",
     ),
     Rule(
+        Name.REPLACEMENT_PREPARED,
+        _raised(Name.REPLACEMENT_PREPARED),
+        "0m",
+        "A spare waits to take the seat of a member that lied.",
+        "To acknowledge it: kubectl quorate committee acknowledge --key ADMINISTRATOR.key. Nothing "
+        "happens before.",
+    ),
+    Rule(
         Name.STATE_AGE_HIGH,
         # One that is cut off alone ages nothing: others sign.
         f"time() - max({metrics.MEMBER_HEARD.name}) > {_HALF}\n"

@@ -12,9 +12,14 @@ from quorate.consensus.thresholds import PRESETS, Thresholds
 
 
 def presets() -> dict[str, Any]:
-    """By name: members with their judges and failure domains, and ``maxUnavailable``."""
+    """By name: members with their judges and failure domains, ``maxUnavailable``, and how many
+    may be under ``quarantine`` at once."""
     return {
-        name: {"members": _members(thresholds), "maxUnavailable": _away(thresholds)}
+        name: {
+            "members": _members(thresholds),
+            "maxUnavailable": _away(thresholds),
+            "quarantine": thresholds.r,
+        }
         for name, thresholds in PRESETS.items()
     }
 

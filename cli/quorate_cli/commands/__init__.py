@@ -51,6 +51,7 @@ LISTED: Final = (
     "committee deck",
     "committee canaries",
     "committee quarantine",
+    "committee acknowledge",
     "committee readmit",
     "committee recover",
     "committee show",

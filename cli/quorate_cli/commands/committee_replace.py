@@ -2,10 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-import msgspec
-
 from quorate.consensus import successors
-from quorate.errors import InvalidInput
 from quorate_cli.command import Command, Result
 from quorate_cli.committee import drafting, seat_changes
 from quorate_cli.files import read_public_key
@@ -21,20 +18,15 @@ def _arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, _progress: Progress) -> Result:
     head = drafting.head(arguments)
-    old = head.seat(arguments.member)
-    if old is None:
-        known = ", ".join(head.members)
-        raise InvalidInput(f"is none of the members: {known}", field="--member")
-    joins = msgspec.structs.replace(
-        old,
-        name=arguments.by,
+    record = successors.replacement(
+        head,
+        arguments.reason,
+        arguments.member,
+        by=arguments.by,
         key=read_public_key(arguments.new_key).pem,
-        failure_domain=arguments.failure_domain or old.failure_domain,
-        judges=seat_changes.judges(arguments.judges) if arguments.judges else old.judges,
-        quarantined=False,
+        failure_domain=arguments.failure_domain,
+        judges=seat_changes.judges(arguments.judges) if arguments.judges else None,
     )
-    seats = tuple(joins if seat == old else seat for seat in head.record.seats)
-    record = successors.membership(head, arguments.reason, seats=seats)
     return drafting.finish(arguments, head, record)
 
 

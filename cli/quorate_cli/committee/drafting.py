@@ -73,9 +73,17 @@ def load(path: Path) -> Draft:
 
 def result(draft: Draft, path: Path) -> Result:
     """All that a proposal says, and what it waits for."""
+    need = drafts.required(draft)
+    missing = max(0, need.admins - len(drafts.signers(draft, SIGNATURES)))
+    said, document = described(draft)
+    lines = [*said, f"proposal:  {path}", f"next:      {_next(draft, path, missing, need.members)}"]
+    return Result(lines, {"proposal": str(path)} | document)
+
+
+def described(draft: Draft) -> tuple[list[str], dict[str, Any]]:
+    """What a proposal changes and who signed it, for people and for programs."""
     record, need = draft.record, drafts.required(draft)
     by = drafts.signers(draft, SIGNATURES)
-    missing = max(0, need.admins - len(by))
     changed = difference.changes(draft.before, record)
     lines = [
         f"epoch {record.number} of {record.cluster_id}: {record.change}",
@@ -84,11 +92,8 @@ def result(draft: Draft, path: Path) -> Result:
         *(f"  {line}" for line in changed or ("changes nothing else",)),
         f"signed by: {len(by)} of {need.admins} administrators",
         *(f"  {key}" for key in by),
-        f"proposal:  {path}",
-        f"next:      {_next(draft, path, missing, need.members)}",
     ]
     document: dict[str, Any] = {
-        "proposal": str(path),
         "clusterId": record.cluster_id,
         "number": record.number,
         "previous": record.previous,
@@ -99,7 +104,7 @@ def result(draft: Draft, path: Path) -> Result:
         "signers": list(by),
         "needed": {"administrators": need.admins, "members": need.members},
     }
-    return Result(lines, document)
+    return lines, document
 
 
 def _next(draft: Draft, path: Path, missing: int, members: int) -> str:

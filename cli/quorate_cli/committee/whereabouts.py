@@ -114,6 +114,24 @@ def found(arguments: Namespace) -> Iterator[Whereabouts]:
         yield Whereabouts(digest, genesis, forwarded, None, names)
 
 
+@contextlib.contextmanager
+def of_spare(arguments: Namespace, name: str) -> Iterator[tuple[str, bool]]:
+    """URL of somebody without a seat, while the block runs, and whether its host says nothing.
+
+    Raises QuorateError.
+    """
+    urls, template = _given(arguments.member_url)
+    if name in urls:
+        yield urls[name], True
+    elif template is not None:
+        yield template.replace(MEMBER_MARK, name), False
+    elif urls:
+        raise InvalidInput(f"must say where {name} is as well", field="--member-url")
+    else:
+        with forwarding.forwarded([name], _kubectl_flags(arguments)) as forwarded:
+            yield forwarded[name], True
+
+
 def _given(flags: Sequence[str]) -> tuple[dict[str, str], str | None]:
     """URLs by member, and the template, as ``--member-url`` says them. Raises InvalidInput."""
     urls: dict[str, str] = {}

@@ -13,6 +13,7 @@
 :mod:`.history`           the epochs somebody knows, and whose word they took away
 :mod:`.chain`             a member's side of that: one choice for each number
 :mod:`.successors`        the records that people may propose after a head, made from it
+:mod:`.spare`             the record by which a spare takes a liar's seat
 :mod:`.draft`             a record that administrators sign one after the other, offline
 :mod:`.difference`        what a record changes, in words
 :mod:`.provenance`        a chain told epoch by epoch: what each did, and who signed

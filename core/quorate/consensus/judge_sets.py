@@ -37,3 +37,11 @@ def digest_of_set(name: str) -> str:
         known = ", ".join(sorted(shipped().sets))
         raise InvalidInput(f"{name[:100]} is none of {known}", field="judges")
     return found
+
+
+def set_of_digest(digest: str) -> str:
+    """The name of the set with this digest. Raises InvalidInput if none ships that has it."""
+    for name, found in shipped().sets.items():
+        if found == digest:
+            return name
+    raise InvalidInput(f"{digest} is no set's that ships with this release", field="judges")

@@ -32,6 +32,34 @@ def membership(
     return _changed(head, Change.MEMBERSHIP, reason, given)
 
 
+def replacement(
+    head: Epoch,
+    reason: str,
+    member: str,
+    *,
+    by: str,
+    key: str,
+    failure_domain: str | None = None,
+    judges: str | None = None,
+) -> EpochRecord:
+    """``by`` takes the seat of ``member``, with a key of its own; what is not said stays as that
+    seat has it, but for a quarantine. Raises InvalidInput for nobody, or for no key."""
+    load_public_key(key)
+    old = head.seat(member)
+    if old is None:
+        raise _nobody(member, head.record.seats)
+    joins = msgspec.structs.replace(
+        old,
+        name=by,
+        key=key,
+        failure_domain=failure_domain or old.failure_domain,
+        judges=judges or old.judges,
+        quarantined=False,
+    )
+    seats = tuple(joins if seat == old else seat for seat in head.record.seats)
+    return membership(head, reason, seats=seats)
+
+
 def recovery(
     head: Epoch,
     reason: str,
@@ -86,8 +114,7 @@ def with_key(seats: tuple[Seat, ...], member: str, key: str) -> tuple[Seat, ...]
     """``seats`` with another key for ``member``. Raises InvalidInput for nobody, or for no key."""
     load_public_key(key)
     if all(seat.name != member for seat in seats):
-        known = ", ".join(seat.name for seat in seats)
-        raise InvalidInput(f"{member} is none of the members: {known}", field="member")
+        raise _nobody(member, seats)
     return tuple(
         msgspec.structs.replace(seat, key=key) if seat.name == member else seat for seat in seats
     )
@@ -97,9 +124,13 @@ def without(seats: tuple[Seat, ...], member: str) -> tuple[Seat, ...]:
     """``seats`` but that of ``member``. Raises InvalidInput for nobody."""
     left = tuple(seat for seat in seats if seat.name != member)
     if len(left) == len(seats):
-        known = ", ".join(seat.name for seat in seats)
-        raise InvalidInput(f"{member} is none of the members: {known}", field="member")
+        raise _nobody(member, seats)
     return left
+
+
+def _nobody(member: str, seats: tuple[Seat, ...]) -> InvalidInput:
+    known = ", ".join(seat.name for seat in seats)
+    return InvalidInput(f"{member} is none of the members: {known}", field="member")
 
 
 def _changed(head: Epoch, change: Change, reason: str, given: Mapping[str, Any]) -> EpochRecord:

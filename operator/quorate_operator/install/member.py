@@ -48,6 +48,9 @@ async def install_members(
     for member in plan.members:
         if member.name not in keys:
             keys[member.name] = await make_key(api, namespace, member.name)
+    for spare in plan.spares:
+        # In no genesis: a record may give it a seat one day.
+        await make_key(api, namespace, spare)
     if found is None:
         seats = tuple(member.seat(keys[member.name]) for member in plan.members)
         genesis = first_epoch(cluster_id, seats, plan.thresholds, admins)

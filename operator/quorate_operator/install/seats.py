@@ -10,6 +10,7 @@ from quorate.admission.injection import MEMBER_NAME
 from quorate.canonical import parse_object
 from quorate.consensus import judge_sets
 from quorate.consensus.epoch import Seat
+from quorate.consensus.spare import SPARES_MAX, Spare
 from quorate.consensus.thresholds import MEMBERS_MAX, PRESETS, Thresholds
 from quorate.errors import InvalidInput
 from quorate.genesis import GENESIS_BYTES_MAX
@@ -37,6 +38,7 @@ class Planned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="c
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     preset: str
     members: Annotated[tuple[Planned, ...], msgspec.Meta(min_length=1, max_length=MEMBERS_MAX)]
+    spares: Annotated[tuple[Spare, ...], msgspec.Meta(max_length=SPARES_MAX)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,12 @@ class Plan:
 
     members: tuple[Planned, ...]
     thresholds: Thresholds
+    spares: tuple[str, ...] = ()
+    """Names of members that wait for a seat: keys are made for them as well."""
 
 
 def read_plan(environment: Mapping[str, str]) -> Plan:
-    """``{"preset": NAME, "members": [{"name", "judges", "failureDomain"}, …]}``.
+    """``{"preset": NAME, "members": [{"name", "judges", "failureDomain"}, …], "spares": […]}``.
 
     Raises InvalidInput if it is not said, for other members than the preset has or one twice, and
     for judges that do not ship.
@@ -65,8 +69,9 @@ def read_plan(environment: Mapping[str, str]) -> Plan:
             f"{len(found.members)} of them, and preset {found.preset} has {thresholds.n}",
             field=f"{WHAT}.members",
         )
-    if len({member.name for member in found.members}) != len(found.members):
+    names = [*(member.name for member in found.members), *(spare.name for spare in found.spares)]
+    if len(set(names)) != len(names):
         raise InvalidInput("names a member twice", field=f"{WHAT}.members")
     for member in found.members:
         judge_sets.digest_of_set(member.judges)
-    return Plan(found.members, thresholds)
+    return Plan(found.members, thresholds, tuple(spare.name for spare in found.spares))

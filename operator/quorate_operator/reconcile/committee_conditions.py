@@ -12,6 +12,7 @@ from quorate.consensus import judge_errors
 from quorate.consensus.dependence import RELEASE_PHI
 from quorate.consensus.epoch import Epoch
 from quorate_operator.reconcile.actions import RaiseAlert, Target
+from quorate_operator.reconcile.committee_replacement import NOTHING, Prepared, awaits
 from quorate_operator.reconcile.conditions import Observation
 from quorate_operator.reconcile.texts import clipped
 
@@ -22,6 +23,8 @@ EPOCH_CURRENT: Final = "EpochCurrent"
 ALL_TRUSTED: Final = "AllTrusted"
 BEYOND: Final = "EvidenceBeyondR"
 """Reason of AllTrusted=False while more are convicted than may be under quarantine."""
+AWAITS: Final = "AwaitsAcknowledgement"
+BAD_IF_TRUE: Final = frozenset({DEGRADED, AWAITS})
 DEGRADED_SECONDS: Final = 180.0
 """A committee that has been degraded for so long is an alert; an upgrade of one member is not."""
 
@@ -36,16 +39,20 @@ class MemberSeen:
 
 
 def observe(
-    head: Epoch, members: Sequence[MemberSeen], beyond: Collection[str] = ()
+    head: Epoch,
+    members: Sequence[MemberSeen],
+    beyond: Collection[str] = (),
+    prepared: Prepared = NOTHING,
 ) -> dict[str, Observation]:
     """Every condition by its type. ``members``: those whose word counts; ``beyond``: those that
-    are convicted and keep their votes."""
+    are convicted and keep their votes; ``prepared``: for whom is under quarantine."""
     return {
         AVAILABLE: _available(head, members),
         DEGRADED: _degraded(head, members),
         JUDGES_DIVERSE: _diverse(head),
         EPOCH_CURRENT: _current(members),
         ALL_TRUSTED: _trusted(head, beyond),
+        AWAITS: awaits(prepared),
     }
 
 
@@ -160,6 +167,9 @@ def alerts(
     elif seen[ALL_TRUSTED].status == "False":
         summary = clipped(f"a member lied: {seen[ALL_TRUSTED].message}")
         found.append(RaiseAlert(Rule.MEMBER_QUARANTINED, subject, names.NAMESPACE, summary))
+    if seen[AWAITS].status == "True":
+        summary = clipped(f"a replacement is prepared: {seen[AWAITS].message}")
+        found.append(RaiseAlert(Rule.REPLACEMENT_PREPARED, subject, names.NAMESPACE, summary))
     return tuple(found)
 
 
@@ -168,5 +178,6 @@ def ended(seen: Mapping[str, Observation]) -> set[Rule]:
     calm = {(DEGRADED, "False"): Rule.COMMITTEE_DEGRADED}
     calm[JUDGES_DIVERSE, "True"] = Rule.JUDGES_NOT_DIVERSE
     calm[ALL_TRUSTED, "True"] = Rule.MEMBER_QUARANTINED
+    calm[AWAITS, "False"] = Rule.REPLACEMENT_PREPARED
     over = {rule for (kind, status), rule in calm.items() if seen[kind].status == status}
     return over if seen[ALL_TRUSTED].reason == BEYOND else over | {Rule.EVIDENCE_BEYOND_R}

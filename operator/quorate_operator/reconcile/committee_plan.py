@@ -27,6 +27,7 @@ from quorate.consensus.keys import KeySignatures
 from quorate.consensus.succession import CertifiedRecord, Endorsement
 from quorate.errors import InvalidInput, QuorateError
 from quorate_io.member_api import EpochDeclined
+from quorate_operator.reconcile.committee_replacement import Prepared
 from quorate_operator.reconcile.texts import clipped
 
 SIGNATURES: Final = KeySignatures()
@@ -125,6 +126,14 @@ def hindrance(one: Offered, head: Epoch) -> str:
     except QuorateError as error:
         return str(error)
     return ""
+
+
+def acknowledged(prepared: Prepared, offered: Sequence[Offered], head: Epoch) -> Prepared:
+    """``prepared``, and whether the very record is proposed with all signatures of people."""
+    done = prepared.record is not None and any(
+        one.record == prepared.record and not hindrance(one, head) for one in offered
+    )
+    return replace(prepared, acknowledged=done)
 
 
 def is_lost(one: Offered, head: Epoch, tallies: Mapping[str, Tally]) -> bool:

@@ -12,13 +12,15 @@ from quorate.api.v1alpha1.safety_committee import (
     EpochStatus,
     MemberStatus,
     ProposalStatus,
+    Replacement,
     SafetyCommitteeStatus,
     ThresholdsStatus,
 )
-from quorate.consensus.epoch import Epoch
+from quorate.consensus.epoch import Epoch, encode, material_of, open_epoch
 from quorate_operator.reconcile.actions import EmitEvent, Target
 from quorate_operator.reconcile.committee_chain import Tail, text_of
-from quorate_operator.reconcile.committee_conditions import DEGRADED, MemberSeen
+from quorate_operator.reconcile.committee_conditions import BAD_IF_TRUE, MemberSeen
+from quorate_operator.reconcile.committee_replacement import NOTHING, Prepared
 from quorate_operator.reconcile.conditions import Observation, dated
 from quorate_operator.reconcile.texts import clipped, timestamp
 
@@ -40,6 +42,7 @@ class Seen:
     candidate: Candidate | None
     proposals: Sequence[ProposalStatus]
     tail: Tail
+    prepared: Prepared = NOTHING
 
 
 def status_of(
@@ -58,7 +61,22 @@ def status_of(
         ),
         candidate=seen.candidate,
         proposals=list(seen.proposals),
+        replacement=_replacement(seen.prepared),
         chain=[text_of(one) for one in seen.tail[-CHAIN_MAX:]],
+    )
+
+
+def _replacement(prepared: Prepared) -> Replacement | None:
+    record, joins = prepared.record, prepared.joins
+    if record is None or joins is None or prepared.acknowledged:
+        return None
+    return Replacement(
+        member=prepared.leaves,
+        by=joins.name,
+        key_id=material_of(joins.key),
+        number=record.number,
+        digest=open_epoch(record).digest_text,
+        record=encode(record).decode("utf-8"),
     )
 
 
@@ -117,7 +135,7 @@ def events_between(
 
 
 def _turned(condition: Condition, target: Target) -> EmitEvent:
-    bad = "True" if condition.type == DEGRADED else "False"
+    bad = "True" if condition.type in BAD_IF_TRUE else "False"
     kind: Literal["Normal", "Warning"] = "Warning" if condition.status == bad else "Normal"
     note = clipped(f"{condition.type} is {condition.status}: {condition.message}")
     return EmitEvent(target, kind, condition.reason, note, "Observe")

@@ -7,8 +7,10 @@ import pytest
 
 from quorate import names
 from quorate.consensus import judge_sets
+from quorate.consensus.spare import read as told_spares
 from quorate.consensus.thresholds import PRESETS
-from quorate_consensus.settings import parse_arguments
+from quorate_consensus.settings import Settings, parse_arguments
+from quorate_operator.config import SPARES
 from quorate_operator.install.seats import read_plan
 from tests.contract.chart.rendered import (
     CHART,
@@ -38,9 +40,25 @@ def of_preset(preset: str, *settings: str) -> list[Document]:
     return rendered(f'committee.preset="{preset}"', *settings)
 
 
+def sets(documents: list[Document]) -> list[Document]:
+    """Those of members and spares."""
+    return [d for d in documents if d["kind"] == "StatefulSet"]
+
+
+def settings_of(document: Document) -> Settings:
+    """What a set's container is started with."""
+    (container,) = document["spec"]["template"]["spec"]["containers"]
+    return parse_arguments(container["args"])
+
+
 def members(documents: list[Document]) -> list[Document]:
     """The members' sets."""
-    return [d for d in documents if d["kind"] == "StatefulSet"]
+    return [d for d in sets(documents) if not settings_of(d).spare]
+
+
+def spares(documents: list[Document]) -> list[Document]:
+    """The sets of those that wait for a seat."""
+    return [d for d in sets(documents) if settings_of(d).spare]
 
 
 def member_names(documents: list[Document]) -> list[str]:
@@ -70,12 +88,46 @@ def test_a_preset_is_its_thresholds(preset: str) -> None:
     assert defaults()["committee"]["preset"] == "standard"
 
 
+@pytest.mark.requirement("self-healing: a spare waits with a key of its own, but in dev")
+@pytest.mark.parametrize(("preset", "named_"), [("dev", []), ("standard", [5]), ("ha", [6])])
+def test_a_spare_is_a_member_without_a_seat(preset: str, named_: list[int]) -> None:
+    """As a member but for that: it waits, by the judges of the seat that it may get one day. The
+    install Job and the operator are told of the same ones, and nobody else may read its key."""
+    documents = of_preset(preset)
+    expected = [f"member-{number}" for number in named_]
+    assert [settings_of(one).spare for one in spares(documents)] == expected
+    assert planned(documents).spares == tuple(expected)
+    operator = named(documents, "Deployment", "quorate-operator")["spec"]["template"]["spec"]
+    (told,) = (e["value"] for e in operator["containers"][0]["env"] if e["name"] == SPARES)
+    found = told_spares(json.loads(told))
+    assert [(one.name, one.failure_domain) for one in found] == [(n, n) for n in expected]
+    by_name = {d["metadata"]["name"]: d for d in sets(documents)}
+    for name in expected:
+        spare, member = by_name[names.member_object(name)], by_name["quorate-member-0"]
+        settings = settings_of(spare)
+        assert settings.voting is not None
+        assert settings.voting.judges == "seat"
+        as_member = [
+            argument.replace(name, "member-0")
+            for argument in spare["spec"]["template"]["spec"]["containers"][0]["args"]
+            if not argument.startswith(("--spare", "--judges"))
+        ]
+        of_member = member["spec"]["template"]["spec"]["containers"][0]["args"]
+        assert as_member == [a for a in of_member if not a.startswith("--judges")]
+        role = named(documents, "Role", "quorate-operator")
+        readable = [n for rule in role["rules"] for n in rule.get("resourceNames", ())]
+        assert names.member_key(name) not in readable
+    two = of_preset(preset, "committee.spares=2")
+    assert len(spares(two)) == 2 * len(expected)
+    assert spares(of_preset(preset, "committee.spares=0")) == []
+
+
 @pytest.mark.requirement("a StatefulSet for each member, replaced one at a time")
 @pytest.mark.parametrize("preset", PRESETS)
 def test_each_member_is_by_itself(preset: str) -> None:
     """One pod, which nothing but its own deletion replaces; its own key, name and Service."""
     documents = of_preset(preset)
-    for document in members(documents):
+    for document in sets(documents):
         name = document["metadata"]["labels"][names.MEMBER_LABEL]
         spec = document["spec"]
         assert document["metadata"]["name"] == names.member_object(name)
@@ -101,10 +153,9 @@ def test_a_member_shows_the_name_that_its_url_has() -> None:
     text = named(documents, "ConfigMap", "quorate-injection")["data"]["injection.json"]
     url = json.loads(text)["memberUrl"]
     assert url == names.MEMBER_URL
-    for document in members(documents):
+    for document in sets(documents):
         name = document["metadata"]["labels"][names.MEMBER_LABEL]
-        (container,) = document["spec"]["template"]["spec"]["containers"]
-        settings = parse_arguments(container["args"])
+        settings = settings_of(document)
         host = url.removeprefix("https://").replace(names.MEMBER_MARK, name)
         assert [f"{found}:{names.MEMBER_PORT}" for found in settings.tls_names] == [host]
 
@@ -176,7 +227,7 @@ def test_each_member_has_a_claim_of_its_own() -> None:
         for volume in spec["volumes"]
         if "persistentVolumeClaim" in volume
     ]
-    assert claims == [f"memory-member-{number}" for number in range(5)]
+    assert claims == [f"memory-member-{number}" for number in range(6)]
 
 
 @pytest.mark.parametrize(
@@ -186,6 +237,10 @@ def test_each_member_has_a_claim_of_its_own() -> None:
         (
             f"committee.members={json.dumps([{'name': 'member-a'}] * 5)}",
             "names one member twice",
+        ),
+        (
+            f"committee.members={json.dumps([{'name': 'member-5'}, {}, {}, {}, {}])}",
+            "which is a spare's name",
         ),
     ],
 )

@@ -12,7 +12,8 @@ Right = tuple[str, str, str]
 """(resource or path, names, verbs)."""
 
 READ = "get,list,watch"
-KEYS = ",".join(names.member_key(f"member-{number}") for number in range(PRESETS["standard"].n))
+KEYS = ",".join(names.member_key(f"member-{number}") for number in range(PRESETS["standard"].n + 1))
+"""Of the members and the spare: the install Job alone reads them, to see that they fit."""
 PEOPLE = ("-view", "-edit", "-explain", "-evidence-reader", "-committee-proposer")
 """Roles of people: aggregated into Kubernetes' own, for everybody who is logged in, or for a
 namespace to bind."""

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.cluster
 IMAGES = json.loads(
     json.dumps(yaml.safe_load((CHART / "ci/lint-values.yaml").read_text("utf-8"))["images"])
 )
-MEMBERS = [f"member-{number}" for number in range(PRESETS["standard"].n)]
+MEMBERS = tuple(f"member-{number}" for number in range(PRESETS["standard"].n + 1))
 EVERYTHING = ("metrics.podMonitor.enabled=true", "metrics.prometheusRule.enabled=true")
 
 

@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from prometheus_client import CollectorRegistry
 
 from quorate.admission.injection import parse_config
@@ -13,8 +14,10 @@ from quorate.canonical import canonical
 from quorate.consensus import history as histories
 from quorate.consensus.epoch import Change, EpochRecord
 from quorate.consensus.history import History
+from quorate.consensus.spare import Spare
 from quorate.consensus.thresholds import PRESETS
-from quorate.errors import QuorateError
+from quorate.errors import QuorateError, Unavailable
+from quorate.keys import LocalSigner
 from quorate_io.operator_client import OperatorClient
 from quorate_operator.alerts import Alerts
 from quorate_operator.committee import Committee
@@ -24,6 +27,7 @@ from quorate_operator.committee_members import CommitteeMembers
 from quorate_operator.effects.events import Events
 from quorate_operator.kinds import SAFETY_COMMITTEE
 from quorate_operator.metrics import Metrics
+from quorate_operator.spares import Spares
 from quorate_operator.world import World
 from tests.fakes import ballots
 from tests.fakes.ballots import digest
@@ -46,7 +50,18 @@ class Stand:
         self.api, self.holding, self.monotonic = FakeApi(), Holding(), Monotonic()
         metadata = {"name": OBJECT, "generation": 1}
         self.api.put(PATH, {"metadata": metadata, "spec": {"proposals": []}})
+        self.spares = (Spare("m5", "zone-m5"), Spare("m6", "zone-m6"))
+        self.waiting: dict[str, ed25519.Ed25519PrivateKey] = {}
+        """Spares that answer, and their keys."""
+        self.asked_spares: list[str] = []
         self.start()
+
+    async def key_of(self, name: str, number: int) -> str:
+        """What a spare answers."""
+        self.asked_spares.append(name)
+        if name not in self.waiting:
+            raise Unavailable("nobody is there")
+        return LocalSigner(self.waiting[name]).public_key.pem
 
     def start(self) -> None:
         """A new operator process: it knows the genesis, and nothing else."""
@@ -67,6 +82,7 @@ class Stand:
             self.take,
             self.events,
             CommitteeAlarm(alerts, self.monotonic),
+            Spares(self.spares, self.key_of, self.monotonic),
             clock,
             self.monotonic,
         )

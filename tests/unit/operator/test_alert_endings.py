@@ -169,6 +169,7 @@ def test_every_alert_says_whether_it_ends() -> None:
         Rule.JUDGES_NOT_DIVERSE,
         Rule.MEMBER_QUARANTINED,
         Rule.EVIDENCE_BEYOND_R,
+        Rule.REPLACEMENT_PREPARED,
         Rule.EXCEPTION_ACTIVE,
         Rule.ENFORCEMENT_SUSPENDED,
     }

@@ -102,3 +102,14 @@ async def test_changed_file_ends_the_process(mounted: Path) -> None:
     path.write_text(text + "\n")
     with pytest.raises(ConfigChanged):
         await asyncio.wait_for(watching, 5)
+
+
+def test_spares_are_told_in_their_order(mounted: Path) -> None:
+    """As the chart writes them; none if it does not; nonsense is no start."""
+    assert load(mounted).spares == ()
+    told = [{"name": f"member-{n}", "failureDomain": "a"} for n in (6, 5)]
+    found = load(mounted, QUORATE_SPARES=json.dumps({"spares": told})).spares
+    assert [one.name for one in found] == ["member-6", "member-5"]
+    for wrong in ("x", "[]", json.dumps({"spares": told + told[:1]}), json.dumps({"spare": []})):
+        with pytest.raises(QuorateError):
+            load(mounted, QUORATE_SPARES=wrong)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -122,6 +123,28 @@ async def test_run_that_was_cut_off_anywhere_is_completed_by_the_next() -> None:
         for path in (*KEY_PATHS, GENESIS_PATH):
             if path in before:
                 assert after[path] == before[path], cut
+
+
+@pytest.mark.requirement("self-healing: a spare's key is made where members' keys are, and no seat")
+async def test_a_spare_has_a_key_and_no_seat() -> None:
+    """Of its own, never overwritten; the genesis is the one of the members alone. A spare that a
+    later release adds gets one as well."""
+    api, without = cluster(), cluster()
+    await run(without)
+    spare = SECRET.path(NS, names.member_key("member-5"))
+    await run(api, replace(plan(), spares=("member-5",)))
+    seated = parse_genesis(api.objects[GENESIS_PATH]["data"]["genesis.json"].encode())
+    assert "member-5" not in seated.members
+    before = installed(api)
+    assert before[spare]["immutable"] is True
+    await run(api, replace(plan(), spares=("member-5", "member-6")))
+    after = installed(api)
+    assert {path: after[path] for path in before} == before
+    (other,) = after.keys() - before.keys()
+    assert other == SECRET.path(NS, names.member_key("member-6"))
+    assert len({after[path]["data"]["key.pem"] for path in (*KEY_PATHS, spare, other)}) == 7
+    await run(without, replace(plan(), spares=("member-5",)))
+    assert spare in without.objects
 
 
 async def test_keys_without_a_genesis_get_the_same_genesis_again() -> None:

@@ -36,6 +36,15 @@ def test_what_the_chart_says_is_what_is_seated(preset: str) -> None:
     seat = plan.members[0].seat("a key")
     assert (seat.name, seat.key, seat.failure_domain) == ("member-0", "a key", "rack-0")
     assert seat.judges == judge_sets.digest_of_set("all")
+    assert plan.spares == ()
+
+
+def test_spares_have_no_seat() -> None:
+    """Their names are told, so that keys are made for them; where they are is the operator's."""
+    spares = [{"name": f"member-{n}", "failureDomain": f"rack-{n}"} for n in (5, 6)]
+    plan = read_plan(environment(told("standard") | {"spares": spares}))
+    assert plan.spares == ("member-5", "member-6")
+    assert len(plan.members) == 5
 
 
 @pytest.mark.parametrize(
@@ -56,6 +65,9 @@ def test_what_the_chart_says_is_what_is_seated(preset: str) -> None:
         (told(failureDomain=""), "failureDomain"),
         (told(key="mine"), "key"),
         (told("standard", name="member-4"), "twice"),
+        (told() | {"spares": [{"name": "member-0", "failureDomain": "a"}]}, "twice"),
+        (told() | {"spares": [{"name": "Member", "failureDomain": "a"}]}, "name"),
+        (told() | {"spares": [{"name": "member-1"}]}, "failureDomain"),
     ],
     ids=str,
 )

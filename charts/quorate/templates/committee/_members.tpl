@@ -25,11 +25,43 @@
 {{- $members | toJson }}
 {{- end }}
 
-{{/* What the install Job seats: (dict) of preset and members, as JSON. */}}
+{{/* The spares as a JSON list, in the form of members: their numbers follow the preset's. Where nobody
+can be put under quarantine there are none. */}}
+{{- define "quorate.spares" -}}
+{{- $preset := index (include "quorate.presets" . | fromJson) .Values.committee.preset }}
+{{- $taken := list }}
+{{- range include "quorate.members" . | fromJsonArray }}
+{{- $taken = append $taken .name }}
+{{- end }}
+{{- $first := len $preset.members }}
+{{- $spares := list }}
+{{- if $preset.quarantine }}
+{{- range until (int .Values.committee.spares) }}
+{{- $name := printf "member-%d" (add $first .) }}
+{{- if has $name $taken }}
+{{- fail (printf "committee.members names one %s, which is a spare's name: choose another, or set committee.spares to 0" $name) }}
+{{- end }}
+{{- $spares = append $spares (dict "name" $name "judges" "seat" "failureDomain" $name "nodeSelector" dict "spare" true) }}
+{{- end }}
+{{- end }}
+{{- $spares | toJson }}
+{{- end }}
+
+{{/* The spares as the operator and the install Job are told of them, as a JSON list. */}}
+{{- define "quorate.sparesTold" -}}
+{{- $told := list }}
+{{- range include "quorate.spares" . | fromJsonArray }}
+{{- $told = append $told (pick . "name" "failureDomain") }}
+{{- end }}
+{{- $told | toJson }}
+{{- end }}
+
+{{/* What the install Job seats and makes keys for: (dict) of preset, members and spares, as JSON. */}}
 {{- define "quorate.committee" -}}
 {{- $members := list }}
 {{- range include "quorate.members" . | fromJsonArray }}
 {{- $members = append $members (pick . "name" "judges" "failureDomain") }}
 {{- end }}
-{{- dict "preset" .Values.committee.preset "members" $members | toJson }}
+{{- $spares := include "quorate.sparesTold" . | fromJsonArray }}
+{{- dict "preset" .Values.committee.preset "members" $members "spares" $spares | toJson }}
 {{- end }}

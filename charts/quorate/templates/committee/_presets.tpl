@@ -9,7 +9,8 @@
     "failureDomain": "member-0"
    }
   ],
-  "maxUnavailable": 1
+  "maxUnavailable": 1,
+  "quarantine": 0
  },
  "standard": {
   "members": [
@@ -39,7 +40,8 @@
     "failureDomain": "member-4"
    }
   ],
-  "maxUnavailable": 1
+  "maxUnavailable": 1,
+  "quarantine": 1
  },
  "ha": {
   "members": [
@@ -74,7 +76,8 @@
     "failureDomain": "member-5"
    }
   ],
-  "maxUnavailable": 2
+  "maxUnavailable": 2,
+  "quarantine": 1
  }
 }
 {{- end }}

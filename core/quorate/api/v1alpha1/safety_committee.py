@@ -146,6 +146,19 @@ class ProposalStatus(Model):
     message: Text = Field(default="", description="What is in the way, with each member's reason.")
 
 
+class Replacement(Model):
+    """A record that is prepared, and that people have to acknowledge: nobody has signed it."""
+
+    member: ShortName = Field(description="The member under quarantine whose seat is given away.")
+    by: ShortName = Field(description="The spare that takes it.")
+    key_id: Digest = Field(description="Of the spare's identity key, which the spare itself told.")
+    number: int = Field(ge=1, description="Number of the epoch that the record would open.")
+    digest: Digest = Field(description="Digest of the record.")
+    record: Annotated[str, StringConstraints(min_length=2, max_length=RECORD_CHARS)] = Field(
+        description="The record: `kubectl quorate committee acknowledge` checks and signs it."
+    )
+
+
 class SafetyCommitteeStatus(BaseModel):
     """What the operator observed. Nobody has to believe it: the chain proves itself."""
 
@@ -159,7 +172,8 @@ class SafetyCommitteeStatus(BaseModel):
         "out, or is found lying, would stop that, or something else is amiss. JudgesDiverse: no "
         "two members go by the same judges, or by sets that err together. EpochCurrent: all that "
         "answer are in the same epoch. AllTrusted: no member is under quarantine, or convicted "
-        "beyond what may be.",
+        "beyond what may be. AwaitsAcknowledgement: a replacement is prepared, and people have to "
+        "sign it.",
         json_schema_extra=list_map("type"),
     )
     members: list[MemberStatus] = Field(
@@ -180,6 +194,11 @@ class SafetyCommitteeStatus(BaseModel):
         max_length=STATUSES_MAX,
         description="How far each proposal is; quarantine-… are the operator's own.",
         json_schema_extra=list_map("name"),
+    )
+    replacement: Replacement | None = Field(
+        default=None,
+        description="What is prepared for a member under quarantine. It counts for nothing before "
+        "administrators signed it and it is proposed.",
     )
     chain: list[Annotated[str, StringConstraints(max_length=CERTIFIED_CHARS)]] = Field(
         default_factory=list,
