@@ -199,6 +199,8 @@ class Asks:
             return _abstain(Abstain.MALFORMED)
         if ask.epoch != voter.epoch.digest:
             return _abstain(Abstain.OTHER_EPOCH)
+        if ask.left_ms < wire.LEFT_MS_MIN:
+            return _abstain(Declined.LATE)
         try:
             request = self._parse(ask.request)
         except QuorateError:

@@ -12,6 +12,8 @@ class VotingMetrics:
     """Registers them with ``registry`` and keeps them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        # Looking a child up by its labels takes longer than counting: there are a few of each.
+        self._children: dict[tuple[Histogram, tuple[str, ...]], Histogram] = {}
         self._asks = Counter(
             names.MEMBER_ASKS.name,
             names.MEMBER_ASKS.help,
@@ -34,11 +36,17 @@ class VotingMetrics:
 
     def voted(self, judgement: Judgement, seconds: float) -> None:
         """A judgement was made, in ``seconds``."""
-        self._judgements.labels(_word(judgement.verdict)).observe(seconds)
+        self._child(self._judgements, _word(judgement.verdict)).observe(seconds)
 
     def heard(self, judge: str, opinion: Opinion, seconds: float) -> None:
         """A judge said ``opinion`` after ``seconds``, or was taken to."""
-        self._opinions.labels(judge, _word(opinion.verdict)).observe(seconds)
+        self._child(self._opinions, judge, _word(opinion.verdict)).observe(seconds)
+
+    def _child(self, metric: Histogram, *labels: str) -> Histogram:
+        found = self._children.get((metric, labels))
+        if found is None:
+            found = self._children[metric, labels] = metric.labels(*labels)
+        return found
 
     def stored(self, seconds: float) -> None:
         """A group of votes was made certain on disk, in ``seconds``."""

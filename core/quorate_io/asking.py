@@ -207,10 +207,7 @@ class _Ask:
         and waits for nobody."""
 
         def start(members: Iterable[str]) -> list[asyncio.Task[None]]:
-            found = (
-                self._start(member, channels.get(member), effect.message, seconds)
-                for member in members
-            )
+            found = (self._start(member, channels.get(member), seconds) for member in members)
             return [task for task in found if task is not None]
 
         doubtful = [member for member in effect.members if member in self._missed]
@@ -219,19 +216,22 @@ class _Ask:
         start(member for member in effect.members if member not in doubtful)
 
     def _start(
-        self, member: str, channel: Channel | None, message: bytes, seconds: float
+        self, member: str, channel: Channel | None, seconds: float
     ) -> asyncio.Task[None] | None:
         if channel is None:
             self.feed(Unreachable(member))
             return None
-        task = asyncio.create_task(self._exchange(member, channel, message, seconds))
+        task = asyncio.create_task(self._exchange(member, channel, seconds))
         self._exchanges.add(task)
         task.add_done_callback(self._exchanges.discard)
         return task
 
-    async def _exchange(
-        self, member: str, channel: Channel, message: bytes, seconds: float
-    ) -> None:
+    async def _exchange(self, member: str, channel: Channel, seconds: float) -> None:
+        # As late as can be: on a busy loop others come first, and a member counts on what it says.
+        message = core.message(self._asking, self._monotonic())
+        if message is None:
+            self.feed(Unreachable(member))
+            return
         try:
             async with asyncio.timeout(seconds):
                 data = await channel.exchange(message)

@@ -19,8 +19,10 @@ from quorate.errors import InvalidInput, QuorateError, Unavailable
 from quorate.ports import Clock
 from quorate_io import member_api, member_trust, tls
 from quorate_io.member_trust import Followed, Trust
+from quorate_io.token_file import TokenFile
 
-TOKEN_BYTES = 16_384
+WHOLE_BYTES = 16_384
+"""Of a body that is written at once: an ordinary ask, and whatever fits one TLS record."""
 CONNECTIONS = 32
 TIMEOUT_GENESIS = 5.0
 """Seconds for one page of the chain."""
@@ -80,7 +82,7 @@ class MemberChannel:
         self._seat = seat
         self._forwarded = forwarded
         self._followed = followed
-        self._token_file = token_file
+        self._token = None if token_file is None else TokenFile(token_file)
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._trust: Trust | None = None
@@ -153,7 +155,7 @@ class MemberChannel:
         session = self._session
         if session is None:
             raise Unavailable("the channel was closed while it was used", fix=_RETRY_FIX)
-        headers = {} if self._token_file is None else _shown(self._token_file)
+        headers = {} if self._token is None else {"Authorization": self._token.shown()}
         async with _exchange(session, self._url, request, headers) as response:
             body = await _read(response, request.answer_bytes)
             if response.status == 200:
@@ -208,18 +210,6 @@ def member_url(text: str) -> yarl.URL:
     raise InvalidInput("must be https://HOST[:PORT]", field=text[:200])
 
 
-def _shown(token_file: Path) -> dict[str, str]:
-    # Read for every request: the kubelet replaces it long before it expires.
-    try:
-        with token_file.open("rb") as file:
-            token = file.read(TOKEN_BYTES + 1).decode("ascii").strip()
-    except (OSError, UnicodeError) as error:
-        raise Unavailable(f"cannot read the token: {error}", field="token file") from None
-    if not token or len(token) > TOKEN_BYTES or not token.isprintable():
-        raise Unavailable("does not hold a token", field="token file")
-    return {"Authorization": f"Bearer {token}"}
-
-
 async def genesis_page(session: aiohttp.ClientSession, url: yarl.URL, after: int) -> bytes:
     """What is served at ``url`` of the chain after an epoch, unread. No token is shown.
 
@@ -258,13 +248,17 @@ async def _exchange(
     async with session.request(
         request.method,
         url.with_path(request.path).with_query(request.query or None),
-        # In pieces: one write of a large body would hold the event loop.
-        data=None if request.body is None else io.BytesIO(request.body),
+        data=_data(request.body),
         headers=headers,
         allow_redirects=False,  # a redirect would carry the token to wherever it points
         timeout=aiohttp.ClientTimeout(total=request.timeout),
     ) as response:
         yield response
+
+
+def _data(body: bytes | None) -> bytes | io.BytesIO | None:
+    # In pieces: one write of a large body would hold the event loop.
+    return body if body is None or len(body) <= WHOLE_BYTES else io.BytesIO(body)
 
 
 async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:

@@ -56,6 +56,7 @@ async def judge(self, request, left_ms):
     return Judgement(Verdict.APPROVE, 0)
 
 Panel.judge = judge
+Panel.at_once = lambda self, request, left_ms: None
 sys.exit(program.main())
 """
 

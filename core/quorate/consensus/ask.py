@@ -7,6 +7,8 @@ believed about what the members said. One round trip, no leader, no order among 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from msgspec import structs
+
 from quorate.consensus import wire
 from quorate.consensus.approval import Subject, certify
 from quorate.consensus.epoch import Epoch
@@ -191,6 +193,16 @@ def begin(
     broadcast = Broadcast(tuple(epoch.members), wire.encode(ask))
     asking, ended = _settle(asking)
     return asking, (broadcast, *ended)
+
+
+def message(asking: Asking, now: float) -> bytes | None:
+    """The ask as it is to be sent at ``now``, with the time that is left by then; None if that is
+    too little for anybody to answer."""
+    left_ms = int((asking.deadline - now) * 1000)
+    if left_ms < wire.LEFT_MS_MIN:
+        return None
+    ask = asking.ask
+    return wire.encode(structs.replace(ask, left_ms=min(left_ms, ask.left_ms)))
 
 
 def step(

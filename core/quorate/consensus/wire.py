@@ -23,6 +23,9 @@ DIGEST_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 512
 REASONS_MAX: Final = 8
 LEFT_MS_MAX: Final = 10_000
+LEFT_MS_MIN: Final = 30
+"""What network, disk and signatures take at least. An ask with less left is not sent; a member does
+not judge it, for a denial for want of time would stay."""
 SCORE_MAX: Final = 1_000
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=63)]

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from quorate.consensus import wire
 from quorate.consensus.request import Request
 from quorate.consensus.wire import Abstention, Verdict, Vote
 from quorate_io import member_api
@@ -95,13 +96,16 @@ async def test_a_killed_member_says_the_same_again(voting: VotingCluster) -> Non
 
 
 async def test_a_denial_for_want_of_time_stays_one(voting: VotingCluster) -> None:
-    """Asked with no time left, the member denies; asked again with time, after a kill, it still
-    does: nobody shops for a verdict."""
-    request = voting.request(user(HARMLESS))
+    """Asked with too little time for its judges, the member denies; asked again with time, after a
+    kill, it still does: nobody shops for a verdict. With no time at all it is not asked."""
+    request = voting.request(user(f"{HARMLESS} " * (50_000 // len(HARMLESS))))
     with voting.killed(*voting.voting()):
         await voting.observe()
         async with voting.session_to() as session:
-            late = voting.ballot(await vote(session, voting.ask(request, left_ms=0)))
+            unread = await vote(session, voting.ask(request, left_ms=wire.LEFT_MS_MIN - 1))
+            assert unread == Abstention(wire.VERSION, "AnswerLate")
+            ask = voting.ask(request, left_ms=wire.LEFT_MS_MIN)
+            late = voting.ballot(await vote(session, ask))
             assert (late.verdict, late.reasons) == (Verdict.DENY, ("JudgeLate",))
     with voting.member(*voting.voting()):
         await voting.observe()

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 
 from quorate.consensus import approval, ask, wire
@@ -113,6 +114,18 @@ def test_all_members_are_asked_the_same_in_one_message(shadowed: Committee) -> N
     sent = wire.decode(broadcast.message, Ask)
     assert (sent.epoch, sent.request, sent.tier) == (shadowed.epoch.digest, REQUEST, Tier.STRICT)
     assert (sent.nonce, sent.audience, sent.left_ms) == (b"n" * 16, b"a" * 32, 995)
+
+
+def test_an_ask_says_how_much_time_is_left_when_it_is_sent(standard: Committee) -> None:
+    """Never more than at first, and nothing is sent that nobody could answer in time. All else is
+    as it was: votes on either message are about the same."""
+    run = Run(standard)
+    first = wire.decode(ask.message(run.asking, 0.0) or b"", Ask)
+    later = wire.decode(ask.message(run.asking, run.asking.deadline - 0.1) or b"", Ask)
+    assert first.left_ms == 995
+    assert 98 <= later.left_ms <= 100
+    assert msgspec.structs.replace(later, left_ms=995) == first
+    assert ask.message(run.asking, run.asking.deadline - wire.LEFT_MS_MIN / 1000 + 0.001) is None
 
 
 @pytest.mark.parametrize(("tier", "needed"), [(Tier.FAST, 3), (Tier.STRICT, 4)])

@@ -326,9 +326,18 @@ async def test_a_vote_that_does_not_come_is_given_up(
     """A disk that hangs holds nobody's place for longer than the asker waits."""
     monkeypatch.setattr(room, "LATE_SECONDS", 0.01)
     desk.votes.go.clear()
-    assert await desk.answer(ask(left_ms=10)) == Declined.LATE
+    assert await desk.answer(ask(left_ms=wire.LEFT_MS_MIN)) == Declined.LATE
     desk.votes.go.set()
     assert await desk.answer(ask()) == "vote"
+
+
+async def test_without_time_to_judge_there_is_no_verdict(desk: Desk) -> None:
+    """No judge is asked, and nothing is kept: with time, the same request is voted on."""
+    made = request(arguments={"plot": 7})
+    late = ask(made, left_ms=wire.LEFT_MS_MIN - 1)
+    assert await desk.answer(late) == Declined.LATE
+    assert not desk.votes.targets
+    assert await desk.answer(ask(made, left_ms=wire.LEFT_MS_MIN)) == "vote"
 
 
 async def test_a_body_that_does_not_come_is_given_up(

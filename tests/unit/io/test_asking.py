@@ -204,3 +204,17 @@ async def test_who_is_back_is_heard_again(scene: Scene) -> None:
     begin = time.monotonic()
     assert (await scene.asker.ask(_question())).decision is Decision.APPROVE
     assert time.monotonic() - begin < 0.4
+
+
+async def test_what_cannot_be_answered_in_time_is_not_sent(scene: Scene) -> None:
+    """A loop that is busy until the time is nearly over asks nobody: it would set members to work
+    for nothing. The next ask is asked as ever."""
+    for channel in scene.channels.values():
+        channel.member.judgement = DENY
+    late = asyncio.create_task(scene.asker.ask(_question(budget=0.1)))
+    await asyncio.sleep(0)
+    time.sleep(0.08)  # noqa: ASYNC251 - the loop is to be busy
+    assert (await late).decision is Decision.DENY
+    assert scene.watcher.votes == 0
+    assert (await scene.asker.ask(_question())).decision is Decision.DENY
+    assert scene.watcher.votes >= 2
