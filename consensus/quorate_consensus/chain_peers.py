@@ -46,10 +46,11 @@ class Learning:
         self._take = take
         self._failed: set[str] = set()
 
-    async def look(self, members: Collection[str]) -> None:
-        """Ask all of them once, and go on with whoever has more."""
+    async def look(self, members: Collection[str]) -> int:
+        """Ask all of them once, and go on with whoever has more. Returns how many told it all."""
         self._failed &= set(members)
         await asyncio.gather(*(self._ask(name) for name in sorted(members)))
+        return len(members) - len(self._failed)
 
     async def _ask(self, name: str) -> None:
         try:
@@ -92,6 +93,8 @@ class ChainPeers:
         self._epochs = epochs
         self._take = take
         self._wake = asyncio.Event()
+        self.looked: Callable[[int], None] = lambda told: None
+        """Called after each look with how many members told all that they know."""
 
     def wake(self) -> None:
         """Look soon: somebody knows of more."""
@@ -102,7 +105,8 @@ class ChainPeers:
         async with peer_session(self._template, TIMEOUT) as session:
             learning = Learning(session, self._epochs, self._take)
             while True:
-                await learning.look(set(self._epochs.head.members) - {self._member})
+                others = set(self._epochs.head.members) - {self._member}
+                self.looked(await learning.look(others))
                 await asyncio.sleep(PAUSE_SECONDS)
                 seconds = LEARN_SECONDS * random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311
                 try:

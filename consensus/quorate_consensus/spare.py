@@ -10,10 +10,14 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from aiohttp import web
 
+from quorate.consensus.epoch import material_of
+from quorate.errors import InvalidInput
 from quorate.genesis import GENESIS_BYTES_MAX, parse_genesis
+from quorate.keys import LocalSigner
 from quorate.ports import Clock
 from quorate_consensus.chain_peers import ChainPeers
 from quorate_consensus.epochs import ChainFiles, Epochs
@@ -24,6 +28,8 @@ from quorate_consensus.listening import listening
 from quorate_consensus.settings import Settings
 from quorate_consensus.small_file import KEY_FILE_BYTES, read_file
 from quorate_consensus.vote_key import is_seated, load_identity
+from quorate_consensus.votes import store as stores
+from quorate_consensus.votes.store import Owner, VoteStore
 from quorate_io import member_api
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -67,6 +73,7 @@ async def waiting(settings: Settings, clock: Clock) -> AsyncIterator[Waiting]:
     epochs.on_opened(look)
     look()
     peers = ChainPeers(settings.members_url, settings.spare, epochs, epochs.extend)
+    peers.looked = partial(_make_store, settings, LocalSigner(key), epochs)
     app = _application(GenesisRoute(epochs, leaf.authority_pem))
     listen = settings.listen
     async with asyncio.TaskGroup() as background:
@@ -81,6 +88,24 @@ async def waiting(settings: Settings, clock: Clock) -> AsyncIterator[Waiting]:
             finally:
                 for task in tasks:
                     task.cancel()
+
+
+def _make_store(settings: Settings, signer: LocalSigner, epochs: Epochs, told: int) -> None:
+    """Make the vote store of a key that never voted: it has no seat by what as many members told as
+    must sign to give it one. Whoever finds none later lost it, and must not go on."""
+    head, voting, key_id = epochs.head, settings.voting, signer.public_key.key_id
+    if voting is None or told < head.record.thresholds.strict:
+        return
+    if any(material_of(seat.key) == key_id for seat in head.record.seats):
+        return
+    if VoteStore.is_there(voting.store):
+        return
+    try:
+        stores.init(voting.store, Owner(settings.spare, key_id, epochs.genesis.digest_text))
+    except InvalidInput as error:
+        log.error("no vote store is made: %s", error)
+    else:
+        log.info("a vote store is made: this key never had a seat")
 
 
 def _renewed(not_after: datetime) -> None:

@@ -34,9 +34,8 @@ def six(cluster: VotingCluster) -> Iterator[None]:
     """Five members, and one that waits."""
     with contextlib.ExitStack() as stack:
         for name in (*FIVE, SPARE):
-            options = cluster.voting("--make-store", name=name)
-            if name == SPARE:
-                options += ["--spare", SPARE, "--judges", "seat"]
+            extra = ["--spare", SPARE, "--judges", "seat"] if name == SPARE else ["--make-store"]
+            options = cluster.voting(*extra, name=name)
             stack.enter_context(cluster.member(*options, name=name))
         yield
 
@@ -65,8 +64,8 @@ async def test_a_spare_takes_a_liars_seat(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The operator finds out its key at its own connection; no member signs what people have not
-    signed; one member that hears of the record is enough, and the spare votes by the seat's judges.
-    The one that lost its seat says so."""
+    signed; one member that hears of the record is enough, and the spare votes by the seat's judges,
+    from the store that it made while it waited. The one that lost its seat says so."""
     cluster = VotingCluster(tmp_path, n=5)
     keeping = ChainKeeping(cluster)
     committee, key = keeping.committee, ed25519.Ed25519PrivateKey.generate()

@@ -1,6 +1,7 @@
 """A member without a seat: it shows the chain and its key, and notices when it gets one."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from quorate.keys import LocalSigner
 from quorate_consensus import chain_peers
 from quorate_consensus.settings import Address, Settings, parse_arguments
 from quorate_consensus.spare import Waiting, waiting
+from quorate_consensus.votes.store import Owner, VoteStore
+from quorate_consensus.voting_settings import VotingSettings
 from quorate_io import tls
 from quorate_io.clock import SystemClock
 from quorate_io.stranger import identity_key
@@ -118,6 +121,43 @@ async def test_a_seat_of_its_name_with_another_key_is_not_its_own(scene: Scene) 
         await scene.seat(other)
         await asyncio.sleep(0.8)
         assert not spare.seated.is_set()
+
+
+async def test_its_store_is_made_while_its_key_never_voted(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once as many members as must sign told it that it has no seat, and not before: by then who
+    lost a store would have heard of the seat. What is there is left alone; with a seat none is made
+    any more, so that a member without its store does not start."""
+    voting = VotingSettings(tmp_path / "votes", "seat")
+    settings = replace(scene.settings, voting=voting)
+    monkeypatch.setattr(chain_peers, "TIMEOUT", aiohttp.ClientTimeout(total=1.0))
+    for name in ("10", "11"):
+        scene.servers.members[name].stall = True
+    async with waiting(settings, SystemClock()):
+        await asyncio.sleep(2.5)
+        assert scene.servers.members["12"].bootstraps > 1
+        assert not VoteStore.is_there(voting.store)
+    for name in ("10", "11"):
+        scene.servers.members[name].stall = False
+    async with waiting(settings, SystemClock()):
+        async with asyncio.timeout(10):
+            while not VoteStore.is_there(voting.store):  # noqa: ASYNC110 - a file tells no event
+                await asyncio.sleep(0.05)
+    signer = LocalSigner(KEY)
+    VoteStore(voting.store, Owner("15", signer.public_key.key_id, scene.digest))
+    (voting.store / "left").write_bytes(b"here")
+    async with waiting(settings, SystemClock()) as spare:
+        await asyncio.sleep(0.5)
+        assert (voting.store / "left").exists()
+        scene.quarantine()
+        await scene.seat(signer.public_key.pem)
+        await seated(spare)
+    shutil.rmtree(voting.store)
+    async with waiting(settings, SystemClock()) as spare:
+        await asyncio.sleep(0.5)
+        assert spare.seated.is_set()
+    assert not VoteStore.is_there(voting.store)
 
 
 async def test_it_answers_nothing_but_the_chain(scene: Scene) -> None:
