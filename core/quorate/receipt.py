@@ -6,7 +6,7 @@ A sidecar serves only with one of its own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -135,9 +135,11 @@ def verify(
     return found
 
 
-def read(envelope: bytes, history: History, now: datetime) -> Receipt:
-    """Verify a receipt, whoever's it is. Raises as :func:`verify`."""
-    found = vouched.verify(envelope, _FORM, history)
+def read(
+    envelope: bytes, history: History, now: datetime, needed: vouched.Needed = vouched.strict
+) -> Receipt:
+    """Verify a receipt that so many members signed, whoever's it is. Raises as :func:`verify`."""
+    found = vouched.verify(envelope, replace(_FORM, needed=needed), history)
     check_life(found.statement, "receipt", limits.RECEIPT_LIFE)
     check_time(found.statement, now, "receipt")
     return Receipt(found.statement, digest_of(found.document))

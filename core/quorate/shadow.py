@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from quorate import limits, receipt
+from quorate import limits, receipt, vouched
 from quorate.consensus import wire
 from quorate.consensus.history import History
 from quorate.errors import InvalidInput, LimitExceeded, SubjectMismatch
@@ -53,14 +53,15 @@ def decode(data: bytes) -> ShadowAsk:
 
 
 def verify(message: ShadowAsk, member: str, history: History, now: datetime) -> ReceiptStatement:
-    """Which pod asks ``member``.
+    """Which pod asks ``member``: by r + 1 members, of whom one is honest. A receipt of before the
+    quarantine may lack the liar's signature of a strict quorum, and nothing is authorised here.
 
     Raises SubjectMismatch if another one is asked, SignatureError, Expired, InvalidInput as
     :func:`quorate.receipt.read`, or if the receipt's session key did not sign it.
     """
     if message.member != member:
         raise SubjectMismatch(f"the message is to {message.member}")
-    statement = receipt.read(message.receipt, history, now).statement
+    statement = receipt.read(message.receipt, history, now, vouched.witnessed).statement
     key = parse_session_key(statement.session_key)
     key.verify(message.signature, _signed(message.member, message.ask))
     return statement

@@ -64,8 +64,8 @@ class Proposal(Model):
         str, StringConstraints(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$", max_length=253)
     ] = Field(
         default="",
-        description="Of a quarantine: the ConfigMap in quorate-system that holds what it rests "
-        "on, under the key evidence.",
+        description="Of a quarantine or a readmission: the ConfigMap in quorate-system that holds "
+        "what it rests on, under the key evidence.",
     )
 
 
