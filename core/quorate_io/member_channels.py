@@ -43,11 +43,12 @@ class MemberChannels:
         url: str,
         members: Sequence[str],
         genesis_digest: str,
-        token_file: Path,
+        token_file: Path | None,
         clock: Clock,
     ) -> None:
         """``url`` is https://HOST[:PORT]; HOST may hold ``{member}``. ``members`` are asked until
-        an epoch is known. Raises InvalidInput."""
+        an epoch is known. Without a ``token_file`` no member is shown a token: that is enough for
+        the epochs. Raises InvalidInput."""
         check_digest(genesis_digest, "genesis digest")
         member_url(_filled(url, "member"))
         if MEMBER_MARK in url and not 1 <= len(members) <= MEMBERS_MAX:

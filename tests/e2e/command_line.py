@@ -24,10 +24,10 @@ class Done:
         return json.loads(self.output)
 
 
-def quorate(cluster: Cluster, *arguments: str, text: bool = False) -> Done:
+def quorate(cluster: Cluster, *arguments: str, text: bool = False, **environment: str) -> Done:
     """Run ``quorate`` with the cluster's KUBECONFIG; its output is JSON unless ``text``."""
     form = () if text else ("--output", "json")
-    return run(cluster, sys.executable, "-m", "quorate_cli", *arguments, *form)
+    return run(cluster, sys.executable, "-m", "quorate_cli", *arguments, *form, **environment)
 
 
 def run(cluster: Cluster, *command: str, **environment: str) -> Done:

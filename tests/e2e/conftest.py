@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.artifacts import ModelImage, models_once
 from tests.e2e.client import Client
 from tests.e2e.installation import installed_once
+from tests.e2e.people import administrator
 from tests.e2e.tenant import Tenant
 from tools.demo.cluster import Cluster, images
 
@@ -17,17 +18,14 @@ STATE_SECONDS = 600 if FULL else 60
 """Hard expiry of the signed state: the default, or a tenth of it."""
 RECEIPT_SECONDS = 900 if FULL else 90
 """Hard expiry of a pod's receipt."""
-VALUES = (
-    {}
-    if FULL
-    else {
-        "member.stateLifeSeconds": f"{STATE_SECONDS}",
-        "member.receiptLifeSeconds": f"{RECEIPT_SECONDS}",
-        "member.certificateLifeSeconds": "360",
-    }
-)
-"""What the session's installation sets: the defaults, or a tenth of every expiry. A test that
-changes it puts it back."""
+SHORT = {
+    "member.stateLifeSeconds": f"{STATE_SECONDS}",
+    "member.receiptLifeSeconds": f"{RECEIPT_SECONDS}",
+    "member.certificateLifeSeconds": "360",
+}
+VALUES = {"committee.admins.keys[0]": administrator().public_key.pem} | ({} if FULL else SHORT)
+"""What the session's installation sets: who signs records of the committee, and for expiries the
+defaults, or a tenth of them. A test that changes it puts it back."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

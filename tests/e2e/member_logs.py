@@ -166,12 +166,16 @@ def ballots(reading: Reading, member: str) -> list[Said]:
     return [one for one in said if one is not None]
 
 
-def decisions(pod: Document) -> list[Document]:
-    """What the pod's sidecar wrote down of actions, each with when it was (``at``)."""
+def audit_log(pod: Document) -> bytes:
+    """The log that the pod's sidecar keeps, oldest record first."""
     (sidecar,) = processes(pod, "quorate_sidecar\0serve")
     folder = Path(f"/proc/{sidecar}/root{names.AUDIT_PATH}")
-    lines = b"".join(path.read_bytes() for path in audit_files(folder)).splitlines()
-    records = [json.loads(line) for line in lines]
+    return b"".join(path.read_bytes() for path in audit_files(folder))
+
+
+def decisions(pod: Document) -> list[Document]:
+    """What the pod's sidecar wrote down of actions, each with when it was (``at``)."""
+    records = [json.loads(line) for line in audit_log(pod).splitlines()]
     bodies = [record["body"] | {"at": record["at"]} for record in records]
     return [body for body in bodies if body["kind"] == "action"]
 

@@ -124,6 +124,7 @@ def leaky(tenant: Tenant) -> Document:
     return deployment
 
 
+@pytest.mark.whole
 @pytest.mark.requirement(
     "a foreign non-loopback listener → unready, incident, the operator deletes the pod"
 )

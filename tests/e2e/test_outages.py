@@ -81,6 +81,7 @@ def test_configurations_deleted(tenant: Tenant) -> None:
             tenant.cluster.kubectl("create", "-f", "-", stdin=json.dumps(document))
 
 
+@pytest.mark.whole
 @pytest.mark.requirement(
     "operator or member restart and rotation under traffic → no failed request"
 )
@@ -99,6 +100,7 @@ def test_restarts_under_traffic(tenant: Tenant, client: Client) -> None:
     assert failed == []
 
 
+@pytest.mark.whole
 @pytest.mark.requirement(
     "API server, operator, webhook and member all away for 0.4 of the hard expiry → no failed "
     "request, beyond it → DENY with reason"

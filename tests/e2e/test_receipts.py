@@ -15,6 +15,7 @@ MARGIN_SECONDS = 30
 """For the policy to reach the member, and for the kubelet to look."""
 
 
+@pytest.mark.whole
 @pytest.mark.requirement("pod receipts: renewed, and withheld from what is no longer named")
 def test_a_receipt_is_renewed_and_then_withheld(tenant: Tenant, client: Client) -> None:
     """Tagged server images are pinned; a changed policy brings a new receipt, in which the images

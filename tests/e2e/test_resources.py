@@ -71,6 +71,7 @@ def limit_range(tenant: Tenant, **limits: dict[str, str]) -> Document:
     }
 
 
+@pytest.mark.whole
 @pytest.mark.requirement("ResourceQuota and LimitRange respected")
 def test_quota_counts_what_is_injected(tenant: Tenant) -> None:
     """A quota with room for model and injection lets one pod run; beyond it the quota speaks."""
@@ -123,6 +124,7 @@ def test_injection_survives_defaults(tenant: Tenant) -> None:
         assert tuple(found["spec"]["initContainers"]) == injected(tenant.cluster)
 
 
+@pytest.mark.whole
 @pytest.mark.requirement("ResourceQuota and LimitRange respected")
 def test_limits_that_exclude_the_injected(tenant: Tenant) -> None:
     """A LimitRange whose bounds leave out what we inject refuses, and names bound and amount."""

@@ -110,6 +110,7 @@ def create_while(tenant: Tenant, client: Client, aged: int, before: set[int]) ->
     return created
 
 
+@pytest.mark.whole
 @pytest.mark.requirement("certificate rotation under traffic → no failed request")
 def test_certificates_rotate_under_traffic(tenant: Tenant, client: Client) -> None:
     """The webhook's leaf by the operator, each member's leaf, and the model's certificate are

@@ -146,17 +146,29 @@ def _lead(cluster: Cluster, service: str, selector: dict[str, str]) -> None:
 @contextmanager
 def always_yes(cluster: Cluster, member: str) -> Iterator[None]:
     """The member runs its own program with its own key, but for what its judges say."""
-    command = ["python3", "-P", "-c", _ALWAYS_YES]
-    path = "/spec/template/spec/containers/0/command"
     try:
-        _run_with(cluster, member, {"op": "add", "path": path, "value": command})
+        bend(cluster, member)
+        wait_for_members(cluster)
         yield
     finally:
-        _run_with(cluster, member, {"op": "remove", "path": path})
+        straighten(cluster, member)
+        wait_for_members(cluster)
 
 
-def _run_with(cluster: Cluster, member: str, patch: Document) -> None:
-    """Change the member's set; the operator replaces its pod."""
+_COMMAND = "/spec/template/spec/containers/0/command"
+
+
+def bend(cluster: Cluster, member: str) -> None:
+    """Have it approve whatever it is asked; the operator replaces its pod."""
+    command = ["python3", "-P", "-c", _ALWAYS_YES]
+    _patch(cluster, member, {"op": "add", "path": _COMMAND, "value": command})
+
+
+def straighten(cluster: Cluster, member: str) -> None:
+    """Have it run its own program again."""
+    _patch(cluster, member, {"op": "remove", "path": _COMMAND})
+
+
+def _patch(cluster: Cluster, member: str, patch: Document) -> None:
     of = ("statefulset", f"quorate-{member}", "--type=json", "-p", json.dumps([patch]))
     cluster.kubectl("patch", *of, *SYSTEM)
-    wait_for_members(cluster)

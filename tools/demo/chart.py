@@ -21,6 +21,12 @@ def install(cluster: Cluster, *, values: dict[str, str] | None = None) -> None:
             },
         }
     )
+    upgrade(cluster, values=values)
+    wait_for_members(cluster)
+
+
+def upgrade(cluster: Cluster, *, values: dict[str, str] | None = None) -> None:
+    """Have helm make it so. Members may still wait: for their turn, or for a seat."""
     built = images()
     settings = {f"images.{value}": built[name]["reference"] for value, name in ROOMS.items()}
     settings |= values or {}
@@ -29,7 +35,6 @@ def install(cluster: Cluster, *, values: dict[str, str] | None = None) -> None:
         *("upgrade", "--install", RELEASE, "charts/quorate", "--namespace", NAMESPACE),
         *("--wait", "--timeout", "5m", *arguments),
     )
-    wait_for_members(cluster)
 
 
 def uninstall(cluster: Cluster) -> None:

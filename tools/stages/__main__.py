@@ -91,16 +91,16 @@ def process_stage() -> int:
 def cluster_stages(full: bool) -> int:
     """What needs the cluster: contract, integration, bypass and end-to-end tests."""
     mode = {"QUORATE_TEST_FULL": "1"} if full else {}
+    sample = () if full else ("-p", "tests.sample")
     with cluster():
         with stage("contract and integration tests"):
             left_out = (f"--ignore={folder}" for folder in PROCESSES)
             folders = ("tests/contract", "tests/integration")
-            failed = exit_code(PYTHON, *PYTEST, *left_out, *folders, **mode)
+            failed = exit_code(PYTHON, *PYTEST, *sample, *left_out, *folders, **mode)
         # First: the last of the end-to-end tests uninstalls. One run tells all that is wrong.
         with stage("bypass and end-to-end tests"):
-            return (
-                exit_code(PYTHON, *PYTEST, *BYPASS, "tests/bypass", "tests/e2e", **mode) or failed
-            )
+            folders = ("tests/bypass", "tests/e2e")
+            return exit_code(PYTHON, *PYTEST, *sample, *BYPASS, *folders, **mode) or failed
 
 
 def bypass() -> None:

@@ -15,10 +15,12 @@ from quorate.errors import QuorateError
 from quorate_io import logs, resident
 from quorate_io.clock import SystemClock
 from quorate_io.health import HealthServer
+from quorate_io.member_channels import MemberChannels
 from quorate_io.tls import ServingCertificate
 from quorate_webhook.cache.cache import Cache, build_cache
 from quorate_webhook.cache.client import connect
 from quorate_webhook.cache.pending_pods import PendingPods
+from quorate_webhook.chain_follower import ChainFollower
 from quorate_webhook.metrics import Metrics
 from quorate_webhook.server import WebhookServer
 from quorate_webhook.settings import Settings, parse_arguments, read_genesis, read_injections
@@ -36,21 +38,30 @@ async def _serve(settings: Settings) -> None:
     current, *previous = read_injections(settings.injection, genesis)
     clock, metrics = SystemClock(), Metrics(registry := CollectorRegistry())
     client = await connect(settings.kubeconfig)
+    history = histories.begin(genesis)
+    store = Store(current, history, tuple(previous))
+    members = MemberChannels(
+        settings.member_url, sorted(genesis.members), genesis.digest_text, None, clock
+    )
+    chain = ChainFollower(members, store, history)
     cache = build_cache(
-        Store(current, histories.begin(genesis), tuple(previous)),
+        store,
         PendingPods(current),
         client,
         metrics,
         now=clock.now,
         monotonic=time.monotonic,
+        stranger=chain.want,
         stale_seconds=settings.stale_seconds,
     )
     metrics.follow(cache)
     server = WebhookServer(cache.world, clock, metrics)
     health = HealthServer(
-        ready=lambda: ["stopping"] if stop.is_set() else cache.not_ready(), registry=registry
+        ready=lambda: ["stopping"] if stop.is_set() else cache.not_ready() + chain.not_ready(),
+        registry=registry,
     )
     watching = asyncio.create_task(certificate.watch())
+    following = asyncio.create_task(chain.run())
     try:
         async with cache.following():
             await health.listen([settings.health.host or ""], settings.health.port)
@@ -58,6 +69,8 @@ async def _serve(settings: Settings) -> None:
             await _run(settings, cache, server, stop)
     finally:
         watching.cancel()
+        following.cancel()
+        await members.close()
         await health.close()
         await client.close()
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from quorate import limits
+from quorate import limits, names
 from quorate.admission.injection import InjectionConfig, parse_config
 from quorate.canonical import parse_object
 from quorate.consensus.epoch import Epoch
@@ -37,6 +37,7 @@ class Settings:
     tls_dir: Path
     injection: Path
     genesis_dir: Path
+    member_url: str
     kubeconfig: Path | None
     stale_seconds: float
     drain_seconds: float
@@ -63,6 +64,7 @@ def parse_arguments(arguments: Sequence[str]) -> Settings:
         tls_dir=found.tls_dir,
         injection=found.injection,
         genesis_dir=found.genesis_dir,
+        member_url=found.member_url,
         kubeconfig=found.kubeconfig,
         stale_seconds=found.stale_seconds,
         drain_seconds=found.drain_seconds,
@@ -121,6 +123,12 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(option, help=text, type=Path, required=True, metavar="DIR")
     parser.add_argument(
         "--injection", help="what is injected (JSON)", type=Path, required=True, metavar="FILE"
+    )
+    parser.add_argument(
+        "--member-url",
+        default=names.MEMBER_URL,
+        metavar="URL",
+        help=f"where members tell of epochs; {names.MEMBER_MARK} in HOST is a member's name",
     )
     parser.add_argument(
         "--kubeconfig",

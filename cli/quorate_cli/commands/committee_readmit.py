@@ -6,7 +6,6 @@ from quorate.consensus import clean_run, successors
 from quorate.consensus.quarantine import digest_of
 from quorate_cli.command import Command, Result
 from quorate_cli.committee import clean_runs, drafting, seat_changes
-from quorate_cli.files import read_public_key
 from quorate_cli.progress import Progress
 
 
@@ -19,7 +18,7 @@ def _arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, _progress: Progress) -> Result:
     head, member = drafting.head(arguments), arguments.member
-    key = read_public_key(arguments.new_key).pem
+    key = seat_changes.member_key(arguments.new_key)
     # What no member would sign is refused before anybody is asked for a run.
     record = successors.readmission(head, arguments.reason, member, key, None)
     data, about = b"", "none: who signs this vouches for the member"

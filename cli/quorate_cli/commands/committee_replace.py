@@ -5,7 +5,6 @@ from argparse import ArgumentParser, Namespace
 from quorate.consensus import successors
 from quorate_cli.command import Command, Result
 from quorate_cli.committee import drafting, seat_changes
-from quorate_cli.files import read_public_key
 from quorate_cli.progress import Progress
 
 
@@ -23,7 +22,7 @@ def _run(arguments: Namespace, _progress: Progress) -> Result:
         arguments.reason,
         arguments.member,
         by=arguments.by,
-        key=read_public_key(arguments.new_key).pem,
+        key=seat_changes.member_key(arguments.new_key),
         failure_domain=arguments.failure_domain,
         judges=seat_changes.judges(arguments.judges) if arguments.judges else None,
     )

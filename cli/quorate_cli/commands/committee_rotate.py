@@ -5,7 +5,6 @@ from argparse import ArgumentParser, Namespace
 from quorate.consensus import successors
 from quorate_cli.command import Command, Result
 from quorate_cli.committee import drafting, seat_changes
-from quorate_cli.files import read_public_key
 from quorate_cli.progress import Progress
 
 
@@ -17,7 +16,7 @@ def _arguments(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, _progress: Progress) -> Result:
     head = drafting.head(arguments)
-    key = read_public_key(arguments.new_key).pem
+    key = seat_changes.member_key(arguments.new_key)
     seats = successors.with_key(head.record.seats, arguments.member, key)
     record = successors.membership(head, arguments.reason, seats=seats)
     return drafting.finish(arguments, head, record)

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from quorate.consensus import judge_sets, successors
 from quorate.consensus.epoch import Epoch, Seat
@@ -23,8 +24,25 @@ def add_new_member(parser: ArgumentParser) -> None:
 def add_new_key(parser: ArgumentParser) -> None:
     """``--new-key`` of one seat."""
     parser.add_argument(
-        "--new-key", metavar="PUB", type=Path, required=True, help="public key, PEM"
+        "--new-key",
+        metavar="PUB",
+        type=Path,
+        required=True,
+        help="public key, PEM, of `quorate keygen --member`",
     )
+
+
+def member_key(path: Path) -> str:
+    """A member's public key (PEM). Raises InvalidInput, also for one of a kind that no member
+    starts with."""
+    found = read_public_key(path)
+    if not isinstance(found.key, ed25519.Ed25519PublicKey):
+        raise InvalidInput(
+            "is no Ed25519 key, and members have those",
+            field=str(path),
+            fix="quorate keygen --member --out NAME",
+        )
+    return found.pem
 
 
 def add_many(parser: ArgumentParser) -> None:
@@ -62,7 +80,7 @@ def seats(head: Epoch, arguments: Namespace) -> tuple[Seat, ...]:
         found = successors.without(found, name)
     for given in arguments.rekey:
         name, path = _pair(given, "--rekey")
-        found = successors.with_key(found, name, read_public_key(Path(path)).pem)
+        found = successors.with_key(found, name, member_key(Path(path)))
     return (*found, *(_joining(given) for given in arguments.add))
 
 
@@ -97,7 +115,7 @@ def _joining(given: str) -> Seat:
     if len(parts) != 3 or not all(parts):
         raise InvalidInput("must be NAME=PUB,DOMAIN,SET", field="--add")
     path, domain, judge_set = parts
-    return Seat(name, read_public_key(Path(path)).pem, domain, judges(judge_set))
+    return Seat(name, member_key(Path(path)), domain, judges(judge_set))
 
 
 def _pair(given: str, flag: str) -> tuple[str, str]:

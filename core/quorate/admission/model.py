@@ -6,17 +6,19 @@ are verified when the object enters, and only what they say is kept.
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from quorate import certificate, vouched
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.attested_model import CertificateStatus, PolicyStatus, Source
 from quorate.certificate import PolicyRef, ServerImage
-from quorate.consensus.history import History
+from quorate.consensus.history import EpochUnknown, History
 from quorate.errors import Expired, QuorateError
 from quorate.policy.compiled import CompiledPolicy
 from quorate.verdict import ALLOW, Denial, Reason, Verdict
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,9 @@ class KnownModel:
     refused: Mapping[PolicyRef, RefusedCertificate]
     reports: Mapping[PolicyRef, Report]
     """Empty while the operator has not looked at the present generation."""
+    strangers: Mapping[PolicyRef, str] = field(default_factory=dict)
+    """Envelopes of those that are refused because their epoch is not known: it may be newer."""
+    read_at: datetime = _NEVER
 
     @property
     def ref(self) -> str:
@@ -79,27 +84,20 @@ def know_model(model: AttestedModel, history: History, now: datetime) -> KnownMo
 
     An expired certificate is refused here too; one that expires later is refused when it is used.
     """
-    certificates: dict[PolicyRef, HeldCertificate] = {}
-    refused: dict[PolicyRef, RefusedCertificate] = {}
     namespace = model.metadata.namespace or ""
-    for entry in model.status.certificates if model.status else []:
-        ref = _ref(entry, namespace)
-        try:
-            certificates[ref] = _verified(entry, ref, model, history, now)
-        except Expired as error:
-            refused[ref] = RefusedCertificate(Reason.CERTIFICATE_EXPIRED, str(error))
-        except QuorateError as error:
-            refused[ref] = RefusedCertificate(Reason.CERTIFICATE_INVALID, str(error))
-    return KnownModel(
+    known = KnownModel(
         namespace=sys.intern(namespace),
         name=model.metadata.name,
         manifest_digest=model.spec.manifest_digest,
         source=model.spec.source,
         has_owners=model.spec.owners is not None,
-        certificates=certificates,
-        refused=refused,
+        certificates={},
+        refused={},
         reports=_reports(model),
+        read_at=now,
     )
+    entries = model.status.certificates if model.status else []
+    return _verified(known, {_ref(one, namespace): one.envelope for one in entries}, history)
 
 
 def _ref(entry: CertificateStatus | PolicyStatus, namespace: str) -> PolicyRef:
@@ -112,15 +110,32 @@ def _ref(entry: CertificateStatus | PolicyStatus, namespace: str) -> PolicyRef:
 
 
 def _verified(
-    entry: CertificateStatus, ref: PolicyRef, model: AttestedModel, history: History, now: datetime
-) -> HeldCertificate:
-    verified = certificate.verify(entry.envelope.encode("utf-8"), history, now)
+    known: KnownModel, envelopes: Mapping[PolicyRef, str], history: History
+) -> KnownModel:
+    """The model with these certificates instead of those it has for the same policies."""
+    certificates, refused = dict(known.certificates), dict(known.refused)
+    strangers = dict[PolicyRef, str]()
+    for ref, envelope in envelopes.items():
+        refused.pop(ref, None)
+        try:
+            certificates[ref] = _held(known, ref, envelope, history)
+        except Expired as error:
+            refused[ref] = RefusedCertificate(Reason.CERTIFICATE_EXPIRED, str(error))
+        except QuorateError as error:
+            refused[ref] = RefusedCertificate(Reason.CERTIFICATE_INVALID, str(error))
+            if isinstance(error, EpochUnknown):
+                strangers[ref] = envelope
+    return replace(known, certificates=certificates, refused=refused, strangers=strangers)
+
+
+def _held(known: KnownModel, ref: PolicyRef, envelope: str, history: History) -> HeldCertificate:
+    verified = certificate.verify(envelope.encode("utf-8"), history, known.read_at)
     statement = verified.statement
     certificate.check_subject(
         statement,
-        namespace=model.metadata.namespace or "",
-        model=model.metadata.name,
-        manifest_digest=model.spec.manifest_digest,
+        namespace=known.namespace,
+        model=known.name,
+        manifest_digest=known.manifest_digest,
         policy=ref,
         # The policy as it is now is compared when the certificate is used.
         policy_digest=statement.policy_digest,
@@ -137,7 +152,8 @@ def _verified(
 
 
 def reconsider(known: KnownModel, history: History) -> KnownModel:
-    """The model by a later history: certificates whose signers were found lying are refused."""
+    """The model by a later history: certificates whose signers were found lying are refused, and
+    those of epochs that were not known are looked at again."""
     lost = {
         ref: RefusedCertificate(
             Reason.CERTIFICATE_INVALID, "too few of its signers are still believed"
@@ -145,10 +161,10 @@ def reconsider(known: KnownModel, history: History) -> KnownModel:
         for ref, held in known.certificates.items()
         if not vouched.stands(held.epoch, held.voters, vouched.strict, history)
     }
-    if not lost:
-        return known
-    kept = {ref: held for ref, held in known.certificates.items() if ref not in lost}
-    return replace(known, certificates=kept, refused={**known.refused, **lost})
+    if lost:
+        kept = {ref: held for ref, held in known.certificates.items() if ref not in lost}
+        known = replace(known, certificates=kept, refused={**known.refused, **lost})
+    return _verified(known, known.strangers, history) if known.strangers else known
 
 
 def _reports(model: AttestedModel) -> dict[PolicyRef, Report]:

@@ -49,7 +49,8 @@ class Store:
         self._snapshot: Snapshot | None = None
 
     def follow(self, history: History) -> None:
-        """Verify with these epochs from now on, and hold only what they leave standing.
+        """Verify with these epochs from now on, and hold what they leave standing: no more of what
+        was held before, and what waited for them.
 
         Pods that are injected from now on begin with the members of the newest."""
         self._history = history

@@ -55,7 +55,8 @@ def _new(namespace: str, name: str) -> Document:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return secret(namespace, name, {KEY_ENTRY: encoded(pem)}, fixed=True)
+    # Not fixed: a rotation puts another key in its place, and the kubelet must bring it.
+    return secret(namespace, name, {KEY_ENTRY: encoded(pem)})
 
 
 def _public(held: Document) -> str:

@@ -7,19 +7,20 @@ after it change any of them.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from quorate import names
 from quorate.admission.floor import GENESIS_ANNOTATION, GENESIS_SECRET
+from quorate.api.v1alpha1.safety_committee import OBJECT
 from quorate.consensus.epoch import Admins, Epoch, material_of
 from quorate.errors import QuorateError
 from quorate.genesis import NO_ADMINS, encode, first_epoch, parse_genesis
 from quorate_operator.effects.api_server import ApiServer
-from quorate_operator.install.keys import Inconsistent, find_keys, make_key
+from quorate_operator.install.keys import KEY_ENTRY, Inconsistent, find_keys, make_key
 from quorate_operator.install.objects import config_map, create_once, find, secret
 from quorate_operator.install.seats import Plan
-from quorate_operator.kinds import CONFIG_MAP, NAMESPACE, SECRET
+from quorate_operator.kinds import CONFIG_MAP, NAMESPACE, SAFETY_COMMITTEE, SECRET
 from quorate_operator.webhook_tls import encoded
 
 GENESIS = "quorate-genesis"
@@ -42,22 +43,23 @@ async def install_members(
     cluster_id = str(cluster["metadata"]["uid"])
     known = await find(api, CONFIG_MAP, namespace, GENESIS)
     found = _read(known, namespace) if known is not None else None
-    keys = await find_keys(api, namespace, (member.name for member in plan.members))
-    if found is not None:
-        check_consistent(found, keys, plan, cluster_id, namespace)
-    for member in plan.members:
-        if member.name not in keys:
-            keys[member.name] = await make_key(api, namespace, member.name)
-    for spare in plan.spares:
-        # In no genesis: a record may give it a seat one day.
-        await make_key(api, namespace, spare)
+    members = [member.name for member in plan.members]
+    keys = await find_keys(api, namespace, (*members, *plan.spares))
+    if found is None:
+        plan.begins()
+    else:
+        check_consistent(found, keys, plan, cluster_id, namespace, await seated(api))
+    # Spares are in no genesis: a record may give one a seat some day.
+    for name in (*members, *plan.spares):
+        if name not in keys:
+            keys[name] = await make_key(api, namespace, name)
     if found is None:
         seats = tuple(member.seat(keys[member.name]) for member in plan.members)
         genesis = first_epoch(cluster_id, seats, plan.thresholds, admins)
         known, created = await create_once(api, CONFIG_MAP, _document(namespace, genesis))
         log.info("ConfigMap %s: %s", GENESIS, "created" if created else "found")
         found = _read(known, namespace)
-        check_consistent(found, keys, plan, cluster_id, namespace)
+        check_consistent(found, keys, plan, cluster_id, namespace, ())
     if found.record.admins != admins:
         log.warning("the administrators of this cluster are not those of the chart's values")
     await _install_floor_parameter(api, namespace, found)
@@ -93,43 +95,68 @@ def _read(known: Document, namespace: str) -> Epoch:
     return found
 
 
+async def seated(api: ApiServer) -> tuple[str, ...]:
+    """Who has a seat by the records after the genesis, as the operator wrote it into the
+    SafetyCommittee; nobody while there are none. It is not proven, and only mistakes are looked
+    for with it: a member itself compares its key with its seat."""
+    held = await find(api, SAFETY_COMMITTEE, "", OBJECT)
+    status = (held or {}).get("status") or {}
+    if not (status.get("epoch") or {}).get("number"):
+        return ()
+    return tuple(str(member["name"]) for member in status.get("members") or ())
+
+
 def check_consistent(
-    found: Epoch, keys: Mapping[str, str], plan: Plan, cluster_id: str, namespace: str
+    found: Epoch,
+    keys: Mapping[str, str],
+    plan: Plan,
+    cluster_id: str,
+    namespace: str,
+    seated: Sequence[str],
 ) -> None:
     """Raise Inconsistent unless the genesis is of this cluster, these keys and these members.
 
-    A member of the chart that has no seat is no error: records of the chain give seats. One of the
-    genesis that the chart no longer runs is: the committee would lose its quorum with it.
+    ``seated``: who sits there since, if records followed; keys may be others then. A member of the
+    chart that has no seat is no error: records of the chain give seats. One with a seat that the
+    chart no longer runs is: the committee would lose its quorum with it.
     """
     if found.cluster_id != cluster_id:
         raise Inconsistent(
             f"ConfigMap {GENESIS} is of cluster {found.cluster_id}, this is {cluster_id}",
             fix=_fix(namespace),
         )
-    planned = {member.name for member in plan.members}
-    seats = {seat.name: seat for seat in found.record.seats}
-    if gone := sorted(set(seats) - planned):
+    planned = {member.name for member in plan.members} | set(plan.spares)
+    first = {seat.name: seat.key for seat in found.record.seats}
+    sitting = set(seated or first)
+    if gone := sorted(sitting - planned):
         raise Inconsistent(
-            f"the genesis of this cluster seats {', '.join(gone)}, which the chart's committee "
-            "does not have",
-            fix="set committee.preset and committee.members as at the first installation: only a "
-            "record of the chain changes who is a member",
+            f"{', '.join(gone)} has a seat in this cluster's committee, and the chart does not "
+            "run it",
+            fix="name every member that has a seat in committee.members, or set committee.preset "
+            "as at the first installation: only a record of the chain takes a seat",
         )
-    for name, seat in seats.items():
+    for name in sorted(sitting):
         secret_name = names.member_key(name)
         if name not in keys:
             raise Inconsistent(
-                f"ConfigMap {namespace}/{GENESIS} seats {name}, and Secret {namespace}/"
-                f"{secret_name} is not there",
-                fix=_fix(namespace),
+                f"{name} has a seat, and Secret {namespace}/{secret_name} is not there",
+                fix=_lost(name, secret_name) if seated else _fix(namespace),
             )
-        if material_of(keys[name]) != material_of(seat.key):
+        if not seated and material_of(keys[name]) != material_of(first[name]):
             raise Inconsistent(
                 f"ConfigMap {GENESIS} names another key for {name} than Secret {secret_name} holds",
                 fix=_fix(namespace),
             )
-    for name in sorted(planned - set(seats)):
+    for name in sorted(planned - sitting):
         log.warning("%s has no seat yet: a record of the chain must give it one", name)
+
+
+def _lost(member: str, secret_name: str) -> str:
+    return (
+        "restore the Secret from a backup; or make a key (quorate keygen), put it into "
+        f"{secret_name} as {KEY_ENTRY}, and: kubectl quorate committee rotate --member {member} "
+        "--new-key …"
+    )
 
 
 def _fix(namespace: str) -> str:

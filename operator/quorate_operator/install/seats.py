@@ -43,19 +43,29 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The committee that an installation begins with."""
+    """The members that the chart runs. A new committee begins with them, with these thresholds."""
 
+    preset: str
     members: tuple[Planned, ...]
     thresholds: Thresholds
     spares: tuple[str, ...] = ()
     """Names of members that wait for a seat: keys are made for them as well."""
 
+    def begins(self) -> None:
+        """Raise InvalidInput unless a new committee may begin so: with the preset's members."""
+        if len(self.members) != self.thresholds.n:
+            raise InvalidInput(
+                f"{len(self.members)} of them, and preset {self.preset} has {self.thresholds.n}",
+                field=f"{WHAT}.members",
+                fix="name all members of the preset, or none; records of the chain add others",
+            )
+
 
 def read_plan(environment: Mapping[str, str]) -> Plan:
     """``{"preset": NAME, "members": [{"name", "judges", "failureDomain"}, …], "spares": […]}``.
 
-    Raises InvalidInput if it is not said, for other members than the preset has or one twice, and
-    for judges that do not ship.
+    Raises InvalidInput if it is not said, for a member that is named twice, and for judges that do
+    not ship.
     """
     text = environment.get(VARIABLE, "")
     document: Any = parse_object(text.encode("utf-8"), bytes_max=GENESIS_BYTES_MAX, what=VARIABLE)
@@ -64,14 +74,10 @@ def read_plan(environment: Mapping[str, str]) -> Plan:
     if thresholds is None:
         known = ", ".join(PRESETS)
         raise InvalidInput(f"{found.preset[:40]} is none of {known}", field=f"{WHAT}.preset")
-    if len(found.members) != thresholds.n:
-        raise InvalidInput(
-            f"{len(found.members)} of them, and preset {found.preset} has {thresholds.n}",
-            field=f"{WHAT}.members",
-        )
     names = [*(member.name for member in found.members), *(spare.name for spare in found.spares)]
     if len(set(names)) != len(names):
         raise InvalidInput("names a member twice", field=f"{WHAT}.members")
     for member in found.members:
         judge_sets.digest_of_set(member.judges)
-    return Plan(found.members, thresholds, tuple(spare.name for spare in found.spares))
+    spares = tuple(spare.name for spare in found.spares)
+    return Plan(found.preset, found.members, thresholds, spares)

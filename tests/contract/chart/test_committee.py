@@ -27,7 +27,12 @@ from tests.contract.chart.test_administrators import environment
 pytestmark = pytest.mark.cluster
 
 OWN = [
-    {"name": "member-a", "failureDomain": "rack-1", "nodeSelector": {"rack": "1"}},
+    {
+        "name": "member-a",
+        "judges": "rules-classifier-anomaly",
+        "failureDomain": "rack-1",
+        "nodeSelector": {"rack": "1"},
+    },
     {"judges": "all"},
     {},
     {},
@@ -199,6 +204,19 @@ def test_members_may_be_named_judged_and_placed() -> None:
     assert "quorate-member-0-key" not in named_secrets
 
 
+@pytest.mark.requirement("rotation, replacement, scaling 5→6→7: the chart goes with the chain")
+def test_the_chart_runs_whoever_is_named() -> None:
+    """A seat that is gone leaves out one of the preset, and the others keep their judges; who is
+    none of the preset's comes with judges of its own."""
+    named_members = [{"name": f"member-{n}"} for n in (1, 2, 3, 4)]
+    named_members += [{"name": f"member-{n}", "judges": "all"} for n in (5, 6)]
+    documents = rendered(f"committee.members={json.dumps(named_members)}")
+    usual = {member.name: member.judges for member in planned(rendered()).members}
+    found = {member.name: member.judges for member in planned(documents).members}
+    assert found == {name: usual.get(name, "all") for name in member_names(documents)}
+    assert list(found) == [f"member-{n}" for n in range(1, 7)]
+
+
 @pytest.mark.requirement("a vote store of each member: made where the values say so, else needed")
 @pytest.mark.parametrize("preset", PRESETS)
 def test_members_vote_by_the_judges_of_their_seats(preset: str) -> None:
@@ -233,9 +251,10 @@ def test_each_member_has_a_claim_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ('committee.members=[{"name":"member-0"}]', "the preset standard has 5"),
+        ('committee.members=[{"name":"member-5"}]', "say its name and its judges"),
+        (f"committee.members={json.dumps([{}] * 6)}", "say its name and its judges"),
         (
-            f"committee.members={json.dumps([{'name': 'member-a'}] * 5)}",
+            f"committee.members={json.dumps([{'name': 'member-1'}] * 5)}",
             "names one member twice",
         ),
         (

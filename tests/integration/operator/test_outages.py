@@ -43,6 +43,7 @@ def test_member_that_is_away_is_named_and_its_return_is_noticed(tmp_path: Path) 
                 )
 
 
+@pytest.mark.whole
 @pytest.mark.requirement("API server restart: the operator survives, and finds what it missed")
 def test_short_absence_of_the_api_server_is_survived(tmp_path: Path) -> None:
     """Shorter than the Lease: the same process goes on, and finds a deletion it could not see."""

@@ -1,5 +1,7 @@
 """What admission holds after it heard that a member had lied."""
 
+from datetime import timedelta
+
 import pytest
 
 from quorate.admission.model import certified
@@ -42,3 +44,42 @@ def test_a_liar_that_did_not_sign_takes_nothing_with_it() -> None:
     made = world()
     made.store.follow(made.committee.without(4))
     assert verdict(made) == (True, None)
+
+
+@pytest.mark.requirement("admission certificates of a later epoch count once it is known")
+def test_a_certificate_of_a_later_epoch_counts_as_soon_as_that_is_known() -> None:
+    """The model is not written again: what was refused for its epoch is looked at once more."""
+    made = world()
+    (policy,) = made.policies.values()
+    later = made.committee.without(4)
+    made.put_model([made.certificate(policy, epoch=later.head.digest_text)])
+    assert verdict(made) == (False, Reason.CERTIFICATE_INVALID)
+    made.store.follow(later)
+    assert verdict(made) == (True, None)
+    (known,) = made.snapshot.models.values()
+    assert not known.strangers
+    assert not known.refused
+
+
+def test_what_no_epoch_explains_stays_refused() -> None:
+    """Knowing more epochs helps no certificate of one that there is not, nor one that too few of
+    the later epoch's members signed."""
+    made = world()
+    (policy,) = made.policies.values()
+    later = made.committee.without(0)
+    nowhere = f"sha256:{'7' * 64}"
+    for epoch in (nowhere, later.head.digest_text):
+        made.put_model([made.certificate(policy, epoch=epoch)])
+        made.store.follow(later)
+        assert verdict(made) == (False, Reason.CERTIFICATE_INVALID)
+
+
+def test_a_stranger_that_expired_meanwhile_admits_nothing() -> None:
+    """Its time is compared when it is used."""
+    made = world()
+    (policy,) = made.policies.values()
+    later = made.committee.without(4)
+    made.put_model([made.certificate(policy, epoch=later.head.digest_text)])
+    made.store.follow(later)
+    (known,) = made.snapshot.models.values()
+    assert not certified(known, policy, NOW + timedelta(hours=1)).allowed

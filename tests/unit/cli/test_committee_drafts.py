@@ -68,8 +68,9 @@ class Desk:
 @pytest.fixture
 def desk(quorate: Quorate, tmp_path: Path) -> Desk:
     """Five members; member m4 may be put under quarantine."""
-    for name in ("ann", "ben", "new"):
+    for name in ("ann", "ben"):
         assert quorate("keygen", "--out", tmp_path / name).code == 0
+    assert quorate("keygen", "--member", "--out", tmp_path / "new").code == 0
     keys = tuple((tmp_path / f"{name}.pub").read_text() for name in ("ann", "ben"))
     committee = Committee(admins=Admins(keys, 2))
     chain_file.save(tmp_path / "chain.json", Chain(committee.epoch))
@@ -313,6 +314,8 @@ def test_a_proposal_that_was_changed_is_not_signed(
     [
         ["rotate", "--member", "m9", "--new-key", "{new}"],
         ["rotate", "--member", "m1", "--new-key", "{missing}"],
+        ["rotate", "--member", "m1", "--new-key", "{signer}"],
+        ["resize", "--add", "m9={signer},zone,all", "--strict", "5"],
         ["replace", "--member", "m9", "--by", "m1", "--new-key", "{new}"],
         ["replace", "--member", "m1", "--by", "m2", "--new-key", "{new}"],
         ["replace", "--member", "m1", "--by", "m9", "--new-key", "{new}", "--judges", "none"],
@@ -325,7 +328,8 @@ def test_a_proposal_that_was_changed_is_not_signed(
 )
 def test_what_no_member_would_sign_is_not_written(desk: Desk, words: list[str]) -> None:
     """It is bad usage, and no file is left."""
-    places = {"new": str(desk.folder / "new.pub"), "missing": str(desk.folder / "none")}
+    files = {"new": "new.pub", "missing": "none", "signer": "ann.pub"}
+    places = {word: str(desk.folder / name) for word, name in files.items()}
     filled = [word.format(**places) for word in words]
     assert desk("committee", *filled, "--reason", "r").code == 2
     assert not desk.out.exists()

@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from quorate.errors import InvalidInput
 from quorate.keys import load_public_key, load_signer
@@ -49,3 +50,15 @@ def test_empty_password_is_refused(quorate: Quorate, tmp_path: Path) -> None:
     ran = quorate("keygen", "--out", tmp_path / "k", "--password-file", tmp_path / "password")
     assert ran.code == 2
     assert not (tmp_path / "k.key").exists()
+
+
+def test_a_members_key_is_of_the_kind_that_members_start_with(
+    quorate: Quorate, tmp_path: Path
+) -> None:
+    """Ed25519, and never encrypted: a member has nobody to ask for a password."""
+    assert quorate("keygen", "--member", "--out", tmp_path / "m").code == 0
+    signer = load_signer((tmp_path / "m.key").read_bytes())
+    assert isinstance(signer.public_key.key, ed25519.Ed25519PublicKey)
+    (tmp_path / "password").write_text("x")
+    both = ("--member", "--password-file", tmp_path / "password")
+    assert quorate("keygen", "--out", tmp_path / "n", *both).code == 2

@@ -10,6 +10,7 @@ import pytest
 
 from quorate import names
 from quorate.admission.floor import GENESIS_ANNOTATION, GENESIS_SECRET
+from quorate.api.v1alpha1.safety_committee import OBJECT
 from quorate.consensus import judge_sets
 from quorate.consensus.thresholds import PRESETS
 from quorate.errors import InvalidInput, QuorateError
@@ -22,7 +23,7 @@ from quorate_operator.install.member import GENESIS
 from quorate_operator.install.seats import Plan, Planned
 from quorate_operator.install.token_keys import TOKEN_KEYS, install_token_keys
 from quorate_operator.install.webhook import CONFIGURATIONS, believe_operations
-from quorate_operator.kinds import CONFIG_MAP, NAMESPACE, SECRET
+from quorate_operator.kinds import CONFIG_MAP, NAMESPACE, SAFETY_COMMITTEE, SECRET
 from quorate_operator.webhook_tls import CA_SECRET, LEAF_SECRET
 from tests.fakes.vouching import NOW
 from tests.unit.operator.fake_api import FakeApi, FixedClock
@@ -56,7 +57,7 @@ def plan(preset: str = "standard") -> Plan:
     members = (
         Planned(f"member-{number}", judges, f"rack-{number}") for number, judges in enumerate(sets)
     )
-    return Plan(tuple(members), thresholds)
+    return Plan(preset, tuple(members), thresholds)
 
 
 async def run(api: FakeApi, committee: Plan | None = None) -> None:
@@ -83,7 +84,8 @@ async def test_second_run_changes_nothing() -> None:
     genesis = parse_genesis(api.objects[GENESIS_PATH]["data"]["genesis.json"].encode())
     assert genesis.cluster_id == "cluster-uid"
     assert api.objects[GENESIS_PATH]["data"]["digest"] == genesis.digest_text
-    assert all(api.objects[path]["immutable"] is True for path in KEY_PATHS)
+    # A rotation replaces keys; nothing ever replaces a genesis.
+    assert not any("immutable" in api.objects[path] for path in KEY_PATHS)
     assert len({api.objects[path]["data"]["key.pem"] for path in KEY_PATHS}) == 5
     floor = api.objects[FLOOR_PATH]
     assert floor["metadata"]["annotations"] == {GENESIS_ANNOTATION: genesis.digest_text}
@@ -239,7 +241,9 @@ async def test_a_smaller_committee_is_not_installed_over_a_larger_one() -> None:
     api = cluster()
     await run(api, plan("standard"))
     before = installed(api)
-    with pytest.raises(Inconsistent, match=r"seats member-1, member-2.*does not have") as caught:
+    with pytest.raises(
+        Inconsistent, match=r"member-1, member-2.* has a seat.* does not run it"
+    ) as caught:
         await run(api, plan("dev"))
     assert "committee.preset" in caught.value.fix
     assert installed(api) == before
@@ -329,3 +333,52 @@ def test_patch_names_every_webhook_it_changes() -> None:
         ("add", "/webhooks/1/clientConfig/caBundle"),
     ]
     assert operations[0]["value"] == "b"
+
+
+def sit(api: FakeApi, *members: str, number: int = 3) -> None:
+    """What the operator writes of the epoch in force."""
+    status = {"epoch": {"number": number}, "members": [{"name": name} for name in members]}
+    api.objects[SAFETY_COMMITTEE.path("", OBJECT)]["status"] = status
+
+
+FIVE = tuple(f"member-{number}" for number in range(5))
+
+
+@pytest.mark.requirement("rotation, replacement, scaling 5→6→7: the chart goes with the chain")
+async def test_a_rotated_key_is_no_mistake() -> None:
+    """After records of the chain a key may be another than the genesis names, and stays as it is:
+    the member itself compares it with its seat."""
+    api, other = cluster(), cluster()
+    await run(api, plan("standard"))
+    await run(other, plan("standard"))
+    api.objects[KEY_PATH] = other.objects[KEY_PATH]
+    sit(api, *FIVE)
+    before = installed(api)
+    await run(api, plan("standard"))
+    assert installed(api) == before
+    sit(api, *FIVE, number=0)
+    with pytest.raises(Inconsistent, match="names another key"):
+        await run(api, plan("standard"))
+
+
+@pytest.mark.requirement("rotation, replacement, scaling 5→6→7: the chart goes with the chain")
+async def test_the_chart_runs_who_has_a_seat_now() -> None:
+    """Who left may go from the chart, who joined may not; a member without a seat may come."""
+    api, standard = cluster(), plan("standard")
+    await run(api, standard)
+    sixth = replace(standard, members=(*standard.members, *plan("ha").members[5:]))
+    await run(api, sixth)
+    sit(api, *FIVE[1:], "member-5")
+    await run(api, replace(sixth, members=sixth.members[1:]))
+    with pytest.raises(Inconsistent, match="member-5 has a seat"):
+        await run(api, standard)
+
+
+async def test_a_lost_key_of_a_seated_member_is_not_made_anew() -> None:
+    """Also after a record: the new one would sign nothing that counts."""
+    api = cluster()
+    await run(api, plan("standard"))
+    sit(api, *FIVE)
+    del api.objects[KEY_PATH]
+    with pytest.raises(Inconsistent, match="has a seat, and Secret"):
+        await run(api, plan("standard"))

@@ -55,7 +55,6 @@ def test_spares_have_no_seat() -> None:
         ("standard", "QUORATE_COMMITTEE"),
         ("[]", "QUORATE_COMMITTEE"),
         (told() | {"preset": "huge"}, "none of dev, standard, ha"),
-        (told() | {"preset": "standard"}, "1 of them, and preset standard has 5"),
         (told() | {"members": []}, "members"),
         (told() | {"thresholds": {"n": 1}}, "thresholds"),
         (told(judges="kind"), "none of"),
@@ -75,6 +74,14 @@ def test_a_committee_that_cannot_be(document: Any, said: str) -> None:
     """It fails before anything is made, and says where."""
     with pytest.raises(QuorateError, match=said):
         read_plan(environment(document))
+
+
+def test_a_new_committee_has_its_presets_members() -> None:
+    """Later, records of the chain say how many there are, and the chart runs those."""
+    plan = read_plan(environment(told() | {"preset": "standard"}))
+    with pytest.raises(QuorateError, match="1 of them, and preset standard has 5"):
+        plan.begins()
+    read_plan(environment(told("standard"))).begins()
 
 
 def test_who_is_not_told_installs_nothing() -> None:

@@ -98,6 +98,7 @@ class Setting:
         self.time = 100.0
         self.store = Store(config, WORLD.committee.history)
         self.pods = PendingPods(config)
+        self.strangers = 0
         self.cache: Cache = build_cache(
             self.store,
             self.pods,
@@ -105,7 +106,11 @@ class Setting:
             self.meter,
             now=lambda: NOW,
             monotonic=lambda: self.time,
+            stranger=self.stranger,
         )
+
+    def stranger(self) -> None:
+        self.strangers += 1
 
     @contextlib.asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
@@ -403,3 +408,18 @@ def test_bound_pods_keep_labels_and_images(monkeypatch: pytest.MonkeyPatch) -> N
     assert pods.find("team-a", "a", "another") is None
     pods.remove(("team-a", "a"))
     assert (len(pods), pods.find("team-a", "a", "")) == (0, None)
+
+
+async def test_a_certificate_of_an_unknown_epoch_is_told_of(setting: Setting) -> None:
+    """One whose epochs are known is not."""
+    document = model("late")
+    compiled = next(iter(WORLD.policies.values()))
+    epoch = WORLD.certificate(compiled, model="late", epoch=f"sha256:{'7' * 64}")
+    document["status"] = {"observedGeneration": 1, "certificates": [epoch]}
+    async with setting.following():
+        assert setting.strangers == 0
+        setting.api.send(MODEL, "ADDED", document)
+        await eventually(lambda: setting.strangers == 1)
+        setting.api.send(MODEL, "ADDED", model("other"))
+        await eventually(lambda: len(setting.store.keys(MODEL.name)) == 2)
+        assert setting.strangers == 1

@@ -292,6 +292,21 @@ def test_what_mutate_makes_validate_admits() -> None:
     assert "patch" not in response(WORLD, request(once), review.MUTATE)
 
 
+@pytest.mark.requirement("committee: canaries are asked by a designated pod's sidecar")
+def test_a_pod_that_names_a_deck_gets_its_volume_and_others_do_not() -> None:
+    """The same spec in turn, with the annotation and without: what is remembered of one text is
+    never another pod's."""
+    decks = ("", "canaries", "", "others", "canaries")
+    for deck in decks:
+        pod = bare_pod()
+        pod["metadata"]["annotations"] = {names.CANARY_ANNOTATION: deck} if deck else {"a": "b"}
+        once = patched(response(WORLD, request(pod), review.MUTATE), pod)
+        found = [v["secret"] for v in once["spec"]["volumes"] if v["name"] == names.CANARY_VOLUME]
+        assert [secret["secretName"] for secret in found] == ([deck] if deck else [])
+        assert response(WORLD, request(once))["allowed"]
+        assert "patch" not in response(WORLD, request(once), review.MUTATE)
+
+
 @pytest.mark.requirement("no AttestedModel → create denied with policy, owner and fix")
 def test_a_pod_of_an_unknown_model_is_completed_and_refused() -> None:
     """Left bare, the floor would refuse it first, without saying that its model is not known."""

@@ -95,10 +95,11 @@ def build_cache(
     *,
     now: Callable[[], datetime],
     monotonic: Callable[[], float],
+    stranger: Callable[[], None],
     stale_seconds: float = STALE_SECONDS,
 ) -> Cache:
-    """A cache of every kind from one source."""
+    """A cache of every kind from one source. ``stranger``: as Intake's."""
     bound = BoundPods()
-    intake = Intake(store, pods, bound, now)
+    intake = Intake(store, pods, bound, now, stranger)
     reflectors = [Reflector(kind, source, intake, meter, monotonic) for kind in KINDS]
     return Cache(store, pods, bound, reflectors, monotonic, stale_seconds)

@@ -23,9 +23,16 @@ class Intake:
     """Takes objects of all kinds, in any order."""
 
     def __init__(
-        self, store: Store, pods: PendingPods, bound: BoundPods, now: Callable[[], datetime]
+        self,
+        store: Store,
+        pods: PendingPods,
+        bound: BoundPods,
+        now: Callable[[], datetime],
+        stranger: Callable[[], None],
     ) -> None:
+        """``stranger`` is called for a model with a certificate of an epoch that is not known."""
         self._store = store
+        self._stranger = stranger
         self._pods: dict[Kind, PendingPods | BoundPods] = {POD: pods, BOUND_POD: bound}
         self._now = now
         self._versions: dict[Key, str] = {}
@@ -78,9 +85,12 @@ class Intake:
         except LimitExceeded as error:
             log.error("AttestedModel %s/%s stays unknown: %s", *key, error)
             return False
-        if known is not None:
-            self._versions[key] = version
-        return known is not None
+        if known is None:
+            return False
+        self._versions[key] = version
+        if known.strangers:
+            self._stranger()
+        return True
 
     def _refuse(self, kind: Kind, key: Key, error: Exception) -> None:
         if kind in (CLAIM, EXCEPTION, MODEL, *self._pods):

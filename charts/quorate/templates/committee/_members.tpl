@@ -1,21 +1,29 @@
-{{/* The members as a JSON list: those of the preset, with what committee.members says of each. */}}
+{{/* The members as a JSON list: those of committee.members, with what the preset says of each where
+     it leaves that out. How many a new committee has, the install Job compares: only it knows whether
+     there is one. */}}
 {{- define "quorate.members" -}}
 {{- $preset := index (include "quorate.presets" . | fromJson) .Values.committee.preset }}
 {{- $given := .Values.committee.members }}
-{{- if and $given (ne (len $given) (len $preset.members)) }}
-{{- fail (printf "committee.members names %d, and the preset %s has %d: name all of them, or none" (len $given) .Values.committee.preset (len $preset.members)) }}
-{{- end }}
 {{- $members := list }}
 {{- $names := list }}
-{{- range $index, $default := $preset.members }}
+{{- range $index := until (len ($given | default $preset.members)) }}
 {{- $own := dict }}
 {{- if $given }}
 {{- $own = index $given $index }}
+{{- end }}
+{{- $default := dict "name" "" "judges" "" }}
+{{- range $place, $member := $preset.members }}
+{{- if or (and $own.name (eq $own.name $member.name)) (and (not $own.name) (eq $place $index)) }}
+{{- $default = $member }}
+{{- end }}
 {{- end }}
 {{- $name := $own.name | default $default.name }}
 {{- $judges := $own.judges | default $default.judges }}
 {{- $domain := $own.failureDomain | default $name }}
 {{- $selector := $own.nodeSelector | default dict }}
+{{- if not (and $name $judges) }}
+{{- fail (printf "committee.members[%d]: the preset %s has no such member; say its name and its judges" $index $.Values.committee.preset) }}
+{{- end }}
 {{- $names = append $names $name }}
 {{- $members = append $members (dict "name" $name "judges" $judges "failureDomain" $domain "nodeSelector" $selector) }}
 {{- end }}
