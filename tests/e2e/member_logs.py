@@ -106,7 +106,7 @@ class VoteLogs:
                 for path in (kept / "votes").glob("*.votes"):
                     place = (member, pid, path.name)
                     self._logs[place] = path.read_bytes()
-                for path in (kept / "epochs").glob("*.json"):
+                for path in (kept / "epochs").glob("[0-9]*.json"):
                     self.records[path.name] = path.read_bytes()
             except OSError:
                 continue
