@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from quorate.api.v1alpha1.safety_committee import OBJECT, ProposalStatus
+from quorate.api.v1alpha1.safety_committee import OBJECT, ProposalStatus, Replacement
 from quorate.errors import QuorateError
 from quorate_cli.cluster import connection
 from quorate_cli.cluster.kinds import SAFETY_COMMITTEE
@@ -25,14 +25,24 @@ class Proposals:
 
     found: tuple[Mapping[str, Any], ...] = ()
     problem: str = ""
+    prepared: Mapping[str, str] | None = None
+    """A replacement that waits for people: ``member`` who leaves, ``by`` whom."""
 
     @property
     def document(self) -> dict[str, Any]:
         """For programs."""
-        return {"proposals": [dict(one) for one in self.found], "proposalsProblem": self.problem}
+        return {
+            "proposals": [dict(one) for one in self.found],
+            "proposalsProblem": self.problem,
+            "prepared": dict(self.prepared) if self.prepared is not None else None,
+        }
 
     def lines(self, width: int) -> Iterator[str]:
         """For people; nothing if there are none."""
+        if self.prepared is not None:
+            text = "{by} for {member}, waits for an administrator: quorate committee acknowledge"
+            yield "PREPARED"
+            yield from wrapped(text.format_map(self.prepared), width, first=f"{_STEP}{NOTICE} ")
         if not self.found and self.problem in ("", UNASKED):
             return
         yield "PROPOSALS"
@@ -60,7 +70,16 @@ def read(arguments: Namespace) -> Proposals:
     names = [str(one.get("name")) for one in (document.get("spec") or {}).get("proposals") or []]
     # What the operator proposes by itself is in no spec, and goes before the rest.
     own = [name for name in said if name not in names]
-    return Proposals(tuple(_proposal(name, said.get(name)) for name in (*own, *names)))
+    found = tuple(_proposal(name, said.get(name)) for name in (*own, *names))
+    return Proposals(found, prepared=_prepared(document.get("status") or {}))
+
+
+def _prepared(status: Mapping[str, Any]) -> Mapping[str, str] | None:
+    try:
+        found = Replacement.model_validate(status.get("replacement"))
+    except ValidationError:
+        return None
+    return {"member": found.member, "by": found.by}
 
 
 def _statuses(status: Mapping[str, Any]) -> Iterator[ProposalStatus]:

@@ -283,6 +283,31 @@ def test_an_api_server_that_is_away_hides_no_members(
     assert list(read(desk, monkeypatch, "--member-url", "x").lines(80)) == []
 
 
+@pytest.mark.requirement(
+    "self-healing: after a quarantine a spare and a prepared epoch change that people acknowledge"
+)
+def test_status_names_what_is_prepared(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who takes whose seat, and the command; what is no replacement is shown to nobody."""
+    prepared = {
+        "member": "m1",
+        "by": "m5",
+        "keyId": f"sha256:{'1' * 64}",
+        "number": 2,
+        "digest": f"sha256:{'2' * 64}",
+        "record": "{}",
+    }
+    desk.status(replacement=prepared)
+    found = read(desk, monkeypatch)
+    text = " ".join(" ".join(found.lines(80)).split())
+    assert "m5 for m1" in text
+    assert "quorate committee acknowledge" in text
+    assert found.document["prepared"] == {"member": "m1", "by": "m5"}
+    desk.status(replacement=prepared | {"by": "{0}"})
+    assert read(desk, monkeypatch).prepared is None
+    desk.status()
+    assert read(desk, monkeypatch).document["prepared"] is None
+
+
 def read(desk: Desk, monkeypatch: pytest.MonkeyPatch, *words: str) -> proposals.Proposals:
     """What ``committee status`` with these flags reads."""
     parser = ArgumentParser()
