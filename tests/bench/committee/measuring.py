@@ -11,7 +11,7 @@ from tests.bench.usage import cpu_seconds
 
 ALONE = int(os.environ.get("BENCH_ALONE", "100"))
 AT_ONCE = int(os.environ.get("BENCH_AT_ONCE", "96"))
-CALLERS = 8
+CALLERS = (8, 32)
 WARM = 32
 LATE_SECONDS = 0.7
 """After a loop: what a member does for an ask that was decided without it belongs to that ask."""
@@ -28,19 +28,20 @@ class Cost:
 
 @dataclass(frozen=True)
 class Measured:
-    """One decision at a time and, if that was measured, CALLERS at once."""
+    """One decision at a time and, if that was measured, so many of CALLERS at once."""
 
     alone: Cost
-    at_once: Cost | None
+    at_once: tuple[Cost, ...]
 
 
 async def measure(
     call: Callable[[], Awaitable[bool]], pids: Sequence[int], *, at_once: bool
 ) -> Measured:
     """``call`` decides once. ``pids`` are the servers; who asks is this process."""
-    await closed_loop(call, WARM, CALLERS)
+    await closed_loop(call, WARM, CALLERS[0])
     alone = await _cost(call, pids, ALONE, 1)
-    return Measured(alone, await _cost(call, pids, AT_ONCE, CALLERS) if at_once else None)
+    levels = CALLERS if at_once else ()
+    return Measured(alone, tuple([await _cost(call, pids, AT_ONCE, n) for n in levels]))
 
 
 async def _cost(
@@ -83,12 +84,13 @@ def figures(
 
     beside = [None if one is None else one.alone for one in (floor, peer)]
     yield from _rows(name, own.alone, targets, *beside)
-    if own.at_once is not None:
-        beside = [None if one is None else one.at_once for one in (floor, peer)]
-        yield from _rows(f"{name}, {CALLERS} at once", own.at_once, NONE, *beside)
+    for place, cost in enumerate(own.at_once):
+        beside = [None if one is None else one.at_once[place] for one in (floor, peer)]
+        what = f"{name}, {CALLERS[place]} at once"
+        yield from _rows(what, cost, NONE, *beside)
         rates = [None if one is None else one.loop.rate for one in beside]
         rate = None if targets.rate is None else f">={targets.rate:g}"
-        yield Figure(f"{name}, {CALLERS} at once: rate", own.at_once.loop.rate, "1/s", rate, *rates)
+        yield Figure(f"{what}: rate", cost.loop.rate, "1/s", rate, *rates)
 
 
 def _rows(
