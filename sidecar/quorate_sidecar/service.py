@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import errno
-import gc
 import logging
 import signal
 import time
@@ -144,9 +143,6 @@ class Service:
             self._spawn(self._watch_age())
             self._spawn(self._reporter.run())
             self._show(server)
-            # What is here by now stays: walking it again and again takes 30 ms of everybody's time.
-            gc.collect()
-            gc.freeze()
             await self._until_stopped(self._model.run())
             await self._drain(server)
         finally:
