@@ -20,7 +20,7 @@ from tests.e2e.weird_members import bend, straighten
 from tools.demo.cluster import Cluster
 from tools.demo.members import wait_for_members
 
-LIAR = "member-4"
+LIAR, SPARE = "member-4", "member-5"
 RULE = "MemberQuarantined"
 FOUND_SECONDS = 240.0
 
@@ -45,7 +45,8 @@ def test_a_liar_loses_its_vote_and_returns_with_another_key(
 ) -> None:
     """A deck is committed to through the API; the pod that asks it goes on where it was when its
     sidecar was killed, and takes the next deck without a restart. Who approves everything is
-    quarantined by the operator's own proposal, nobody else is, and the committee goes on."""
+    quarantined by the operator's own proposal, nobody else is, a spare is offered for its seat, and
+    the committee goes on."""
     cluster = tenant.cluster
     cluster.apply(guarded(tenant), tenant.attested())
     tenant.certified()
@@ -68,7 +69,9 @@ def test_a_liar_loses_its_vote_and_returns_with_another_key(
     took, far = time.monotonic() - began, asked.asked()
     assert quarantined(cluster) == {LIAR}
     eventually(lambda: incident(cluster), "people are told")
-    explained(tenant, client, tmp_path)
+    waiting = eventually(lambda: people.status(cluster).get("replacement"), "a spare is offered")
+    assert (waiting["member"], waiting["by"]) == (LIAR, SPARE)
+    explained(tenant, client, tmp_path, people.status(cluster)["epoch"]["number"])
     with capsys.disabled():
         sys.stdout.write(f"\nquarantined {took:.0f} s after the first canary; asked: {far}\n")
 
@@ -81,11 +84,12 @@ def test_a_liar_loses_its_vote_and_returns_with_another_key(
     wait_for_members(cluster)
     eventually(lambda: people.whole(cluster), "all five answer in one epoch", seconds=180)
     eventually(lambda: incident(cluster) is None, "the incident is closed")
+    assert not people.status(cluster).get("replacement")
     for tool in HARMLESS:
         eventually(partial(ask_once, client, host(tenant), tool), f"{tool} is approved")
 
 
-def explained(tenant: Tenant, client: Client, folder: Path) -> None:
+def explained(tenant: Tenant, client: Client, folder: Path, epoch: int) -> None:
     """A denial, from the pod's own log and the chain, without asking anybody."""
     refused = ask_harmful(client, host(tenant), HARM_STRICT)
     log, chain = folder / "audit.jsonl", folder / "chain.json"
@@ -93,7 +97,9 @@ def explained(tenant: Tenant, client: Client, folder: Path) -> None:
     people.done(tenant.cluster, "verify", "--out", str(chain))
     offline = ("--chain", str(chain), "--id", refused)
     found = people.done(tenant.cluster, "explain-decision", *offline, str(log))
-    with open("/tmp/fl/explained.json", "w") as f:
-        import json
-
-        json.dump(found, f, indent=1)
+    (decision,) = found["decisions"]
+    assert found["proven"], found
+    assert (decision["decision"], decision["epoch"]["number"]) == ("deny", epoch)
+    assert decision["votes"], found
+    assert all(vote["verified"] and vote["verdict"] == "DENY" for vote in decision["votes"])
+    assert LIAR not in {vote["member"] for vote in decision["votes"]}
