@@ -99,7 +99,8 @@ def test_status_of_an_installation(tenant: Tenant) -> None:
     assert {c["name"]: (c["ready"], c["wanted"]) for c in overview["components"]} == {
         "operator": (1, 1),
         "webhook": (2, 2),
-        **{f"member-{number}": (1, 1) for number in range(PRESETS["standard"].n)},
+        # The last is the spare.
+        **{f"member-{number}": (1, 1) for number in range(PRESETS["standard"].n + 1)},
     }
     assert tenant.namespace in overview["namespaces"]["enforce"]
     models = {(m["namespace"], m["name"]): m["ready"] for m in overview["models"]}

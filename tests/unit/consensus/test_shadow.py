@@ -231,6 +231,8 @@ async def test_whose_vote_counts_answers_nothing_in_shadow() -> None:
             "OtherPolicies",
         ),
     ],
+    # What is asked differs from run to run, and is no name for a test.
+    ids=("malformed", "no request", "certifies", "manifest", "policies"),
 )
 async def test_what_is_not_the_pods_own_is_abstained_from(data: bytes, reason: str) -> None:
     """As far as the receipt says anything of it."""
