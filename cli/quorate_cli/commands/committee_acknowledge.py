@@ -74,7 +74,7 @@ COMMAND = Command(
     examples=(
         "committee acknowledge --key ann.key",
         "committee acknowledge --key ann.key --dry-run",
-        "committee acknowledge --key ann.key --out replace.json     # two have to sign",
+        "committee acknowledge --key ann.key --out replace.json",
     ),
     notes=(
         "It needs what the ClusterRole quorate-committee-proposer allows. Whatever else should\n"

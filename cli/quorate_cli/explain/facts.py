@@ -9,11 +9,10 @@ from typing import Final, TypeVar
 
 from quorate.admission import pods
 from quorate.admission.injection import InjectionConfig
-from quorate.consensus import history as histories
 from quorate.consensus.history import History
 from quorate.errors import InvalidInput
 from quorate_cli.cluster import kinds
-from quorate_cli.cluster.installation import read_genesis, read_injection
+from quorate_cli.cluster.installation import read_genesis, read_history, read_injection
 from quorate_cli.cluster.kinds import Document, Kind
 from quorate_cli.cluster.reader import NotInstalled, NotPermitted, Reader
 from quorate_cli.explain.explanation import Gap
@@ -97,7 +96,7 @@ def _surroundings(reader: Reader, facts: Facts) -> None:
         facts.policies += _need(facts, partial(_all, reader, kind, namespace)) or []
     genesis = _need(facts, lambda: read_genesis(reader))
     if genesis is not None:
-        facts.history = histories.begin(genesis)
+        facts.history = _need(facts, lambda: read_history(reader, genesis))
         facts.injection = _need(facts, lambda: read_injection(reader, genesis.digest_text))
     if facts.model_name and facts.model is None:
         facts.model = _need(

@@ -14,13 +14,17 @@ from quorate.admission.snapshot import Snapshot
 from quorate.admission.store import Store
 from quorate.api.v1alpha1 import AttestedModel
 from quorate.api.v1alpha1.meta import read
-from quorate.consensus import history as histories
 from quorate.errors import Unavailable
 from quorate.policy.compiled import CompiledPolicy
 from quorate.policy.exceptions import lifted
 from quorate_cli.cluster import kinds
 from quorate_cli.cluster.attempt import Unreadable, attempt
-from quorate_cli.cluster.installation import read_genesis, read_injection, read_previous
+from quorate_cli.cluster.installation import (
+    read_genesis,
+    read_history,
+    read_injection,
+    read_previous,
+)
 from quorate_cli.cluster.kinds import Document, Kind
 from quorate_cli.cluster.reader import NotPermitted, NotServed, Reader
 from quorate_cli.explain.explanation import Gap
@@ -119,12 +123,16 @@ def _stores(reader: Reader, scene: Scene) -> tuple[Store, Store] | None:
         return None
     injection = attempt(lambda: read_injection(reader, genesis.digest_text))
     previous = attempt(lambda: read_previous(reader, genesis.digest_text))
-    if isinstance(injection, Unreadable) or isinstance(previous, Unreadable):
-        for found in (injection, previous):
-            if isinstance(found, Unreadable):
-                scene.gap(found)
+    history = attempt(lambda: read_history(reader, genesis))
+    for found in (injection, previous, history):
+        if isinstance(found, Unreadable):
+            scene.gap(found)
+    if (
+        isinstance(injection, Unreadable)
+        or isinstance(previous, Unreadable)
+        or isinstance(history, Unreadable)
+    ):
         return None
-    history = histories.begin(genesis)
     return Store(injection, history, previous), Store(injection, history, previous)
 
 

@@ -55,8 +55,9 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
         code = main([*map(str, words), "--output", "json"])
         return code, json.loads(capsys.readouterr().out)
 
-    for name in (*PEOPLE, "new"):
+    for name in PEOPLE:
         assert ran("keygen", "--out", tmp_path / name)[0] == 0
+    assert ran("keygen", "--member", "--out", tmp_path / "new")[0] == 0
     return ran
 
 

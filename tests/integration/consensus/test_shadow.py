@@ -195,7 +195,7 @@ def readmitted(cluster: WeirdCommittee, capsys: pytest.CaptureFixture[str]) -> t
     folder = cluster.folder
     capsys.readouterr()
     if not (folder / "back.pub").exists():
-        assert main(["keygen", "--out", str(folder / "back"), "--output", "json"]) == 0
+        assert main(["keygen", "--member", "--out", str(folder / "back"), "--output", "json"]) == 0
         capsys.readouterr()
     words = ["committee", "readmit", "--member", LIAR, "--reason", "mended"]
     words += ["--new-key", str(folder / "back.pub"), "--out", str(folder / "back.json")]

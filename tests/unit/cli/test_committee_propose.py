@@ -120,8 +120,9 @@ class Desk:
 @pytest.fixture
 def desk(quorate: Quorate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Five members, an object without proposals."""
-    for name in ("ann", "ben", "new"):
+    for name in ("ann", "ben"):
         assert quorate("keygen", "--out", tmp_path / name).code == 0
+    assert quorate("keygen", "--member", "--out", tmp_path / "new").code == 0
     keys = tuple((tmp_path / f"{name}.pub").read_text() for name in ("ann", "ben"))
     committee = Committee(admins=Admins(keys, 2))
     chain_file.save(tmp_path / "chain.json", Chain(committee.epoch))
