@@ -50,6 +50,7 @@ from tests.unit.operator.fake_api import FakeApi, Holding, Marking
 from tests.unit.operator.scene import TEAM, injection_document
 
 SECONDS = 60.0
+CLOSING_SECONDS = 1.0
 Document = dict[str, Any]
 
 
@@ -103,6 +104,8 @@ class Five:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
             await self.client.close()
+            # A request that was given up leaves a TLS connection that ends when the member says so.
+            await asyncio.sleep(CLOSING_SECONDS)
 
     def put(self, kind: Kind, document: Document) -> None:
         """Have an object at the API server, and the watch bring it."""
