@@ -38,12 +38,11 @@ async def _serve(settings: Settings) -> None:
     current, *previous = read_injections(settings.injection, genesis)
     clock, metrics = SystemClock(), Metrics(registry := CollectorRegistry())
     client = await connect(settings.kubeconfig)
-    history = histories.begin(genesis)
-    store = Store(current, history, tuple(previous))
+    store = Store(current, histories.begin(genesis), tuple(previous))
     members = MemberChannels(
         settings.member_url, sorted(genesis.members), genesis.digest_text, None, clock
     )
-    chain = ChainFollower(members, store, history)
+    chain = ChainFollower(members, store)
     cache = build_cache(
         store,
         PendingPods(current),

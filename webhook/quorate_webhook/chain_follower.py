@@ -31,17 +31,16 @@ class Source(Protocol):
 class ChainFollower:
     """For one store and one event loop."""
 
-    def __init__(self, source: Source, store: Store, history: History) -> None:
+    def __init__(self, source: Source, store: Store) -> None:
         self._source = source
         self._store = store
-        self._history = history
         self._wanted = asyncio.Event()
         self._looked = asyncio.Event()
 
     @property
     def number(self) -> int:
         """Of the newest epoch that is known."""
-        return self._history.head.record.number
+        return self._store.history.head.record.number
 
     def not_ready(self) -> list[str]:
         """Why nothing should be asked of this replica yet: it did not try to hear of epochs."""
@@ -71,5 +70,4 @@ class ChainFollower:
             return
         if history.head.record.number > self.number:
             log.info("epoch %d: %s", history.head.record.number, history.head.record.change)
-            self._history = history
             self._store.follow(history)

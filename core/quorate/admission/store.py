@@ -48,6 +48,11 @@ class Store:
         self._exceptions = Exceptions()
         self._snapshot: Snapshot | None = None
 
+    @property
+    def history(self) -> History:
+        """The epochs it verifies with."""
+        return self._history
+
     def follow(self, history: History) -> None:
         """Verify with these epochs from now on, and hold what they leave standing: no more of what
         was held before, and what waited for them.

@@ -48,7 +48,7 @@ async def install_members(
     if found is None:
         plan.begins()
     else:
-        check_consistent(found, keys, plan, cluster_id, namespace, await seated(api))
+        check_consistent(found, keys, plan, cluster_id, namespace, await read_seated(api))
     # Spares are in no genesis: a record may give one a seat some day.
     for name in (*members, *plan.spares):
         if name not in keys:
@@ -95,7 +95,7 @@ def _read(known: Document, namespace: str) -> Epoch:
     return found
 
 
-async def seated(api: ApiServer) -> tuple[str, ...]:
+async def read_seated(api: ApiServer) -> tuple[str, ...]:
     """Who has a seat by the records after the genesis, as the operator wrote it into the
     SafetyCommittee; nobody while there are none. It is not proven, and only mistakes are looked
     for with it: a member itself compares its key with its seat."""

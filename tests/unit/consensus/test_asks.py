@@ -14,7 +14,7 @@ from quorate.consensus.conversation import Said, Wanted
 from quorate.consensus.epoch import Epoch
 from quorate.consensus.freeze import Scope, Target
 from quorate.consensus.member import Abstain
-from quorate.consensus.request import Band, Principal, Request, Risk, Role
+from quorate.consensus.request import Principal, Request, Role
 from quorate.consensus.thresholds import Tier
 from quorate.consensus.wire import Abstention, Ask
 from quorate.errors import LimitExceeded, Unavailable
@@ -25,6 +25,7 @@ from quorate_consensus.asks import Asks, Declined
 from quorate_consensus.relay import Relay, read_policy
 from quorate_consensus.state_service import PodUnknown
 from quorate_consensus.tokens import Caller
+from tests.fakes import asking
 from tests.fakes.ballots import Committee
 from tests.unit.consensus.scene import FILES, POD, Scene, relayed
 from tests.unit.consensus.test_unread_models import model as unread_model
@@ -40,18 +41,7 @@ VOTE = wire.encode(Committee().vote("m0"))
 
 def request(**fields: Any) -> Request:
     """What the pod may ask about itself, with other fields."""
-    whole: dict[str, Any] = {
-        "version": 1,
-        "principal": PRINCIPAL,
-        "capability": "chat",
-        "tool": "",
-        "action_class": "answer",
-        "arguments": {},
-        "conversation": (),
-        "omitted": 0,
-        "risk": Risk(400, Band.MEDIUM),
-    }
-    return Request(**(whole | fields))
+    return asking.request(**({"principal": PRINCIPAL} | fields))
 
 
 def ask(made: Request | bytes | None = None, **fields: Any) -> bytes:

@@ -12,7 +12,7 @@ from quorate.consensus import request as requests
 from quorate.consensus import wire
 from quorate.consensus.epoch import Epoch
 from quorate.consensus.freeze import Target
-from quorate.consensus.request import Band, Principal, Request, Risk
+from quorate.consensus.request import Principal, Request
 from quorate.consensus.thresholds import Tier
 from quorate.consensus.wire import Abstention, Ask
 from quorate.errors import InvalidInput, LimitExceeded, QuorateError
@@ -21,7 +21,7 @@ from quorate_consensus import shadow_asks
 from quorate_consensus.failures import Unauthenticated
 from quorate_consensus.shadow_asks import ShadowAsks
 from quorate_consensus.shedding import TooManyRequests
-from tests.fakes import receipts
+from tests.fakes import asking, receipts
 from tests.fakes.receipts import session_key
 from tests.fakes.signing_epochs import FILES, SESSION, Cluster
 from tests.fakes.vouching import NOW
@@ -44,18 +44,7 @@ RECEIPT = CLUSTER.receipt("m0", "m1", "m2", "m3")
 
 def request(**fields: Any) -> Request:
     """Of the pod whose receipt it is."""
-    whole: dict[str, Any] = {
-        "version": 1,
-        "principal": PRINCIPAL,
-        "capability": "chat",
-        "tool": "",
-        "action_class": "answer",
-        "arguments": {},
-        "conversation": (),
-        "omitted": 0,
-        "risk": Risk(400, Band.MEDIUM),
-    }
-    return Request(**(whole | fields))
+    return asking.request(**({"principal": PRINCIPAL} | fields))
 
 
 def ask(made: bytes | None = None, **fields: Any) -> bytes:

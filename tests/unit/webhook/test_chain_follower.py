@@ -53,7 +53,7 @@ class Stand:
 
     def __init__(self) -> None:
         self.members, self.store = Members(), Held()
-        self.follower = ChainFollower(self.members, self.store, COMMITTEE.history)
+        self.follower = ChainFollower(self.members, self.store)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
